@@ -1,0 +1,138 @@
+"""Everything Foretide raises on purpose.
+
+::
+
+    ForetideError
+    ├── SettingsError            foretide.yaml, environment or data folder: exit 2
+    ├── RuleDocumentError        every mistake at once, each file:line:col; the running rules stay
+    ├── QueryError               a PromQL text that does not parse, is not supported, or breaks a limit
+    │   ├── QuerySyntaxError         does not parse
+    │   ├── UnsupportedQueryError    valid PromQL that Foretide does not evaluate; names the construct
+    │   ├── QueryLimitError          too many series, samples or steps
+    │   └── QueryExecutionError      duplicate label sets, many-to-many matching and their like
+    ├── IntakeError              bytes that arrived and cannot be taken (scrape page, OTLP body); says where
+    ├── OverloadedError          an intake queue is full: the sender shall come again later
+    ├── StoreError               a store file that cannot be opened, read or written
+    ├── NoDataError              → hold
+    ├── StaleSignalError         → hold
+    ├── HistoryTooShortError     (needed, got) → hold, or a simpler model
+    ├── FitFailedError           → seasonal naive, recorded on the Forecast
+    └── ActuationError           the cluster did not do what was decided
+        ├── ConflictError            → next tick
+        ├── ForbiddenError           → stop this target, alert
+        └── UnavailableError         → throttle this target only
+
+A message is one sentence that says what and where; library errors are chained with ``from``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class ForetideError(Exception):
+    """Base of everything Foretide raises on purpose."""
+
+
+class SettingsError(ForetideError):
+    """The configuration cannot be used; the program does not start (exit 2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One mistake in an operator's document, at the place where it stands.
+
+    ``line`` and ``column`` count from 1; 0 means that the mistake belongs to the file as a whole.
+    ``field`` is the dotted path inside the document (``spec.triggers[1].perReplica``), or empty.
+    """
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        """``file:line:col: field: message``, the form that editors and CI logs link."""
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+
+
+class RuleDocumentError(ForetideError):
+    """Documents with mistakes: all of them at once. The running rules stay."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        """Keep every mistake; the message is one line for each."""
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class QueryError(ForetideError):
+    """A query that cannot be answered."""
+
+
+class QuerySyntaxError(QueryError):
+    """The text is no PromQL."""
+
+
+class UnsupportedQueryError(QueryError):
+    """Valid PromQL that Foretide refuses to approximate; the message names the construct."""
+
+
+class QueryLimitError(QueryError):
+    """The query would touch more series, samples or steps than is allowed."""
+
+
+class QueryExecutionError(QueryError):
+    """The query is well formed, but its data do not allow an answer."""
+
+
+class IntakeError(ForetideError):
+    """Bytes that arrived cannot be taken: the message says where they are wrong."""
+
+
+class OverloadedError(ForetideError):
+    """The intake queue is full; the sender shall try again later."""
+
+
+class StoreError(ForetideError):
+    """A store cannot be opened, read or written: the message names the file."""
+
+
+class NoDataError(ForetideError):
+    """There is nothing to decide on. The caller holds."""
+
+
+class StaleSignalError(ForetideError):
+    """The newest sample is too old to decide on. The caller holds."""
+
+
+class HistoryTooShortError(ForetideError):
+    """The history does not reach back far enough for what was asked."""
+
+    def __init__(self, *, needed: timedelta, got: timedelta) -> None:
+        """Keep how much was needed and how much there is."""
+        self.needed, self.got = needed, got
+        super().__init__(f"needs {needed} of history, has {got}")
+
+
+class FitFailedError(ForetideError):
+    """A model could not be fitted; seasonal naive is served and the reason recorded."""
+
+
+class ActuationError(ForetideError):
+    """The cluster did not do what was decided."""
+
+
+class ConflictError(ActuationError):
+    """Somebody else changed the object (409): next tick decides anew."""
+
+
+class ForbiddenError(ActuationError):
+    """We may not act on this target (403): stop it and alert."""
+
+
+class UnavailableError(ActuationError):
+    """The cluster is not there or throttles (429, 5xx, timeout): wait for this target only."""

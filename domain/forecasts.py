@@ -1,0 +1,90 @@
+"""A prediction with its uncertainty, and how well its kind did before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from domain.series import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backtest:
+    """What a rolling backtest inside the history found, for the model that is served.
+
+    Attributes:
+        wape: Sum of absolute errors ÷ sum of actuals of the served model (ratio).
+        coverage: For each quantile the share of actuals at or below it (ratio, ideally the quantile itself).
+        origins: How many forecasts were made and compared.
+        wape_by_model: The same error for every model that competed, the served one included.
+    """
+
+    wape: float
+    coverage: Mapping[float, float]
+    origins: int
+    wape_by_model: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Demand to come, as seen at ``cutoff``.
+
+    Attributes:
+        signal: What is forecast: ``namespace/rule/trigger``.
+        model: The model that is served, for example ``fourier_ar``.
+        made_at: When it was computed.
+        cutoff: Time of the last measured step behind it; step ``i`` of the forecast is at ``cutoff + (i + 1)·step``.
+        step: Distance of two steps.
+        season: Length of the season it was fitted with; None where there is none.
+        mean: Point forecast, shape ``(horizon,)``, in the signal's unit.
+        quantiles: Levels, rising, shape ``(n,)``.
+        values: The quantiles' values, shape ``(horizon, n)``; never crossing, never below 0 for a demand.
+        reference: Holt-Winters by statsmodels, shape ``(horizon,)``, for explanation; None where it did not fit.
+        backtest: Error and coverage on the history; None where the history was too short for one.
+        history_start: Time of the first step behind it.
+        fallback_reason: Why a simpler model is served than was asked for; empty when none is.
+        generated: True when part of the history was generated (a demo) and not measured.
+    """
+
+    signal: str
+    model: str
+    made_at: datetime
+    cutoff: datetime
+    step: timedelta
+    season: timedelta | None
+    mean: FloatArray
+    quantiles: tuple[float, ...]
+    values: FloatArray
+    reference: FloatArray | None
+    backtest: Backtest | None
+    history_start: datetime
+    fallback_reason: str = ""
+    generated: bool = False
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps."""
+        return len(self.mean)
+
+    @property
+    def end(self) -> datetime:
+        """Time of the last step."""
+        return self.cutoff + self.horizon * self.step
+
+    def quantile(self, level: float) -> FloatArray:
+        """The path of one quantile, shape ``(horizon,)``, interpolated linearly between the stored levels.
+
+        A level outside the stored ones gets the outermost: the band is never made up.
+        """
+        levels = np.asarray(self.quantiles)
+        return np.array([np.interp(level, levels, row) for row in self.values])
+
+    def peak(self, level: float, *, after: datetime, until: datetime) -> tuple[datetime, float] | None:
+        """Time and value of the largest step of a quantile in ``(after, until]``; None where no step lies there."""
+        times = [self.cutoff + (i + 1) * self.step for i in range(self.horizon)]
+        path = self.quantile(level)
+        inside = [(time, float(value)) for time, value in zip(times, path, strict=True) if after < time <= until]
+        return max(inside, key=lambda pair: pair[1], default=None)

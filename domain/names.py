@@ -1,0 +1,26 @@
+"""Names of the metrics and labels that more than one package speaks about."""
+
+from __future__ import annotations
+
+from typing import Final
+
+UP: Final = "up"
+SCRAPE_DURATION_SECONDS: Final = "scrape_duration_seconds"
+SCRAPE_SAMPLES_SCRAPED: Final = "scrape_samples_scraped"
+SCRAPE_SAMPLES_POST_METRIC_RELABELING: Final = "scrape_samples_post_metric_relabeling"
+SCRAPE_SERIES_ADDED: Final = "scrape_series_added"
+
+JOB: Final = "job"
+INSTANCE: Final = "instance"
+NAMESPACE: Final = "namespace"
+
+# RED series from spans: names of the OpenTelemetry spanmetrics connector in their Prometheus form.
+SPAN_CALLS_TOTAL: Final = "traces_span_metrics_calls_total"
+SPAN_DURATION_SECONDS: Final = "traces_span_metrics_duration_seconds"
+SERVICE_NAME: Final = "service_name"
+SPAN_NAME: Final = "span_name"
+SPAN_KIND: Final = "span_kind"
+STATUS_CODE: Final = "status_code"
+
+GENERATED: Final = "generated"
+"""Label (value ``true``) of series that a demo generated and nobody measured; shown wherever they are used."""

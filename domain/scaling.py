@@ -1,0 +1,175 @@
+"""What a trigger wants, what we decide, what we do; and the workload that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from domain.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadRef:
+    """Names one workload."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """``Deployment shop/checkout``."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What the cluster says about a workload now.
+
+    Attributes:
+        current_replicas: Replicas asked for (``spec.replicas``); None where nobody knows.
+        ready_replicas: Replicas that can take work; None where nobody knows.
+        requests: Per replica, in base units: ``cpu`` in cores, ``memory`` in bytes. Empty where unknown.
+        source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
+    """
+
+    ref: WorkloadRef
+    current_replicas: int | None
+    ready_replicas: int | None
+    requests: Mapping[str, float] = field(default_factory=dict)
+    source: str
+
+
+class Mode(StrEnum):
+    """How far a rule may go."""
+
+    OBSERVE = "observe"
+    RECOMMEND = "recommend"
+    APPROVE = "approve"
+    ENFORCE = "enforce"
+
+
+class Outcome(StrEnum):
+    """What a decision amounts to, apart from its reason."""
+
+    SCALE_UP = "scale_up"
+    SCALE_DOWN = "scale_down"
+    HOLD = "hold"
+    """The number stays as it is, because it fits or because nothing better is known: the reason tells which."""
+
+
+class Reason(StrEnum):
+    """Why the number is what it is. HPA's words where HPA has one."""
+
+    DESIRED_WITHIN_RANGE = "DesiredWithinRange"
+    WITHIN_TOLERANCE = "WithinTolerance"
+    TOO_MANY_REPLICAS = "TooManyReplicas"
+    TOO_FEW_REPLICAS = "TooFewReplicas"
+    SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
+    SCALE_UP_STABILIZED = "ScaleUpStabilized"
+    SCALE_UP_LIMIT = "ScaleUpLimit"
+    SCALE_DOWN_LIMIT = "ScaleDownLimit"
+    FORECAST_FLOOR = "ForecastFloor"
+    FALLBACK = "Fallback"
+    MISSING_METRIC = "MissingMetric"
+    NO_DATA = "NoData"
+    NO_REPLICA_COUNT = "NoReplicaCount"
+    SCALING_DISABLED = "ScalingDisabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """The replicas that one trigger asks for.
+
+    Attributes:
+        trigger: Its name in the rule.
+        kind: ``query``, ``resource`` or ``forecast``.
+        replicas: What it asks for; None when it has no say (no data, gate closed).
+        value: The signal's value; None when there is none.
+        target: What one replica should carry, or the utilisation ratio aimed at.
+        unit: Of value and target, for the reader ("/s", "ratio"); may be empty.
+        reason: One sentence: how value became replicas, or why it did not.
+        as_of: Time of the newest sample (or the forecast's cutoff) behind it.
+        missing: True when data should have been there and were not.
+    """
+
+    trigger: str
+    kind: str
+    replicas: int | None
+    value: float | None
+    target: float | None
+    unit: str
+    reason: str
+    as_of: datetime | None
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """One stage of the decision: the number after it, and why."""
+
+    stage: str
+    replicas: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One rule's decision at one tick, with everything that led to it.
+
+    Attributes:
+        id: UUID.
+        rule: ``namespace/name`` of the ScalingRule.
+        current_replicas: At the start of the tick; None where unknown.
+        ready_replicas: At the start of the tick; None where unknown.
+        desired_replicas: The result; None when even holding has no number (current unknown).
+        reactive_replicas: What the triggers without forecast ask for, within bounds; None without data.
+        forecast_replicas: What the forecast triggers ask for; None without a usable forecast.
+        reason: The one word for it; ``message`` the sentence.
+        limited_by: Stages that moved the number (``forecast``, ``bounds.max``, ``stabilization`` …), in order.
+        cost_per_hour: Of ``desired_replicas`` by the price sheet; None without a sheet or requests.
+        cost_change_per_hour: Cost of desired minus cost of current replicas; None likewise.
+    """
+
+    id: str
+    rule: str
+    target: WorkloadRef
+    mode: Mode
+    at: datetime
+    current_replicas: int | None
+    ready_replicas: int | None
+    desired_replicas: int | None
+    reactive_replicas: int | None
+    forecast_replicas: int | None
+    outcome: Outcome
+    reason: Reason
+    message: str
+    limited_by: tuple[str, ...]
+    proposals: tuple[Proposal, ...]
+    trace: tuple[TraceLine, ...]
+    cost_per_hour: Money | None = None
+    cost_change_per_hour: Money | None = None
+
+
+class ActionResult(StrEnum):
+    """What became of an action."""
+
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What was done to a cluster because of a decision."""
+
+    id: str
+    decision_id: str
+    at: datetime
+    actor: str
+    cluster: str
+    target: WorkloadRef
+    from_replicas: int
+    to_replicas: int
+    result: ActionResult
+    error: str = ""
