@@ -1,0 +1,13 @@
+"""Control state: documents seen, the decision ledger, forecasts, the audit trail.
+
+SQLAlchemy tables on SQLite (WAL) or PostgreSQL, migrated by Alembic. One request or tick is one transaction, opened at
+the edge with ``State.transaction()``; queries live in the repositories here, which are given a session and only flush.
+"""
+
+from store.state.audit import AuditEntry, AuditTrail
+from store.state.decisions import DecisionLedger
+from store.state.documents import DocumentsSeen
+from store.state.engine import State
+from store.state.forecasts import ForecastShelf
+
+__all__ = ["AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastShelf", "State"]

@@ -1,0 +1,58 @@
+"""Forecasts that were served, newest first, kept for a while so that they can be held against what came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from domain.forecasts import Forecast
+from store.state.records import forecast_of, forecast_row
+from store.state.tables import ForecastRow
+
+
+class ForecastShelf:
+    """The forecasts of all signals."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside ``session``; the caller commits."""
+        self._session = session
+
+    def put(self, forecast: Forecast) -> None:
+        """Add one; it is the signal's latest from now on."""
+        self._session.add(forecast_row(forecast))
+        self._session.flush()
+
+    def latest(self, signal: str) -> Forecast | None:
+        """The newest forecast of a signal, or None."""
+        newest = select(ForecastRow).where(ForecastRow.signal == signal).order_by(ForecastRow.made_at.desc()).limit(1)
+        row = self._session.scalars(newest).first()
+        return None if row is None else forecast_of(row)
+
+    def page(self, *, limit: int, offset: int = 0) -> tuple[list[Forecast], int]:
+        """The newest forecast of each signal, by signal, and how many signals there are."""
+        newest = select(func.max(ForecastRow.id)).group_by(ForecastRow.signal)
+        rows = self._session.scalars(
+            select(ForecastRow)
+            .where(ForecastRow.id.in_(newest))
+            .order_by(ForecastRow.signal)
+            .limit(limit)
+            .offset(offset)
+        )
+        total = self._session.scalar(select(func.count(func.distinct(ForecastRow.signal)))) or 0
+        return [forecast_of(row) for row in rows], total
+
+    def made_before(self, signal: str, instant: datetime) -> Forecast | None:
+        """The newest forecast of a signal that was made at or before ``instant``."""
+        wanted = (ForecastRow.signal == signal, ForecastRow.made_at <= instant)
+        row = self._session.scalars(select(ForecastRow).where(*wanted).order_by(ForecastRow.made_at.desc())).first()
+        return None if row is None else forecast_of(row)
+
+    def forget_before(self, instant: datetime) -> None:
+        """Delete forecasts older than the retention, but keep each signal's latest."""
+        newest = select(func.max(ForecastRow.id)).group_by(ForecastRow.signal).scalar_subquery()
+        self._session.execute(
+            delete(ForecastRow).where(ForecastRow.made_at < instant, ForecastRow.id.not_in(newest)),
+            execution_options={"synchronize_session": False},
+        )

@@ -1,0 +1,178 @@
+"""Between the domain types and what the tables hold: plain JSON, Decimal and instants as text."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from domain.forecasts import Backtest, Forecast
+from domain.money import Money
+from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
+from store.state.tables import ActionRow, DecisionRow, ForecastRow
+
+_PROPOSAL_FIELDS = ("trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing")
+
+
+def decision_row(decision: Decision) -> DecisionRow:
+    """The row of a decision."""
+    cost, change = decision.cost_per_hour, decision.cost_change_per_hour
+    return DecisionRow(
+        id=decision.id,
+        at=decision.at,
+        rule=decision.rule,
+        target_kind=decision.target.kind,
+        target_namespace=decision.target.namespace,
+        target_name=decision.target.name,
+        mode=decision.mode.value,
+        current_replicas=decision.current_replicas,
+        ready_replicas=decision.ready_replicas,
+        desired_replicas=decision.desired_replicas,
+        outcome=decision.outcome.value,
+        reason=decision.reason.value,
+        message=decision.message,
+        cost_per_hour=None if cost is None else str(cost.amount),
+        currency=None if cost is None else cost.currency,
+        detail={
+            "reactive_replicas": decision.reactive_replicas,
+            "forecast_replicas": decision.forecast_replicas,
+            "limited_by": list(decision.limited_by),
+            "proposals": [_proposal_json(proposal) for proposal in decision.proposals],
+            "trace": [[line.stage, line.replicas, line.message] for line in decision.trace],
+            "cost_change": None if change is None else str(change.amount),
+        },
+    )
+
+
+def decision_of(row: DecisionRow) -> Decision:
+    """The decision of a row."""
+    detail = row.detail
+    return Decision(
+        id=row.id,
+        rule=row.rule,
+        target=WorkloadRef(kind=row.target_kind, namespace=row.target_namespace, name=row.target_name),
+        mode=Mode(row.mode),
+        at=row.at,
+        current_replicas=row.current_replicas,
+        ready_replicas=row.ready_replicas,
+        desired_replicas=row.desired_replicas,
+        reactive_replicas=detail["reactive_replicas"],
+        forecast_replicas=detail["forecast_replicas"],
+        outcome=Outcome(row.outcome),
+        reason=Reason(row.reason),
+        message=row.message,
+        limited_by=tuple(detail["limited_by"]),
+        proposals=tuple(_proposal_of(item) for item in detail["proposals"]),
+        trace=tuple(TraceLine(stage=stage, replicas=count, message=words) for stage, count, words in detail["trace"]),
+        cost_per_hour=_money(row.cost_per_hour, row.currency),
+        cost_change_per_hour=_money(detail["cost_change"], row.currency),
+    )
+
+
+def action_row(action: Action) -> ActionRow:
+    """The row of an action."""
+    return ActionRow(
+        id=action.id,
+        decision_id=action.decision_id,
+        at=action.at,
+        actor=action.actor,
+        cluster=action.cluster,
+        target=str(action.target),
+        from_replicas=action.from_replicas,
+        to_replicas=action.to_replicas,
+        result=action.result.value,
+        error=action.error,
+    )
+
+
+def action_of(row: ActionRow) -> Action:
+    """The action of a row."""
+    kind, _, name = row.target.partition(" ")
+    namespace, _, name = name.partition("/")
+    return Action(
+        id=row.id,
+        decision_id=row.decision_id,
+        at=row.at,
+        actor=row.actor,
+        cluster=row.cluster,
+        target=WorkloadRef(kind=kind, namespace=namespace, name=name),
+        from_replicas=row.from_replicas,
+        to_replicas=row.to_replicas,
+        result=ActionResult(row.result),
+        error=row.error,
+    )
+
+
+def forecast_row(forecast: Forecast) -> ForecastRow:
+    """The row of a forecast."""
+    backtest = forecast.backtest
+    return ForecastRow(
+        signal=forecast.signal,
+        made_at=forecast.made_at,
+        cutoff=forecast.cutoff,
+        model=forecast.model,
+        backtest_wape=None if backtest is None else float(backtest.wape),
+        body={
+            "step_seconds": forecast.step.total_seconds(),
+            "season_seconds": None if forecast.season is None else forecast.season.total_seconds(),
+            "mean": forecast.mean.tolist(),
+            "quantiles": list(forecast.quantiles),
+            "values": forecast.values.tolist(),
+            "reference": None if forecast.reference is None else forecast.reference.tolist(),
+            "backtest": None if backtest is None else _backtest_json(backtest),
+            "history_start": forecast.history_start.isoformat(),
+            "fallback_reason": forecast.fallback_reason,
+            "generated": forecast.generated,
+        },
+    )
+
+
+def forecast_of(row: ForecastRow) -> Forecast:
+    """The forecast of a row."""
+    body = row.body
+    season, reference = body["season_seconds"], body["reference"]
+    return Forecast(
+        signal=row.signal,
+        model=row.model,
+        made_at=row.made_at,
+        cutoff=row.cutoff,
+        step=timedelta(seconds=body["step_seconds"]),
+        season=None if season is None else timedelta(seconds=season),
+        mean=np.asarray(body["mean"], dtype=np.float64),
+        quantiles=tuple(body["quantiles"]),
+        values=np.asarray(body["values"], dtype=np.float64).reshape(len(body["mean"]), len(body["quantiles"])),
+        reference=None if reference is None else np.asarray(reference, dtype=np.float64),
+        backtest=None if body["backtest"] is None else _backtest_of(body["backtest"]),
+        history_start=datetime.fromisoformat(body["history_start"]),
+        fallback_reason=body["fallback_reason"],
+        generated=body["generated"],
+    )
+
+
+def _proposal_json(proposal: Proposal) -> dict[str, Any]:
+    as_of = None if proposal.as_of is None else proposal.as_of.isoformat()
+    return {name: getattr(proposal, name) for name in _PROPOSAL_FIELDS} | {"as_of": as_of}
+
+
+def _proposal_of(item: dict[str, Any]) -> Proposal:
+    as_of = item["as_of"]
+    return Proposal(**{**item, "as_of": None if as_of is None else datetime.fromisoformat(as_of)})
+
+
+def _backtest_json(backtest: Backtest) -> dict[str, Any]:
+    return {
+        "wape": float(backtest.wape),
+        "coverage": [[level, float(share)] for level, share in backtest.coverage.items()],
+        "origins": backtest.origins,
+        "wape_by_model": {model: float(error) for model, error in backtest.wape_by_model.items()},
+    }
+
+
+def _backtest_of(item: dict[str, Any]) -> Backtest:
+    return Backtest(**{**item, "coverage": {level: share for level, share in item["coverage"]}})
+
+
+def _money(amount: str | None, currency: str | None) -> Money | None:
+    return None if amount is None or currency is None else Money(amount=Decimal(amount), currency=currency)

@@ -1,0 +1,117 @@
+"""The tables, the same on SQLite and PostgreSQL. Money is text, never float; instants are aware UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive instants: nobody knows what they mean."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}")
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware again."""
+        return (
+            value if value is None else (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+        )
+
+
+class Base(DeclarativeBase):
+    """Declarative base; constraints get names, so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+    )
+
+
+class DocumentRow(Base):
+    """One content of one operator's document that was running at some time."""
+
+    __tablename__ = "document"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(320), index=True)
+    source: Mapped[str] = mapped_column(Text)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DecisionRow(Base):
+    """One decision; append-only. The columns are what charts and lists read, ``detail`` is the whole why."""
+
+    __tablename__ = "decision"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    rule: Mapped[str] = mapped_column(String(320))
+    target_kind: Mapped[str] = mapped_column(String(64))
+    target_namespace: Mapped[str] = mapped_column(String(128))
+    target_name: Mapped[str] = mapped_column(String(256))
+    mode: Mapped[str] = mapped_column(String(16))
+    current_replicas: Mapped[int | None]
+    ready_replicas: Mapped[int | None]
+    desired_replicas: Mapped[int | None]
+    outcome: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(64))
+    message: Mapped[str] = mapped_column(Text)
+    cost_per_hour: Mapped[str | None] = mapped_column(String(64))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (Index(None, "rule", "at"), Index(None, "at"))
+
+
+class ActionRow(Base):
+    """What was done to a cluster because of a decision; append-only."""
+
+    __tablename__ = "action"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    decision_id: Mapped[str] = mapped_column(String(36), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    actor: Mapped[str] = mapped_column(String(64))
+    cluster: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(Text)
+    from_replicas: Mapped[int]
+    to_replicas: Mapped[int]
+    result: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str] = mapped_column(Text)
+
+
+class ForecastRow(Base):
+    """One forecast of one signal; arrays are JSON lists, steps first."""
+
+    __tablename__ = "forecast"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    signal: Mapped[str] = mapped_column(String(400))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cutoff: Mapped[datetime] = mapped_column(UtcDateTime)
+    model: Mapped[str] = mapped_column(String(64))
+    backtest_wape: Mapped[float | None]
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (Index(None, "signal", "made_at"), Index(None, "made_at"))
+
+
+class AuditRow(Base):
+    """Who did what to which object; append-only."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    actor: Mapped[str] = mapped_column(String(64))
+    verb: Mapped[str] = mapped_column(String(64))
+    object: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)

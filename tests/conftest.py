@@ -1,0 +1,63 @@
+"""What tests of several packages share: the time, a registry, real servers."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from tests.fakes.clock import ManualClock
+from tests.provide import postgresql
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock(now: datetime) -> ManualClock:
+    return ManualClock(now)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own on loopback, gone after the tests."""
+    binaries = postgresql()
+    assert binaries, "PostgreSQL is missing: run `make test`, which installs it"
+    # PostgreSQL refuses to run as root: the cluster then belongs to the package's own user.
+    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    folder = Path(tempfile.mkdtemp(prefix="foretide-postgres-"))
+    if as_user:
+        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+    data = folder / "data"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    environment = {**os.environ, "LC_ALL": "C"}
+
+    def run(*command: str) -> None:
+        subprocess.run([*as_user, *command], check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL)
+
+    run(f"{binaries}/initdb", "-D", str(data), "-U", "foretide", "--auth=trust", "-E", "UTF8", "--no-sync")
+    run(f"{binaries}/pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield f"postgresql+psycopg://foretide@127.0.0.1:{port}/postgres"
+    finally:
+        run(f"{binaries}/pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)

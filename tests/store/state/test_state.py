@@ -1,0 +1,268 @@
+"""The ledger, the shelf and the trail keep what they are given, on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from domain.errors import StoreError
+from domain.forecasts import Backtest, Forecast
+from domain.money import Money
+from domain.scaling import (
+    Action,
+    ActionResult,
+    Decision,
+    Mode,
+    Outcome,
+    Proposal,
+    Reason,
+    TraceLine,
+    WorkloadRef,
+)
+from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastShelf, State, engine
+from store.state.tables import Base
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
+
+
+def decision(number: int, *, outcome: Outcome = Outcome.SCALE_UP, at: datetime = NOW) -> Decision:
+    return Decision(
+        id=str(UUID(int=number)),
+        rule="demo/shop",
+        target=SHOP,
+        mode=Mode.ENFORCE,
+        at=at,
+        current_replicas=2,
+        ready_replicas=1,
+        desired_replicas=3,
+        reactive_replicas=2,
+        forecast_replicas=3,
+        outcome=outcome,
+        reason=Reason.FORECAST_FLOOR,
+        message="forecast p90 = 22/s ÷ 8/s → 3",
+        limited_by=("forecast",),
+        proposals=(
+            Proposal(
+                trigger="soon",
+                kind="forecast",
+                replicas=3,
+                value=22.1,
+                target=8.0,
+                unit="/s",
+                reason="p90",
+                as_of=NOW,
+            ),
+        ),
+        trace=(TraceLine(stage="forecast floor", replicas=3, message="raised from 2"),),
+        cost_per_hour=Money(amount=Decimal("0.0251"), currency="USD"),
+        cost_change_per_hour=Money(amount=Decimal("0.0083"), currency="USD"),
+    )
+
+
+def forecast(made_at: datetime = NOW) -> Forecast:
+    return Forecast(
+        signal="demo/shop/soon",
+        model="fourier_ar",
+        made_at=made_at,
+        cutoff=NOW,
+        step=timedelta(seconds=15),
+        season=timedelta(minutes=24),
+        mean=np.array([1.0, 2.0]),
+        quantiles=(0.5, 0.9),
+        values=np.array([[1.0, 1.5], [2.0, 2.75]]),
+        reference=np.array([1.1, 2.1]),
+        backtest=Backtest(wape=0.1, coverage={0.9: 0.91}, origins=6, wape_by_model={"fourier_ar": 0.1}),
+        history_start=NOW - timedelta(hours=8),
+        generated=True,
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'state.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    state = State.open(url)
+    yield state
+    with state.transaction() as session:
+        for table in Base.metadata.sorted_tables:
+            session.execute(table.delete())
+    state.close()
+
+
+def test_a_decision_comes_back_with_its_whole_why(state: State) -> None:
+    with state.transaction() as session:
+        DecisionLedger(session).append(decision(1))
+    with state.transaction() as session:
+        assert DecisionLedger(session).get(decision(1).id) == decision(1)
+
+
+def test_a_decision_without_numbers_comes_back(state: State) -> None:
+    blind = replace(
+        decision(2),
+        current_replicas=None,
+        ready_replicas=None,
+        desired_replicas=None,
+        reactive_replicas=None,
+        forecast_replicas=None,
+        outcome=Outcome.HOLD,
+        reason=Reason.NO_REPLICA_COUNT,
+        proposals=(),
+        trace=(),
+        cost_per_hour=None,
+        cost_change_per_hour=None,
+    )
+    with state.transaction() as session:
+        DecisionLedger(session).append(blind)
+    with state.transaction() as session:
+        assert DecisionLedger(session).latest("demo/shop") == blind
+
+
+def test_pages_are_newest_first_and_can_leave_out_holds(state: State) -> None:
+    with state.transaction() as session:
+        for number in range(6):
+            outcome = Outcome.HOLD if number % 2 else Outcome.SCALE_UP
+            DecisionLedger(session).append(decision(number, outcome=outcome, at=NOW + timedelta(seconds=15 * number)))
+    with state.transaction() as session:
+        ledger = DecisionLedger(session)
+        found, total = ledger.page(limit=2, offset=1)
+        assert ([UUID(one.id).int for one in found], total) == ([4, 3], 6)
+        changes, count = ledger.page(changes_only=True, since=NOW + timedelta(seconds=1), limit=10)
+        assert ([UUID(one.id).int for one in changes], count) == ([4, 2], 2)
+        points = ledger.points("demo/shop", since=NOW, until=NOW + timedelta(seconds=30))
+        assert [point.at for point in points] == [NOW + timedelta(seconds=15 * n) for n in range(3)]
+        assert points[0].cost_per_hour == Decimal("0.0251")
+
+
+def test_an_action_stands_beside_its_decision(state: State) -> None:
+    action = Action(
+        id=str(UUID(int=9)),
+        decision_id=decision(1).id,
+        at=NOW,
+        actor="foretide",
+        cluster="local",
+        target=SHOP,
+        from_replicas=2,
+        to_replicas=3,
+        result=ActionResult.FAILED,
+        error="no such workload",
+    )
+    with state.transaction() as session:
+        DecisionLedger(session).append(decision(1), action)
+    with state.transaction() as session:
+        assert DecisionLedger(session).actions(limit=5) == [action]
+
+
+def test_what_is_older_than_the_retention_goes(state: State) -> None:
+    with state.transaction() as session:
+        ledger = DecisionLedger(session)
+        ledger.append(decision(1, at=NOW - timedelta(days=2)))
+        ledger.append(decision(2))
+        assert ledger.forget_before(NOW - timedelta(days=1)) == 1
+        assert ledger.page(limit=5)[1] == 1
+
+
+def test_a_forecast_comes_back_and_the_latest_outlives_the_retention(state: State) -> None:
+    with state.transaction() as session:
+        shelf = ForecastShelf(session)
+        shelf.put(forecast(NOW - timedelta(minutes=2)))
+        shelf.put(forecast(NOW - timedelta(minutes=1)))
+        shelf.forget_before(NOW)
+    with state.transaction() as session:
+        shelf = ForecastShelf(session)
+        kept = shelf.latest("demo/shop/soon")
+        assert kept is not None
+        assert kept.made_at == NOW - timedelta(minutes=1)
+        np.testing.assert_array_equal(kept.values, forecast().values)
+        assert kept.backtest == forecast().backtest
+        assert kept.generated is True
+        assert shelf.made_before("demo/shop/soon", NOW - timedelta(minutes=2)) is None
+        assert shelf.page(limit=5)[1] == 1
+        assert shelf.latest("demo/other/soon") is None
+
+
+def test_a_document_is_new_once(state: State) -> None:
+    for minute, is_new in ((0, True), (1, False)):
+        with state.transaction() as session:
+            seen = DocumentsSeen(session).record(
+                kind="ScalingRule",
+                key="demo/shop",
+                digest="d" * 64,
+                source="shop.yaml:1",
+                body={"spec": {}},
+                at=NOW + timedelta(minutes=minute),
+            )
+            assert seen is is_new
+
+
+def test_the_audit_trail_is_newest_first(state: State) -> None:
+    with state.transaction() as session:
+        for verb in ("start", "scale"):
+            AuditTrail(session).record(AuditEntry(at=NOW, actor="foretide", verb=verb, object="demo/shop"))
+    with state.transaction() as session:
+        assert [entry.verb for entry in AuditTrail(session).newest(limit=5)] == ["scale", "start"]
+
+
+def test_a_failed_transaction_leaves_nothing(state: State) -> None:
+    with pytest.raises(RuntimeError, match="power"), state.transaction() as session:
+        DecisionLedger(session).append(decision(1))
+        raise RuntimeError("power cut")
+    with state.transaction() as session:
+        assert DecisionLedger(session).page(limit=5) == ([], 0)
+
+
+def test_migrations_make_exactly_the_tables(state: State) -> None:
+    with state.transaction() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(Path(engine.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [engine.HEAD]
+
+
+def test_a_broken_file_is_moved_aside_and_the_state_starts_empty(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"this was a database once" * 400)
+    state = State.open(f"sqlite:///{path}")
+    assert state.quarantined == str(tmp_path / "state.db.broken-1")
+    assert Path(state.quarantined).read_bytes().startswith(b"this was")
+    with state.transaction() as session:
+        assert DecisionLedger(session).page(limit=1) == ([], 0)
+    state.close()
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"state database sqlite:///.*nowhere/state\.db: unable to open"):
+        State.open(f"sqlite:///{tmp_path}/nowhere/state.db")
+
+
+def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None:
+    with pytest.raises(StoreError, match="state database postgresql") as caught:
+        State.open("postgresql+psycopg://foretide:secret@127.0.0.1:1/foretide")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    State.open(f"sqlite:///{path}").close()
+    newer = create_engine(f"sqlite:///{path}")
+    with newer.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer.dispose()
+    with pytest.raises(StoreError, match="9999.*written by a newer one"):
+        State.open(f"sqlite:///{path}")
