@@ -1,0 +1,221 @@
+"""One history in, one forecast out: a pure function that a worker process runs.
+
+Prepare the history, let the models compete on it, serve the best that stays within reason, band it by its own errors.
+Whatever is simpler than was asked for says why in ``fallback_reason``. The same request gives the same forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import numpy as np
+
+from domain.errors import FitFailedError, HistoryTooShortError
+from domain.forecasts import Backtest, Forecast
+from domain.series import FloatArray
+from domain.units import format_duration
+from forecaster import history as histories
+from forecaster.backtest import Replay, replay
+from forecaster.calibrate import calibrate, coverage
+from forecaster.history import History
+from forecaster.models import COMPETING, holt_winters
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+SEASONS_NEEDED: Final = 2
+LONGEST_HORIZON: Final = 5_000
+"""Steps; a day at 17 s. Beyond it the backtest no longer fits a worker's memory."""
+CONSTANT_BAND: Final = 0.05
+"""Half width of the 0.05–0.95 band of a history that never moved, as a ratio of its level: a guess."""
+
+
+OUT_OF_RANGE: Final = 3.0
+WIDEST: Final = 10.0
+"""Guard rails, in widths of the history's range: a seasonal ETS once forecast 1.4e8 times the truth on daily data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """What a fit needs to know; picklable.
+
+    Attributes:
+        signal: ``namespace/rule/trigger``.
+        values: History on a regular grid, NaN where nothing was measured, shape ``(n,)``.
+        start: Time of ``values[0]``.
+        step: Distance of two steps.
+        season: Length of the season.
+        horizon: Steps to forecast, 1 … ``LONGEST_HORIZON``.
+        quantiles: Levels, rising, each in (0, 1).
+        model: The model to serve; ``auto`` takes the one with the smallest backtest error.
+        made_at: Now, as the caller sees it.
+        generated: True when part of the history was generated and not measured.
+        with_reference: Also fit Holt-Winters; imports statsmodels (190 MB), so only in a worker that ends.
+    """
+
+    signal: str
+    values: FloatArray
+    start: datetime
+    step: timedelta
+    season: timedelta
+    horizon: int
+    quantiles: tuple[float, ...] = QUANTILES
+    model: Literal["auto", "seasonal_naive", "fourier_ar"] = "auto"
+    made_at: datetime
+    generated: bool = False
+    with_reference: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Served:
+    """The part of a forecast that depends on the model."""
+
+    model: str
+    mean: FloatArray
+    values: FloatArray
+    backtest: Backtest | None
+    fallback_reason: str
+
+
+def fit(request: FitRequest) -> Forecast:
+    """Forecast one signal.
+
+    Raises:
+        NoDataError: Nothing was measured.
+        HistoryTooShortError: Fewer than ten steps were measured.
+        FitFailedError: Absurd values, a horizon beyond reason, or no model stayed within reason.
+    """
+    if not 1 <= request.horizon <= LONGEST_HORIZON:
+        raise FitFailedError(f"{request.signal}: a horizon of {request.horizon} steps is not in 1…{LONGEST_HORIZON}")
+    history = _history(request)
+    served = _serve(history, request)
+    return Forecast(
+        signal=request.signal, model=served.model, made_at=request.made_at, cutoff=history.cutoff, step=request.step,
+        season=request.season, mean=served.mean, quantiles=request.quantiles, values=served.values,
+        reference=_reference_or_none(history, request), backtest=served.backtest, history_start=history.start,
+        fallback_reason=served.fallback_reason, generated=request.generated,
+    )  # fmt: skip
+
+
+def reference(request: FitRequest) -> tuple[datetime, FloatArray]:
+    """The Holt-Winters path alone, and its cutoff; imports statsmodels.
+
+    Raises:
+        HistoryTooShortError: Fewer than two seasons.
+        FitFailedError: It did not fit.
+        NoDataError: Nothing was measured.
+    """
+    history = _history(request)
+    if (got := len(history.values)) < SEASONS_NEEDED * history.season_length:
+        raise HistoryTooShortError(needed=SEASONS_NEEDED * request.season, got=got * request.step)
+    path = holt_winters.path(history.values, season_length=history.season_length, horizon=request.horizon)
+    return history.cutoff, path if history.lowest is None else np.maximum(path, history.lowest)
+
+
+def _history(request: FitRequest) -> History:
+    return histories.prepare(
+        request.signal, request.values, start=request.start, step=request.step, season=request.season
+    )
+
+
+def _reference_or_none(history: History, request: FitRequest) -> FloatArray | None:
+    if not request.with_reference or len(history.values) < SEASONS_NEEDED * history.season_length:
+        return None
+    try:
+        return reference(request)[1]
+    except FitFailedError:
+        return None
+
+
+def _serve(history: History, request: FitRequest) -> _Served:
+    if history.spread == 0:
+        return _constant(history, request)
+    if len(history.values) < SEASONS_NEEDED * history.season_length:
+        return _flat(history, request)
+    return _best(history, request)
+
+
+def _best(history: History, request: FitRequest) -> _Served:
+    """The asked model, or the best; the next simpler one where it leaves the bounds of reason."""
+    past = replay(history, COMPETING, horizon=request.horizon)
+    wape = {name: past.wape(name) for name in past.points}
+    reason = ""
+    for model in _ranked(wape, request.model):
+        mean, values = _banded(model, history, past, request)
+        if (objection := _objection(mean, values, history)) is None:
+            found = Backtest(
+                wape=wape[model], coverage=coverage(past, model, request.quantiles), origins=len(past.origins),
+                wape_by_model=wape,
+            )  # fmt: skip
+            reason = reason or _why_simpler(model, wape, request.model)
+            return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
+        reason = f"{model} {objection}"
+    raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
+
+
+def _ranked(wape: Mapping[str, float], asked: str) -> list[str]:
+    """What to serve, then what to fall back to: seasonal naive, naive."""
+    first = min(wape, key=lambda name: wape[name], default="naive") if asked == "auto" else asked
+    order = dict.fromkeys([first, "seasonal_naive", "naive"])
+    return [name for name in order if name in wape]
+
+
+def _why_simpler(model: str, wape: Mapping[str, float], asked: str) -> str:
+    if asked not in ("auto", model):
+        return f"{asked} could not be fitted"
+    if asked == "auto" and model == "naive" and len(wape) > 1:
+        rival = min((name for name in wape if name != model), key=lambda name: wape[name])
+        return f"naive errs least: WAPE {wape[model]:.3f} against {wape[rival]:.3f} of {rival}"
+    return ""
+
+
+def _banded(model: str, history: History, past: Replay, request: FitRequest) -> tuple[FloatArray, FloatArray]:
+    """Point forecast from the end of the history, and its quantiles."""
+    origin = np.array([len(history.values)])
+    paths = COMPETING[model]
+    mean = paths(history.values, origin, season_length=history.season_length, horizon=request.horizon)[0]
+    mean = _floored(mean, history)
+    calibration = calibrate(past.actuals, past.points[model], request.quantiles)
+    return mean, _floored(calibration.band(mean), history)
+
+
+def _objection(mean: FloatArray, values: FloatArray, history: History) -> str | None:
+    """Why nobody would believe this forecast; None when it is within reason."""
+    if not (np.isfinite(mean).all() and np.isfinite(values).all()):
+        return "gave a number that is not finite"
+    lowest, highest = float(history.values.min()), float(history.values.max())
+    reach = OUT_OF_RANGE * history.spread
+    if float(mean.max()) > highest + reach or float(mean.min()) < lowest - reach:
+        return f"left the history's range by more than {OUT_OF_RANGE:g} times its width"
+    if float((values[:, -1] - values[:, 0]).max()) > WIDEST * history.spread:
+        return f"has a band wider than {WIDEST:g} times the history's range"
+    return None
+
+
+def _flat(history: History, request: FitRequest) -> _Served:
+    """Too little for a season: the last value, in a band that widens as a random walk of the steps seen so far."""
+    last, steps = float(history.values[-1]), np.diff(history.values)
+    count = len(steps)
+    levels = np.clip(0.5 + (np.asarray(request.quantiles) - 0.5) * (count + 1) / count, 0.0, 1.0)
+    widening = np.sqrt(np.arange(1, request.horizon + 1))
+    offsets = np.clip(np.outer(widening, np.quantile(steps, levels)), -history.spread, history.spread)
+    got, needed = format_duration(count * request.step), format_duration(SEASONS_NEEDED * request.season)
+    return _Served(
+        model="naive", mean=np.full(request.horizon, last), values=_floored(last + offsets, history), backtest=None,
+        fallback_reason=f"history {got} of {needed} (two seasons)",
+    )  # fmt: skip
+
+
+def _constant(history: History, request: FitRequest) -> _Served:
+    """A level that never moved, in a token band."""
+    level = float(history.values[-1])
+    offsets = CONSTANT_BAND * abs(level) * (np.asarray(request.quantiles) - 0.5) / 0.45
+    return _Served(
+        model="naive", mean=np.full(request.horizon, level), backtest=None, fallback_reason="the history is constant",
+        values=_floored(np.tile(level + offsets, (request.horizon, 1)), history),
+    )  # fmt: skip
+
+
+def _floored(values: FloatArray, history: History) -> FloatArray:
+    return values if history.lowest is None else np.maximum(values, history.lowest)

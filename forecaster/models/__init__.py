@@ -1,0 +1,30 @@
+"""The models: plain functions from a history to point forecasts, pure numpy, no I/O.
+
+All that compete share one signature, ``paths(values, origins, *, season_length, horizon)``: the forecasts made at many
+origins of one history at once, of which row ``i`` may look at ``values[:origins[i]]`` only. The forecast that is
+served is the last origin, ``len(values)``; the backtest asks for the others. ``holt_winters`` stands apart: it explains
+and never competes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from domain.series import FloatArray, IntArray
+from forecaster.models import fourier_ar, naive, seasonal_naive
+
+
+class Paths(Protocol):
+    """Point forecasts at many origins of one history."""
+
+    def __call__(self, values: FloatArray, origins: IntArray, *, season_length: int, horizon: int) -> FloatArray:
+        """Shape ``(len(origins), horizon)``; row ``i`` is made from ``values[:origins[i]]`` alone."""
+        ...
+
+
+COMPETING: Mapping[str, Paths] = MappingProxyType(
+    {"naive": naive.paths, "seasonal_naive": seasonal_naive.paths, "fourier_ar": fourier_ar.paths}
+)
+"""Simplest first: of two that err alike the simpler is served."""
