@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from domain.errors import StoreError
 from domain.spans import Span, SpanKind, StatusCode
 
 ANY_OPERATION: Final = ""
@@ -97,8 +98,11 @@ def encode(trace_id: str, spans: Sequence[Span]) -> bytes:
 
 
 def decode(data: bytes) -> list[Span]:
-    """The spans that ``encode`` was given."""
-    trace_id, resources, rows = orjson.loads(zlib.decompress(data))
+    """The spans that ``encode`` was given; ``StoreError`` where the bytes are damaged."""
+    try:
+        trace_id, resources, rows = orjson.loads(zlib.decompress(data))
+    except (zlib.error, ValueError) as error:
+        raise StoreError(f"a part of a trace cannot be decoded: {error}") from error
     spans = []
     for span_id, parent, name, kind, status, resource, start_ns, end_ns, attributes in rows:
         service, service_namespace, resource_attributes = resources[resource]

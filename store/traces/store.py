@@ -244,8 +244,6 @@ class TraceStore:
         while arrivals := self._take():
             self._commit(arrivals)
             self._retain(max(arrival.received_ms for arrival in arrivals))
-            with self._wake:
-                self._queued_bytes -= sum(arrival.size_bytes for arrival in arrivals)
 
     def _take(self) -> list[_Arrival]:
         """All that has queued up; waits for the first; empty when closed and drained."""
@@ -261,8 +259,10 @@ class TraceStore:
         try:
             append.write(self._writer, parts, first_position=first)
         except (sqlite3.Error, OverflowError) as error:
+            self._release(arrivals)
             self._fail(arrivals, error)
             return
+        self._release(arrivals)
         self._last_error = ""
         position = first - 1
         for arrival in arrivals:
@@ -272,6 +272,10 @@ class TraceStore:
                 self._spans_committed += len(arrival.spans)
                 self._tell(position, arrival.spans)
             arrival.done.set_result(None)
+
+    def _release(self, arrivals: Sequence[_Arrival]) -> None:
+        with self._wake:
+            self._queued_bytes -= sum(arrival.size_bytes for arrival in arrivals)
 
     def _fail(self, arrivals: Sequence[_Arrival], error: Exception) -> None:
         self._last_error = str(error)

@@ -1,8 +1,8 @@
 """Opens ``traces.db``: tables, pragmas, and what happens to a file that is broken or cannot be written.
 
-A trace is one row of ``trace`` (what a list shows), a row of ``operation`` for each of its services and operations (what
-a search walks), and one ``part`` per arrival (its spans, compressed). ``part.position`` rises with every commit and never
-restarts: it begins at the time of arrival in microseconds, so a reader may keep it across a lost file.
+A trace is one row of ``trace`` (what a list shows), a row of ``operation`` for each of its services and operations
+(what a search walks), and one ``part`` per arrival (its spans, compressed). ``part.position`` rises with every commit
+and never restarts: it is at least the time of arrival in microseconds, so a reader may keep it across a lost file.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _create_tables(path: Path, connection: sqlite3.Connection) -> None:
             f"{path}: the trace store has version {version}, this Foretide knows {VERSION}: use a newer one"
         )
     if version == VERSION:
-        connection.execute("SELECT 1 FROM part, trace, operation LIMIT 1").fetchone()
+        connection.execute("SELECT max(position) FROM part").fetchone()
         return
     connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
