@@ -1,0 +1,209 @@
+"""The scalar types of the documents: what the operator may write, and what to expect when it is something else.
+
+Each refuses with one sentence that gives the form; none coerces (``"3"`` is no number, ``yes`` is no boolean).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict
+
+from domain.units import format_duration, parse_duration, parse_quantity
+from rules.wording import found
+
+_Item = TypeVar("_Item")
+_LONGEST_TEXT: Final = 64
+"""Digits and units beyond that are no number that anybody means."""
+_LARGEST_EXPONENT: Final = 30
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+_DURATION_FORM: Final = "expected a duration such as 15s, 5m, 1h30m or 21d"
+_QUANTITY_FORM: Final = "expected a number or a quantity such as 120, 0.5, 250m or 2k"
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9:
+        raise ValueError(f"{_DURATION_FORM}; found the number {value} without a unit")
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise ValueError(f"{_DURATION_FORM}; {found(value)}")
+    try:
+        duration = parse_duration(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{_DURATION_FORM}; {found(value)}") from error
+    if not timedelta() < duration <= timedelta(days=3660):
+        raise ValueError(f"expected a duration above 0 and up to 10y; {found(value)}")
+    return duration
+
+
+def _duration_or_auto(value: object) -> timedelta | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    try:
+        return _duration(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace("expected a duration", "expected auto or a duration", 1)) from error
+
+
+def _bounded(number: Decimal, written: object) -> Decimal:
+    if not number.is_finite() or (number and abs(number.adjusted()) > _LARGEST_EXPONENT):
+        raise ValueError(f"expected a number of at most {_LARGEST_EXPONENT} digits; {found(written)}")
+    return number
+
+
+def _number(value: object) -> Decimal | None:
+    """The exact number of a YAML number; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    return Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+
+
+def _quantity(value: object) -> Decimal:
+    number = _number(value)
+    if number is not None:
+        return _bounded(number, value)
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise ValueError(f"{_QUANTITY_FORM}; {found(value)}")
+    try:
+        return _bounded(parse_quantity(value), value)
+    except (ValueError, ArithmeticError) as error:  # 1e99999999k overflows Decimal instead of failing to parse
+        raise ValueError(f"{_QUANTITY_FORM}; {found(value)}") from error
+
+
+def _amount(value: object) -> Decimal:
+    number = _number(value)
+    if number is None and isinstance(value, str) and len(value) <= _LONGEST_TEXT and _DECIMAL.fullmatch(value):
+        number = Decimal(value)
+    if number is None:
+        raise ValueError(f"expected an amount such as 120 or 0.0316; {found(value)}")
+    return _bounded(number, value)
+
+
+def _float(value: object) -> float:
+    number = _number(value)
+    if number is None:
+        raise ValueError(f"expected a number such as 0.9; {found(value)}")
+    return float(_bounded(number, value))
+
+
+def _tolerance(value: object) -> float:
+    tolerance = float(_quantity(value))
+    if not 0 <= tolerance <= 10:
+        raise ValueError(f"expected a ratio from 0 to 10, for example 0.1 for 10 %; {found(value)}")
+    return tolerance
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError(f"must be above 0; found the number {value}")
+    return value
+
+
+def _not_negative(value: Decimal) -> Decimal:
+    if value < 0:
+        raise ValueError(f"must be 0 or above; found the number {value}")
+    return value
+
+
+def _replicas_or_hold(value: object) -> int | Literal["hold"]:
+    if value == "hold":
+        return "hold"
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
+        return value
+    raise ValueError(f"expected hold or a number of replicas (1 or more); {found(value)}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        hint = "" if isinstance(value, dict | list) or value is None else " (quote it)"
+        raise ValueError(f"expected text; {found(value)}{hint}")
+    return value
+
+
+def _dns_label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise ValueError(
+            "expected a DNS-1123 label (a-z, 0-9 and -, at most 63 characters, "
+            f"first and last a letter or digit); {found(value)}"
+        )
+    return value
+
+
+def _dns_subdomain(value: str) -> str:
+    if len(value) > 253 or not _SUBDOMAIN.fullmatch(value):
+        raise ValueError(
+            "expected a DNS-1123 name (a-z, 0-9, - and ., at most 253 characters, "
+            f"first and last a letter or digit); {found(value)}"
+        )
+    return value
+
+
+def _rule_key(value: str) -> str:
+    namespace, slash, name = value.partition("/")
+    if not slash or not _LABEL.fullmatch(namespace) or len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+        raise ValueError(f"expected a rule as namespace/name; {found(value)}")
+    return value
+
+
+def _label_key(value: str) -> str:
+    prefix, slash, name = value.rpartition("/")
+    if not _QUALIFIED.fullmatch(name) or (slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix))):
+        raise ValueError(f"expected a label name such as team or example.com/team; {found(value)}")
+    return value
+
+
+def _label_value(value: str) -> str:
+    if value and not _QUALIFIED.fullmatch(value):
+        raise ValueError(f"expected a label value (letters, digits, -, _ and ., at most 63 characters); {found(value)}")
+    return value
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f"expected an ISO 4217 code such as USD or EUR; {found(value)}")
+    return value
+
+
+def _not_empty(value: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    """After the items: pydantic's ``min_length`` counts only those without a mistake."""
+    if not value:
+        raise ValueError("needs at least one item")
+    return value
+
+
+def _as_written(value: timedelta | str) -> str:
+    return value if isinstance(value, str) else format_duration(value)
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip() or len(value) > 8192:
+        raise ValueError(f"expected a PromQL expression of 1 to 8192 characters; {found(value)}")
+    return value
+
+
+_AS_WRITTEN: Final = PlainSerializer(_as_written, return_type=str, when_used="json")
+Text = Annotated[str, BeforeValidator(_text)]
+WholeNumber = Annotated[int, Strict()]
+Float = Annotated[float, BeforeValidator(_float)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), _AS_WRITTEN]
+DurationOrAuto = Annotated[timedelta | Literal["auto"], BeforeValidator(_duration_or_auto), _AS_WRITTEN]
+PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_positive)]
+PositiveAmount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_positive)]
+Price = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_not_negative)]
+Tolerance = Annotated[float, BeforeValidator(_tolerance)]
+ReplicasOrHold = Annotated[int | Literal["hold"], BeforeValidator(_replicas_or_hold)]
+DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
+DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
+RuleKey = Annotated[Text, AfterValidator(_rule_key)]
+LabelKey = Annotated[Text, AfterValidator(_label_key)]
+LabelValue = Annotated[Text, AfterValidator(_label_value)]
+CurrencyCode = Annotated[Text, AfterValidator(_currency)]
+Expression = Annotated[Text, AfterValidator(_not_blank)]
+NonEmpty = Annotated[tuple[_Item, ...], AfterValidator(_not_empty)]

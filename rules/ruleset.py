@@ -1,0 +1,65 @@
+"""The rules that run: every document of every file, without a mistake."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rules.schema import AnyDocument, Budget, PriceSheet, ScalingRule
+from rules.validate import Validated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """All documents that hold together.
+
+    Attributes:
+        rules: In order of their keys.
+        digest: SHA-256 (hex) of what the documents say; comments, order and files do not change it.
+        sources: ``file:line`` by the rule's key; of the other kinds by kind and key (``Budget default/media``).
+    """
+
+    rules: tuple[ScalingRule, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    price_sheets: tuple[PriceSheet, ...] = ()
+    digest: str = hashlib.sha256().hexdigest()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, documents: Sequence[Validated]) -> RuleSet:
+        """The set of documents that were all found to be without mistakes."""
+        models = [(one.model, one) for one in documents if one.model is not None]
+        models.sort(key=lambda pair: (pair[0].kind, pair[0].key))
+        return cls(
+            rules=tuple(model for model, _ in models if isinstance(model, ScalingRule)),
+            budgets=tuple(model for model, _ in models if isinstance(model, Budget)),
+            price_sheets=tuple(model for model, _ in models if isinstance(model, PriceSheet)),
+            digest=_digest([model for model, _ in models]),
+            sources={source_key(model): _source(one) for model, one in models},
+        )
+
+    @property
+    def price_sheet(self) -> PriceSheet | None:
+        """The one price sheet that applies, if there is one."""
+        return self.price_sheets[0] if self.price_sheets else None
+
+    def rule(self, key: str) -> ScalingRule | None:
+        """The rule ``namespace/name``, if there is one."""
+        return next((rule for rule in self.rules if rule.key == key), None)
+
+
+def source_key(model: AnyDocument) -> str:
+    """The key of a document in ``RuleSet.sources``."""
+    return model.key if isinstance(model, ScalingRule) else f"{model.kind} {model.key}"
+
+
+def _source(one: Validated) -> str:
+    return f"{one.document.file}:{one.document.values[()].line}"
+
+
+def _digest(models: Sequence[AnyDocument]) -> str:
+    digest = hashlib.sha256()
+    for model in models:
+        digest.update(model.model_dump_json(by_alias=True).encode() + b"\n")
+    return digest.hexdigest()
