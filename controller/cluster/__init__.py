@@ -1,0 +1,30 @@
+"""Where replica counts come from and where decisions go: one interface, and one implementation for each world."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from domain.scaling import Workload, WorkloadRef
+
+Resource = Literal["cpu", "memory"]
+
+
+class Cluster(Protocol):
+    """What the control loop needs of a cluster."""
+
+    @property
+    def name(self) -> str:
+        """For the ledger: which cluster an action was done to."""
+        ...
+
+    def workload(self, ref: WorkloadRef) -> Workload:
+        """What is known of ``ref`` now; unknown counts are None, an unknown workload is no error."""
+        ...
+
+    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+        """Ask for so many replicas and return at once; raises an ``ActuationError``."""
+        ...
+
+    def usage_query(self, ref: WorkloadRef, resource: Resource) -> str:
+        """PromQL for the usage of all replicas together, in base units: cores, bytes."""
+        ...

@@ -1,0 +1,82 @@
+"""No cluster to act on: replica counts are read from metrics, and nothing is ever written.
+
+kube-state-metrics tells what Kubernetes wants and has; without it, as many replicas as Prometheus targets that are up
+under ``job="<workload>"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from controller.cluster import Resource
+from domain.errors import ForbiddenError
+from domain.labels import Labels
+from domain.names import JOB, NAMESPACE, UP
+from domain.scaling import Workload, WorkloadRef
+
+_KUBE_STATE: Final = {
+    "Deployment": ("deployment", "kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"),
+    "StatefulSet": ("statefulset", "kube_statefulset_replicas", "kube_statefulset_status_replicas_ready"),
+}
+_POD_SUFFIX: Final = {"Deployment": "-[a-z0-9]+-[a-z0-9]{5}", "StatefulSet": "-[0-9]+"}
+
+
+class ObserveCluster:
+    """Knows what the metrics say."""
+
+    name = "observe"
+
+    def __init__(self, query: Callable[[str], float | None]) -> None:
+        """``query`` answers a PromQL text with one number as of now, or None where there is no series."""
+        self._query = query
+
+    def workload(self, ref: WorkloadRef) -> Workload:
+        """Replicas by kube-state-metrics, else by targets that are up; None where neither knows."""
+        wanted = self._kube_state(ref)
+        if wanted is None:
+            up = self._query(f"count({Labels.of({'__name__': UP, JOB: ref.name})} == 1)")
+            count = None if up is None else int(up)
+            return Workload(ref=ref, current_replicas=count, ready_replicas=count, source=f"up of job {ref.name}")
+        label, _, ready_metric = _KUBE_STATE[ref.kind]
+        ready = self._query(f"max({_of(ready_metric, ref, label)})")
+        requests = {"cpu": self._request(ref, "cpu"), "memory": self._request(ref, "memory")}
+        return Workload(
+            ref=ref,
+            current_replicas=wanted,
+            ready_replicas=None if ready is None else int(ready),
+            requests={name: value for name, value in requests.items() if value is not None},
+            source="kube-state-metrics",
+        )
+
+    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+        """Refused, always."""
+        raise ForbiddenError(f"cluster observe never acts: {ref} is not set to {replicas} replicas")
+
+    def usage_query(self, ref: WorkloadRef, resource: Resource) -> str:
+        """Usage by cAdvisor's series where kube-state-metrics knows the workload, else by the targets' own."""
+        if self._kube_state(ref) is not None:
+            pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", container!=""'
+            if resource == "cpu":
+                return f"sum(rate(container_cpu_usage_seconds_total{{{pods}}}[2m]))"
+            return f"sum(container_memory_working_set_bytes{{{pods}}})"
+        job = Labels.of({JOB: ref.name})
+        if resource == "cpu":
+            return f"sum(rate(process_cpu_seconds_total{job}[1m]))"
+        return f"sum(process_resident_memory_bytes{job})"
+
+    def _kube_state(self, ref: WorkloadRef) -> int | None:
+        if ref.kind not in _KUBE_STATE:
+            return None
+        label, spec_metric, _ = _KUBE_STATE[ref.kind]
+        wanted = self._query(f"max({_of(spec_metric, ref, label)})")
+        return None if wanted is None else int(wanted)
+
+    def _request(self, ref: WorkloadRef, resource: Resource) -> float | None:
+        """Of one pod: the largest, while a rollout has two kinds of them."""
+        pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", resource="{resource}"'
+        return self._query(f"max(sum by (pod) (kube_pod_container_resource_requests{{{pods}}}))")
+
+
+def _of(metric: str, ref: WorkloadRef, label: str) -> Labels:
+    return Labels.of({"__name__": metric, NAMESPACE: ref.namespace, label: ref.name})

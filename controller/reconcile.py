@@ -1,0 +1,301 @@
+"""The loop: every 15 s one decision for each rule, and for those that may act, the deed.
+
+load_rules → read_signals → evaluate → guard → act → record, each step over all rules, timed and traced. A rule that
+fails in one of them holds with its reason; the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from opentelemetry.trace import Tracer
+from prometheus_client import CollectorRegistry
+
+from controller import decide, hpa, triggers
+from controller.cluster import Cluster
+from controller.decide import CostOf
+from controller.memory import Memory
+from controller.metrics import ControllerMetrics
+from controller.throttle import Throttles
+from controller.triggers import Missing, Reading, Want
+from domain.errors import ActuationError, ForetideError
+from domain.forecasts import Forecast
+from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Workload, WorkloadRef
+from domain.series import Signal
+from rules.schema import ScalingRule, Trigger
+
+Evaluate = Callable[[str, datetime], Signal]
+"""One number for a PromQL text at a time; raises ``NoDataError``, ``StaleSignalError``, ``QueryError``, ``StoreError``.
+
+Two series are no number either: a ``NoDataError`` saying "query yields 2 series; aggregate it to one"."""
+
+ForecastOf = Callable[[str], Forecast | None]
+"""The newest forecast of a signal, ``namespace/rule/trigger`` with the forecast trigger's name."""
+
+Record = Callable[[Decision, Action | None], None]
+
+log = logging.getLogger(__name__)
+
+ACTOR: Final = "controller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One rule on its way through a tick; what is still None was not reached."""
+
+    rule: ScalingRule
+    workload: Workload
+    memory: Memory
+    signals: Mapping[str, Reading] | None = None
+    forecasts: Mapping[str, Forecast | None] | None = None
+    wants: tuple[Want, ...] = ()
+    failure: str = ""
+    decision: Decision | None = None
+    action: Action | None = None
+
+
+class Reconciler:
+    """Decides and acts, once per tick; everything that it talks to is handed in."""
+
+    def __init__(
+        self,
+        *,
+        rules: Callable[[], Sequence[ScalingRule]],
+        evaluate: Evaluate,
+        forecast_of: ForecastOf,
+        cluster: Cluster,
+        record: Record,
+        cost_of: CostOf,
+        registry: CollectorRegistry,
+        tracer: Tracer,
+    ) -> None:
+        self._rules, self._evaluate, self._forecast_of = rules, evaluate, forecast_of
+        self._cluster, self._record, self._cost_of = cluster, record, cost_of
+        self._metrics, self._tracer = ControllerMetrics(registry), tracer
+        self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._throttles = Throttles()
+
+    def tick(self, now: datetime) -> None:
+        """One pass over all rules. Never raises: what fails is logged, counted and, for a rule, held."""
+        with self._tracer.start_as_current_span("controller.tick") as span:
+            try:
+                with self._step("load_rules"):
+                    cases = self._load(now)
+                span.set_attribute("foretide.rules", len(cases))
+                with self._step("read_signals"):
+                    cases = self._read(cases, now)
+                with self._step("evaluate"):
+                    cases = [self._proposed(case, now) for case in cases]
+                with self._step("guard"):
+                    cases = [self._decided(case, now) for case in cases]
+                with self._step("act"):
+                    cases = [self._acted(case, now) for case in cases]
+                with self._step("record"):
+                    for case in cases:
+                        self._recorded(case, now)
+            except Exception as error:  # the loop outlives everything; the next tick starts afresh
+                self._metrics.errors.labels(step="tick").inc()
+                span.record_exception(error)
+                log.exception("tick failed")
+                return
+        self._metrics.rules.set(len(cases))
+        self._metrics.last_tick.set(now.timestamp())
+
+    def _load(self, now: datetime) -> list[Case]:
+        cases = [self._begun(rule, now) for rule in self._rules()]
+        self._forget({(case.rule.key, case.rule.target) for case in cases})
+        return cases
+
+    def _begun(self, rule: ScalingRule, now: datetime) -> Case:
+        """With the workload as the cluster sees it, and the rule's memory."""
+        failure = ""
+        try:
+            workload = self._cluster.workload(rule.target)
+        except Exception as error:
+            failure = self._failed("load_rules", rule, error)
+            workload = Workload(ref=rule.target, current_replicas=None, ready_replicas=None, source=self._cluster.name)
+        memory = self._memories.get((rule.key, rule.target))
+        if memory is None:
+            memory = Memory.beginning(workload.current_replicas, at=now)
+        return Case(rule=rule, workload=workload, memory=memory, failure=failure)
+
+    def _read(self, cases: list[Case], now: datetime) -> list[Case]:
+        readings: dict[str, Reading] = {}  # rules that ask the same are answered by one evaluation
+        return [case if case.failure else self._with_signals(case, now, readings) for case in cases]
+
+    def _with_signals(self, case: Case, now: datetime, readings: dict[str, Reading]) -> Case:
+        signals: dict[str, Reading] = {}
+        forecasts: dict[str, Forecast | None] = {}
+        try:
+            for trigger in case.rule.spec.triggers:
+                if trigger.forecast is not None:
+                    forecasts[trigger.name] = self._forecast_of(f"{case.rule.key}/{trigger.name}")
+                    continue
+                signals[trigger.name] = self._reading(case, trigger, now, readings)
+        except Exception as error:
+            return replace(case, failure=self._failed("read_signals", case.rule, error))
+        return replace(case, signals=signals, forecasts=forecasts)
+
+    def _reading(self, case: Case, trigger: Trigger, now: datetime, readings: dict[str, Reading]) -> Reading:
+        """The trigger's number; every error that is foreseen only makes this trigger missing."""
+        try:
+            if trigger.resource is not None:
+                expr = self._cluster.usage_query(case.rule.target, trigger.resource.name)
+            elif trigger.query is not None:
+                expr = trigger.query.expr
+            else:
+                return Missing(reason="it has nothing to read")
+            if expr not in readings:
+                readings[expr] = self._evaluated(expr, now)
+            return readings[expr]
+        except ForetideError as error:
+            return Missing(reason=str(error))
+
+    def _evaluated(self, expr: str, now: datetime) -> Reading:
+        try:
+            return self._evaluate(expr, now)
+        except ForetideError as error:
+            log.debug("signal missing", extra={"query": expr, "error": str(error)})
+            return Missing(reason=str(error))
+
+    def _proposed(self, case: Case, now: datetime) -> Case:
+        if case.failure:
+            return case
+        try:
+            wants = triggers.propose(
+                case.rule,
+                signals=case.signals or {},
+                forecasts=case.forecasts or {},
+                workload=case.workload,
+                memory=case.memory,
+                now=now,
+            )
+        except Exception as error:
+            return replace(case, failure=self._failed("evaluate", case.rule, error))
+        return replace(case, wants=wants)
+
+    def _decided(self, case: Case, now: datetime) -> Case:
+        rule, workload = case.rule, case.workload
+        if not case.failure:
+            try:
+                decision = decide.conclude(
+                    rule, wants=case.wants, workload=workload, memory=case.memory, now=now, cost_of=self._cost_of
+                )
+                return replace(case, decision=decision, memory=decide.remember(case.memory, decision, rule=rule))
+            except Exception as error:
+                case = replace(case, failure=self._failed("guard", rule, error))
+        why = f"held because the rule could not be evaluated: {case.failure}"
+        return replace(case, decision=decide.held(rule, workload=workload, now=now, why=why))
+
+    def _acted(self, case: Case, now: datetime) -> Case:
+        decision, ref = case.decision, case.rule.target
+        if decision is None or not _may_act(case.rule, decision):
+            return case
+        if self._throttles.closed(ref, now=now):
+            log.debug("target throttled", extra=_fields(decision))
+            return case
+        current, desired = decision.current_replicas or 0, decision.desired_replicas or 0
+        error = self._scaled(ref, desired, now)
+        action = Action(
+            id=str(uuid4()),
+            decision_id=decision.id,
+            at=now,
+            actor=ACTOR,
+            cluster=self._cluster.name,
+            target=ref,
+            from_replicas=current,
+            to_replicas=desired,
+            result=ActionResult.FAILED if error else ActionResult.DONE,
+            error=error,
+        )
+        self._metrics.actions.labels(result=action.result.value).inc()
+        if error:
+            log.warning("action failed", extra={**_fields(decision), "error": error})
+            return replace(case, action=action)
+        keep = hpa.longest_period(case.rule.spec.behavior)
+        memory = case.memory.with_scale_event(desired - current, at=now, keep=keep)
+        return replace(case, action=action, memory=memory)
+
+    def _scaled(self, ref: WorkloadRef, replicas: int, now: datetime) -> str:
+        """Does it; the error as a sentence, or nothing."""
+        try:
+            self._cluster.scale(ref, replicas)
+        except ActuationError as error:
+            self._throttles.failed(ref, error, now=now)
+            return str(error)
+        except Exception as error:
+            log.exception("scaling failed")
+            return f"{type(error).__name__}: {error}"
+        self._throttles.succeeded(ref)
+        return ""
+
+    def _recorded(self, case: Case, now: datetime) -> None:
+        decision = case.decision
+        if decision is None:
+            return
+        self._memories[case.rule.key, case.rule.target] = case.memory
+        self._metrics.decisions.labels(outcome=decision.outcome.value, reason=decision.reason.value).inc()
+        self._logged(decision)
+        try:
+            self._record(decision, case.action)
+        except Exception as error:
+            self._failed("record", case.rule, error)
+
+    def _logged(self, decision: Decision) -> None:
+        """A change of outcome is news; the same again is not."""
+        changed = self._outcomes.get(decision.rule) != decision.outcome
+        self._outcomes[decision.rule] = decision.outcome
+        log.log(logging.INFO if changed else logging.DEBUG, "decided", extra=_fields(decision))
+
+    def _failed(self, step: str, rule: ScalingRule, error: Exception) -> str:
+        """Counts and logs it; the sentence for the decision."""
+        self._metrics.errors.labels(step=step).inc()
+        foreseen = isinstance(error, ForetideError)
+        sentence = str(error) if foreseen else f"{type(error).__name__}: {error}"
+        fields = {"rule": rule.key, "step": step, "error": sentence}
+        log.warning("rule failed", extra=fields, exc_info=None if foreseen else error)
+        return sentence
+
+    def _forget(self, known: set[tuple[str, WorkloadRef]]) -> None:
+        """Drops what is remembered of rules that are gone."""
+        keys, refs = {key for key, _ in known}, {ref for _, ref in known}
+        self._memories = {at: memory for at, memory in self._memories.items() if at in known}
+        self._outcomes = {key: outcome for key, outcome in self._outcomes.items() if key in keys}
+        self._throttles.keep(refs)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        with self._tracer.start_as_current_span(f"controller.{name}"):
+            yield
+        self._metrics.step_seconds.labels(step=name).observe(time.perf_counter() - started)
+
+
+def _may_act(rule: ScalingRule, decision: Decision) -> bool:
+    return (
+        rule.spec.mode is Mode.ENFORCE
+        and rule.spec.actuate.with_ == "scale"
+        and decision.outcome is not Outcome.HOLD
+        and decision.desired_replicas is not None
+    )
+
+
+def _fields(decision: Decision) -> dict[str, str | int | None]:
+    return {
+        "decision_id": decision.id,
+        "rule": decision.rule,
+        "k8s.namespace.name": decision.target.namespace,
+        "outcome": decision.outcome.value,
+        "reason": decision.reason.value,
+        "current_replicas": decision.current_replicas,
+        "desired_replicas": decision.desired_replicas,
+        "decision_message": decision.message,
+    }

@@ -1,0 +1,142 @@
+"""How much of a budget is spent in its calendar window (UTC), and where the present rate leads.
+
+``projected_at_current_rate`` is what its name says and no forecast: the forecast of spend comes with a later issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+from enum import StrEnum
+from typing import Final, Literal
+
+from domain.money import Money
+from rules.schema import Budget
+
+Per = Literal["hour", "day", "week", "month"]
+
+_MICROSECONDS_PER_HOUR: Final = 3_600_000_000
+_EXACT_DIGITS: Final = 60
+
+
+class BudgetState(StrEnum):
+    """Where a budget stands; a limit that is just reached is not exceeded."""
+
+    OK = "ok"
+    AT_RISK = "at_risk"
+    """Not exceeded, but it will be before the window ends if the present rate goes on."""
+    EXCEEDED = "exceeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostInterval:
+    """A stretch of time in which something cost the same; ``end`` is None while it goes on."""
+
+    start: datetime
+    end: datetime | None
+    cost_per_hour: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetStatus:
+    """One budget at one moment.
+
+    Attributes:
+        budget: ``namespace/name`` of the Budget.
+        limit: Of the whole window.
+        window_start: First moment of the window.
+        window_end: First moment of the next one.
+        spent: Since ``window_start``.
+        rate_per_hour: What is being spent now.
+        projected_at_current_rate: ``spent`` and the present rate until ``window_end``.
+        state: What follows from these.
+        reached_at: When the limit is reached at the present rate; None when it is not, or is already.
+    """
+
+    budget: str
+    limit: Money
+    window_start: datetime
+    window_end: datetime
+    spent: Money
+    rate_per_hour: Money
+    projected_at_current_rate: Money
+    state: BudgetState
+    reached_at: datetime | None
+
+
+def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) -> BudgetStatus:
+    """Where ``budget`` stands at ``now``.
+
+    Args:
+        budget: The document.
+        intervals: Cost of everything in the budget's scope, in its currency, in any order; several may run at once.
+            What lies outside the window or after ``now`` does not count.
+        now: The moment asked for.
+
+    Raises:
+        ValueError: An interval is in another currency than the limit.
+    """
+    limit = Money(amount=budget.spec.limit.amount, currency=budget.spec.limit.currency)
+    start, end = window(budget.spec.limit.per, now)
+    spent, rate = Money(amount=Decimal(0), currency=limit.currency), Money(amount=Decimal(0), currency=limit.currency)
+    with localcontext() as context:
+        context.prec = _EXACT_DIGITS
+        for interval in intervals:
+            spent += _cost(interval, max(interval.start, start), min(interval.end or now, now))
+            if interval.start <= now and (interval.end is None or interval.end > now):
+                rate += interval.cost_per_hour
+        projected = spent + rate * _hours(end - now)
+        left = limit - spent
+        reached_at = None
+        if left.amount >= 0 and rate.amount > 0 and left.amount < rate.amount * _hours(end - now):
+            reached_at = now + timedelta(microseconds=int(left.amount / rate.amount * _MICROSECONDS_PER_HOUR))
+    return BudgetStatus(
+        budget=budget.key,
+        limit=limit,
+        window_start=start,
+        window_end=end,
+        spent=spent,
+        rate_per_hour=rate,
+        projected_at_current_rate=projected,
+        state=_state(limit, spent, projected),
+        reached_at=reached_at,
+    )
+
+
+def window(per: Per, now: datetime) -> tuple[datetime, datetime]:
+    """The calendar window around ``now`` in UTC, end exclusive; a week begins on Monday."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    if per == "hour":
+        return hour, hour + timedelta(hours=1)
+    if per == "day":
+        return day, day + timedelta(days=1)
+    if per == "week":
+        monday = day - timedelta(days=day.weekday())
+        return monday, monday + timedelta(days=7)
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def in_scope(budget: Budget, rule: str) -> bool:
+    """Whether the cost of the rule ``namespace/name`` counts against ``budget``; an empty scope takes everything."""
+    scope = budget.spec.scope
+    if scope.rule is not None:
+        return scope.rule in (rule, f"{budget.metadata.namespace}/{rule}")
+    return scope.namespace is None or rule.partition("/")[0] == scope.namespace
+
+
+def _cost(interval: CostInterval, start: datetime, end: datetime) -> Money:
+    return interval.cost_per_hour * _hours(max(end - start, timedelta()))
+
+
+def _hours(duration: timedelta) -> Decimal:
+    return Decimal(duration // timedelta(microseconds=1)) / _MICROSECONDS_PER_HOUR
+
+
+def _state(limit: Money, spent: Money, projected: Money) -> BudgetState:
+    if spent.amount > limit.amount:
+        return BudgetState.EXCEEDED
+    return BudgetState.AT_RISK if projected.amount > limit.amount else BudgetState.OK
