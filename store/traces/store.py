@@ -106,7 +106,7 @@ class TraceStore:
         A broken file is moved aside (``traces.db.broken-<n>``, see ``stats().moved_aside``) and an empty one begun.
 
         Args:
-            path: The SQLite file; its folder exists.
+            path: The SQLite file, made with its folder where it is missing.
             retention: Parts that arrived longer ago are dropped.
             max_bytes: The oldest parts are dropped while the file holds more.
             max_queued_bytes: Encoded bytes that may wait for the appender.
@@ -157,7 +157,7 @@ class TraceStore:
                 yield position, decode(data)
 
     def spans_since(self, received_ms: int) -> Iterator[Span]:
-        """Spans that arrived at or after ``received_ms``, in commit order."""
+        """All spans that arrived at or after ``received_ms``, and perhaps a few from just before, in commit order."""
         for _, spans in self.batches_after(received_ms * POSITIONS_PER_MS - 1):
             yield from spans
 
@@ -255,7 +255,8 @@ class TraceStore:
 
     def _commit(self, arrivals: Sequence[_Arrival]) -> None:
         parts = [part for arrival in arrivals for part in arrival.parts]
-        first = max(self._position + 1, arrivals[0].received_ms * POSITIONS_PER_MS)
+        newest_ms = max(arrival.received_ms for arrival in arrivals)
+        first = max(self._position + 1, newest_ms * POSITIONS_PER_MS)
         try:
             append.write(self._writer, parts, first_position=first)
         except (sqlite3.Error, OverflowError) as error:

@@ -44,7 +44,10 @@ def open_or_move_aside(path: Path) -> tuple[sqlite3.Connection, Path | None]:
         StoreError: The file cannot be opened for writing; the program does not start on it.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         return connect(path), None
+    except OSError as error:
+        raise StoreError(f"{path.parent}: cannot make the folder of the trace store: {error.strerror}") from error
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path}: cannot open the trace store: {error}") from error
     except sqlite3.DatabaseError as error:
