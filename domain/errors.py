@@ -117,6 +117,14 @@ class HistoryTooShortError(ForetideError):
         self.needed, self.got = needed, got
         super().__init__(f"needs {needed} of history, has {got}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickles: it crosses from a fit's worker process, and one that could not would break the whole pool."""
+        return _history_too_short, (self.needed, self.got)
+
+
+def _history_too_short(needed: timedelta, got: timedelta) -> HistoryTooShortError:
+    return HistoryTooShortError(needed=needed, got=got)
+
 
 class FitFailedError(ForetideError):
     """A model could not be fitted; seasonal naive is served and the reason recorded."""

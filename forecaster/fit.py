@@ -20,6 +20,7 @@ from domain.units import format_duration
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
 from forecaster.calibrate import calibrate, coverage
+from forecaster.guard import objection
 from forecaster.history import History
 from forecaster.models import COMPETING, holt_winters
 
@@ -29,11 +30,6 @@ LONGEST_HORIZON: Final = 5_000
 """Steps; a day at 17 s. Beyond it the backtest no longer fits a worker's memory."""
 CONSTANT_BAND: Final = 0.05
 """Half width of the 0.05–0.95 band of a history that never moved, as a ratio of its level: a guess."""
-
-
-OUT_OF_RANGE: Final = 3.0
-WIDEST: Final = 10.0
-"""Guard rails, in widths of the history's range: a seasonal ETS once forecast 1.4e8 times the truth on daily data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,14 +139,14 @@ def _best(history: History, request: FitRequest) -> _Served:
     reason = ""
     for model in _ranked(wape, request.model):
         mean, values = _banded(model, history, past, request)
-        if (objection := _objection(mean, values, history)) is None:
+        if (doubt := objection(mean, values, history)) is None:
             found = Backtest(
                 wape=wape[model], coverage=coverage(past, model, request.quantiles), origins=len(past.origins),
                 wape_by_model=wape,
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
             return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
-        reason = f"{model} {objection}"
+        reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
 
 
@@ -178,19 +174,6 @@ def _banded(model: str, history: History, past: Replay, request: FitRequest) -> 
     mean = _floored(mean, history)
     calibration = calibrate(past.actuals, past.points[model], request.quantiles)
     return mean, _floored(calibration.band(mean), history)
-
-
-def _objection(mean: FloatArray, values: FloatArray, history: History) -> str | None:
-    """Why nobody would believe this forecast; None when it is within reason."""
-    if not (np.isfinite(mean).all() and np.isfinite(values).all()):
-        return "gave a number that is not finite"
-    lowest, highest = float(history.values.min()), float(history.values.max())
-    reach = OUT_OF_RANGE * history.spread
-    if float(mean.max()) > highest + reach or float(mean.min()) < lowest - reach:
-        return f"left the history's range by more than {OUT_OF_RANGE:g} times its width"
-    if float((values[:, -1] - values[:, 0]).max()) > WIDEST * history.spread:
-        return f"has a band wider than {WIDEST:g} times the history's range"
-    return None
 
 
 def _flat(history: History, request: FitRequest) -> _Served:

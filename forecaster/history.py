@@ -83,12 +83,17 @@ def prepare(signal: str, values: FloatArray, *, start: datetime, step: timedelta
         raise NoDataError(f"{signal} has no value since {start.isoformat()}")
     if len(known) < FEWEST_STEPS:
         raise HistoryTooShortError(needed=FEWEST_STEPS * step, got=len(known) * step)
-    first = max(int(known[0]), int(known[-1]) + 1 - max(MOST_STEPS, 3 * season_length))
+    first = max(int(known[0]), int(known[-1]) + 1 - most_steps(season_length))
     measured = values[first : known[-1] + 1]
     return History(
         values=_filled(measured, season_length), start=start + first * step, step=step,
         season_length=season_length, measured=~np.isnan(measured),
     )  # fmt: skip
+
+
+def most_steps(season_length: int) -> int:
+    """How far back a fit looks."""
+    return max(MOST_STEPS, 3 * season_length)
 
 
 def _refuse_absurd(signal: str, values: FloatArray, start: datetime, step: timedelta) -> None:

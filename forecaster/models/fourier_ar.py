@@ -1,6 +1,6 @@
 """Fourier ridge + AR: the season as a few smooth waves, and what is left over as an echo that fades.
 
-The waves are fitted by ridge with one Huber step, so that a spike does not bend the day; the rest follows an
+The waves are fitted by ridge with Huber steps, so that a spike does not bend the day; the rest follows an
 autoregression by Yule–Walker, which cannot explode. At short horizons the AR carries the level, at long ones the waves.
 Many origins share one fit: the history is cut into a few stretches, each forecast with what was fitted before it began.
 """
@@ -25,6 +25,8 @@ RIDGE: Final = 1.0
 """In observations per column: nothing against thousands of steps, a check on collinear waves in two seasons."""
 HUBER: Final = 3.0
 """Residuals beyond so many robust standard deviations count as that many."""
+HUBER_STEPS: Final = 8
+"""Of a spike of 100 times the level in 960 steps, one step leaves 10 times the level in the day, eight nothing."""
 
 
 def paths(values: FloatArray, origins: IntArray, *, season_length: int, horizon: int) -> FloatArray:
@@ -89,16 +91,24 @@ def _columns(length: int, season_length: int) -> int:
 
 
 def _ridge(values: FloatArray, design: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Coefficients and residuals; the second solve sees residuals cut at ``HUBER`` robust deviations."""
+    """Coefficients and residuals; the later solves see residuals cut at ``HUBER`` robust deviations."""
     gram = design.T @ design
     penalty = np.full(len(gram), RIDGE)
     penalty[0] = 1e-6  # the level itself is not shrunk
     factor = np.linalg.cholesky(gram + np.diag(penalty)).astype(np.float64, copy=False)
-    fitted = design @ _solve(factor, design.T @ values)
-    limit = HUBER * 1.4826 * float(np.median(np.abs(values - fitted)))
-    robust = fitted + np.clip(values - fitted, -limit, limit) if limit > 0 else values
-    coefficients = _solve(factor, design.T @ robust)
+    coefficients = _solve(factor, design.T @ _fenced(values))
+    for _ in range(HUBER_STEPS):
+        rest = values - design @ coefficients
+        limit = HUBER * 1.4826 * float(np.median(np.abs(rest)))
+        coefficients = coefficients + _solve(factor, design.T @ np.clip(rest, -limit, limit) - penalty * coefficients)
     return coefficients, values - design @ coefficients
+
+
+def _fenced(values: FloatArray) -> FloatArray:
+    """Without what stands out by more than the width of the middle 98 %: a better start than the plain fit."""
+    low, high = np.quantile(values, [0.01, 0.99])
+    fenced: FloatArray = np.clip(values, 2 * low - high, 2 * high - low)
+    return fenced
 
 
 def _solve(factor: FloatArray, right: FloatArray) -> FloatArray:

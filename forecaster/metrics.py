@@ -1,0 +1,30 @@
+"""What the forecaster tells about its own loop."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+
+class ForecasterMetrics:
+    """Counters and timings of the fits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register under ``foretide_forecaster_…``."""
+        self.fits = Counter(
+            "foretide_forecaster_fits_total",
+            "Fits that ended, by result: ok, fallback (served by a simpler model), or the name of the error.",
+            ["result"],
+            registry=registry,
+        )
+        self.references = Counter(
+            "foretide_forecaster_references_total",
+            "Holt-Winters references that ended, by result: ok, or the name of the error.",
+            ["result"],
+            registry=registry,
+        )
+        self.fit_duration = Histogram(
+            "foretide_forecaster_fit_duration_seconds",
+            "From handing a fit to the pool until its forecast is saved.",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
