@@ -57,9 +57,10 @@ def suggestion(text: str, known: Collection[str], *, otherwise: str = "") -> str
 
 def one_of(choices: Sequence[str], value: object) -> str:
     """What an enum mistake says."""
+    if len(choices) == 1:
+        return f"expected {choices[0]}; {found(value)}"
     hint = suggestion(value, choices) if isinstance(value, str) else ""
-    expected = f"expected {choices[0]}" if len(choices) == 1 else f"expected one of {', '.join(choices)}"
-    return f"{expected}; {found(value)}{hint}"
+    return f"expected one of {', '.join(choices)}; {found(value)}{hint}"
 
 
 def dotted(path: Sequence[str | int]) -> str:

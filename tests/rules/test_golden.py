@@ -1,0 +1,47 @@
+"""Every file of tests/golden/bad_rules says exactly what its .expected says, as a compiler would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import QuerySyntaxError, RuleDocumentError
+from rules import yaml_tree
+from rules.load import Source, assemble, read_text
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "bad_rules"
+FILES = sorted(GOLDEN.glob("*.bad.yaml"))
+
+
+def check_query(query: str) -> None:
+    if query.count("(") != query.count(")"):
+        raise QuerySyntaxError(f"a parenthesis is not closed in {query!r}")
+
+
+def test_there_are_at_least_twenty_faults() -> None:
+    assert len(FILES) >= 20
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.removesuffix(".bad.yaml"))
+def test_bad_rule(path: Path) -> None:
+    reading = read_text(path.read_bytes(), Source(file=path.name, named=True), check_query=check_query)
+
+    with pytest.raises(RuleDocumentError) as raised:
+        assemble([reading])
+
+    expected = path.with_name(path.name.replace(".bad.yaml", ".expected")).read_text().splitlines()
+    said = str(raised.value).splitlines()
+    if yaml_tree._LOADER.__name__ != "CSafeLoader":  # another parser words syntax mistakes otherwise
+        expected, said = ([line for line in lines if "not YAML" not in line] for lines in (expected, said))
+    assert said == expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.removesuffix(".bad.yaml"))
+def test_every_place_exists_in_the_file(path: Path) -> None:
+    reading = read_text(path.read_bytes(), Source(file=path.name, named=True), check_query=check_query)
+    lines = yaml_tree.split_lines(path.read_bytes().decode("utf-8", errors="replace"))
+
+    for mistake in reading.mistakes:
+        if mistake.line:
+            assert 1 <= mistake.column <= len(lines[mistake.line - 1]) + 1
