@@ -1,0 +1,56 @@
+"""Aggregation's groups: rows sorted so that each group is one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.labels import METRIC_NAME, Labels
+from domain.series import IntArray
+from store.promql.frame import Frame
+from store.promql.results import BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """The rows of a frame in groups.
+
+    Attributes:
+        frame: The rows, those of a group beside each other, in the old order within it.
+        labels: The groups' labels, in order of first appearance.
+        starts: First row of each group, shape ``(groups,)``.
+    """
+
+    frame: Frame
+    labels: list[Labels]
+    starts: IntArray
+
+    @property
+    def nameless(self) -> BoolArray:
+        """A group drops its name when one of its rows does."""
+        dropped: BoolArray = np.logical_or.reduceat(self.frame.nameless, self.starts)
+        return dropped
+
+    def members(self) -> Iterator[slice]:
+        """The rows of each group."""
+        ends = [*self.starts[1:].tolist(), len(self.frame.labels)]
+        return (slice(start, end) for start, end in zip(self.starts.tolist(), ends, strict=True))
+
+
+def grouped(frame: Frame, names: tuple[str, ...], *, without: bool) -> Groups:
+    """Group the rows by the labels that ``by`` keeps or ``without`` leaves."""
+    index: dict[Labels, int] = {}
+    dropped = (*names, METRIC_NAME)
+    group = np.array(
+        [
+            index.setdefault(own.without(dropped) if without else own.only(names), len(index))
+            for own in frame.labels
+        ],
+        dtype=np.int64,
+    )  # fmt: skip
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(len(index)))
+    in_order = len(order) == 0 or bool((order[1:] > order[:-1]).all())
+    return Groups(frame=frame if in_order else frame.rows(order), labels=list(index), starts=starts)
