@@ -9,19 +9,22 @@ from decimal import Decimal
 from dash import html
 
 from dashboard.contract import RowState, ServiceRow, Status
-from dashboard.parts import Component, Tile, badge, replicas_change, service_path, sparkline, tile_skeletons, tiles
+from dashboard.parts import (
+    Component,
+    Tile,
+    badge,
+    mode_badge,
+    replicas_change,
+    service_path,
+    sparkline,
+    tile_skeletons,
+    tiles,
+)
 from dashboard.wording import NOTHING, age, count, money, number, percent, seconds, stamp
 from domain.money import Money
-from domain.scaling import Mode
 
 COLUMNS = ("Service", "Mode", "Load", "Ready / decided", "p95", "Errors", "Forecast peak", "Cost", "Last decision")
 _HIGH_ERRORS = 0.01
-MODE_HINTS = {
-    Mode.OBSERVE: "observe: decides and explains, changes nothing",
-    Mode.RECOMMEND: "recommend: decides, a person acts",
-    Mode.APPROVE: "approve: acts after a person's approval",
-    Mode.ENFORCE: "enforce: decides and acts",
-}
 
 
 def page() -> Component:
@@ -38,7 +41,7 @@ def page() -> Component:
     )  # fmt: skip
 
 
-def fleet_tiles(rows: Sequence[ServiceRow], status: Status, now: datetime) -> list[Component]:
+def fleet_tiles(rows: Sequence[ServiceRow], status: Status) -> list[Component]:
     """Services, replicas, what holds, cost, what is stored."""
     ruled = [row for row in rows if row.rule]
     holding = [row for row in rows if row.state in (RowState.HOLDING, RowState.INACTIVE)]
@@ -102,6 +105,12 @@ def failed(sentence: str) -> Component:
     return html.Div([html.B("The services cannot be listed."), html.P(sentence)], className="empty error", role="alert")
 
 
+def no_such_page() -> Component:
+    """For an address that is no page."""
+    words = [html.B("There is no such page."), html.P(html.A("Back to the fleet", href="/ui/"))]
+    return html.Div(words, className="panel empty")
+
+
 def _row(row: ServiceRow, now: datetime) -> Component:
     value, unit = seconds(row.p95_latency_seconds)
     failing = row.error_ratio is not None and row.error_ratio > _HIGH_ERRORS
@@ -131,9 +140,8 @@ def _two(first: Component, second: str) -> Component:
 
 def _mode(row: ServiceRow) -> Component:
     if row.mode is None:
-        return badge("no rule", hint="Seen in metrics or traces; no ScalingRule names it")
-    tone = "ok" if row.mode is Mode.ENFORCE else "accent"
-    parts = [badge(row.mode.value, tone, MODE_HINTS[row.mode])]
+        return mode_badge(None)
+    parts = [mode_badge(row.mode)]
     if row.state in (RowState.HOLDING, RowState.INACTIVE):
         parts.append(badge(row.state.value, "warn", "The newest decision holds, or there is none: see the reason"))
     return html.Div(parts, className="badges")

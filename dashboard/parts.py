@@ -12,13 +12,19 @@ from dash import html
 
 from dashboard.contract import Columns
 from dashboard.wording import number
-from domain.scaling import Outcome
+from domain.scaling import Mode, Outcome
 
 Component = Any
 """A Dash component; the library has no usable types."""
 Tone = Literal["", "ok", "warn", "crit", "accent"]
 PanelState = Literal["loading", "ready", "empty", "error", "stale"]
 ARROWS = {Outcome.SCALE_UP: "▲", Outcome.SCALE_DOWN: "▼", Outcome.HOLD: "■"}
+MODE_HINTS = {
+    Mode.OBSERVE: "observe: decides and explains, changes nothing",
+    Mode.RECOMMEND: "recommend: decides, a person acts",
+    Mode.APPROVE: "approve: acts after a person's approval",
+    Mode.ENFORCE: "enforce: decides and acts",
+}
 _SPARK_WIDTH, _SPARK_HEIGHT = 108, 26
 
 
@@ -69,6 +75,13 @@ def tile_skeletons(how_many: int) -> list[Component]:
 def badge(text: str, tone: Tone = "", hint: str = "") -> Component:
     """A word or two in a rounded frame."""
     return html.Span(text, className=f"badge {tone}", title=hint or None)
+
+
+def mode_badge(mode: Mode | None) -> Component:
+    """How far the rule may go; ``no rule`` where there is none."""
+    if mode is None:
+        return badge("no rule", hint="Seen in metrics or traces; no ScalingRule names it")
+    return badge(mode.value, "ok" if mode is Mode.ENFORCE else "accent", MODE_HINTS[mode])
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Component:

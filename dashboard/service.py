@@ -10,8 +10,7 @@ from dash import dcc, html
 from dashboard.columns import is_stale
 from dashboard.contract import Columns, RowState, ServicePage, Status
 from dashboard.figures import CHARTS
-from dashboard.fleet import MODE_HINTS
-from dashboard.parts import Component, Note, Tile, badge, panel, tile_skeletons, tiles
+from dashboard.parts import Component, Note, Tile, badge, mode_badge, panel, tile_skeletons, tiles
 from dashboard.view import View
 from dashboard.wording import NOTHING, age, clock, count, money, number, percent, seconds, span, stamp
 from domain.clock import from_ms, to_ms
@@ -27,12 +26,11 @@ _LEGENDS = {
     "latency": (("line latency", "p95 latency"), ("line cpu", "CPU")),
 }  # fmt: skip
 _HEADS = {"load": "Load and forecast", "replicas": "Replicas", "latency": "Latency and CPU"}
-_UNITS = {"load": "", "replicas": "pods", "latency": "ms, % of request"}
 
 
 def page() -> Component:
     """The page before its first answer: the frame of everything, bones inside."""
-    charts = [panel(name, _HEADS[name], _UNITS[name], _chart(name), legend_entries=_LEGENDS[name]) for name in CHARTS]
+    charts = [panel(name, _HEADS[name], "", _chart(name), legend_entries=_LEGENDS[name]) for name in CHARTS]
     decisions = panel(
         "decisions", "Decisions", "", html.Div(id="decisions", className="decisions"), kind="decisions-panel"
     )
@@ -47,21 +45,16 @@ def page() -> Component:
 
 
 def _chart(name: str) -> Component:
-    return dcc.Graph(
-        id=f"chart-{name}",
-        className=f"chart chart-{name}",
-        responsive=True,
-        config={"displayModeBar": False, "displaylogo": False, "doubleClick": False, "responsive": True},
-    )
+    config = {"displayModeBar": False, "displaylogo": False, "doubleClick": False, "responsive": True}
+    # The frame has the height: a responsive Graph overrides its own with 100 %.
+    graph = dcc.Graph(id=f"chart-{name}", responsive=True, config=config)
+    return html.Div(graph, className=f"chart chart-{name}")
 
 
 def title(page: ServicePage, status: Status, view: View, now: datetime) -> list[Component]:
     """Name and badges: what it may do, where it runs, what to be careful with."""
     row, forecast = page.row, page.forecast
-    badges = [badge("no rule", hint="No ScalingRule names this service")]
-    if row.mode is not None:
-        badges = [badge(row.mode.value, "ok" if row.mode is Mode.ENFORCE else "accent", MODE_HINTS[row.mode])]
-    badges.append(badge(f"{row.namespace} / {status.cluster}", hint="namespace / cluster"))
+    badges = [mode_badge(row.mode), badge(f"{row.namespace} / {status.cluster}", hint="namespace / cluster")]
     if forecast is not None:
         made = f"made {age(forecast.made_at, now)}, history up to {stamp(forecast.cutoff)}"
         badges.append(badge(f"model: {forecast.model}", hint=made))
@@ -197,6 +190,24 @@ def _decisions_note(page: ServicePage) -> Note:
     if page.row.rule is None:
         return Note(state="empty", sentence="No ScalingRule names this service, so nothing is decided.")
     return Note(state="empty", sentence="No decision changed the replicas in this range.")
+
+
+def units(page: ServicePage) -> dict[str, str]:
+    """What stands beside each panel's heading."""
+    row, shown = page.row, len(page.decisions)
+    limits = "" if row.max_replicas is None else f" · min {count(row.min_replicas)}, max {row.max_replicas}"
+    total = f"{page.decisions_total:,} in range"
+    return {
+        "load": row.load_unit,
+        "replicas": f"pods{limits}",
+        "latency": "ms, % of request",
+        "decisions": total if shown == page.decisions_total else f"{shown:,} of {total}",
+    }
+
+
+def heading(name: str) -> Component:
+    """The bare name, where nothing else can be read."""
+    return html.H1(name)
 
 
 def unknown(namespace: str, name: str) -> list[Component]:

@@ -22,5 +22,9 @@ await build({
 });
 copyFileSync(new URL("plotly.js/LICENSE", modules), `${assets}plotly-LICENSE.txt`);
 const inter = new URL("@fontsource-variable/inter/", modules);
-copyFileSync(new URL("files/inter-latin-wght-normal.woff2", inter), `${assets}inter-latin-wght-normal.woff2`);
+const interVersion = JSON.parse(readFileSync(new URL("package.json", inter))).version;
+copyFileSync(
+  new URL("files/inter-latin-wght-normal.woff2", inter),
+  `${assets}inter-${interVersion}-latin-wght-normal.woff2`,
+);
 copyFileSync(new URL("LICENSE", inter), `${assets}inter-OFL.txt`);

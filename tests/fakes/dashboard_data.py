@@ -80,7 +80,7 @@ class FakeDashboardData:
     async def fleet(self) -> tuple[ServiceRow, ...]:
         if self.broken:
             raise StoreError("metrics.db cannot be read: disk I/O error.")
-        return () if self.bare else (self._row(self.main, 0), self._row("search", 1), self._plain())
+        return () if self.bare else (self._row(self.main, 0), self._plain(), self._row("search", 1))
 
     async def decisions(self, namespace: str, name: str, window: Window, *, limit: int) -> Decisions:
         items = self._decisions(window) if self._seed(name) is not None else ()
