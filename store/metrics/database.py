@@ -138,7 +138,8 @@ class Database:
         """Give some free pages back to the disk, when a tenth of the file is free."""
         with self.writing:
             if self._pragma("freelist_count") * 10 > self._pragma("page_count"):
-                self.writer.execute(f"pragma incremental_vacuum({pages})").fetchall()
+                # a script, because execute() steps a statement without columns once: it would free one page
+                self.writer.executescript(f"pragma incremental_vacuum({pages})")
 
     def bytes_on_disk(self) -> int:
         """Database and write-ahead log, as the file system counts them."""

@@ -65,8 +65,10 @@ def _add_journal(pieces: Pieces, connection: sqlite3.Connection, wanted: Wanted)
 
 def _add_chunks(pieces: Pieces, connection: sqlite3.Connection, wanted: Wanted) -> None:
     start, end = wanted.start_ms, wanted.old_end_ms
+    shared: dict[bytes, IntArray] = {}  # series loaded together share the array of their times, as a layout does
     for series_id in wanted.loaded:
         for chunk in journal.chunks(connection, series_id, start, end):
             low, high = chunk.times.searchsorted(start), chunk.times.searchsorted(end, side="right")
             if low < high:
-                pieces.add_piece(series_id, chunk.times[low:high], chunk.values[low:high])
+                times = chunk.times[low:high]
+                pieces.add_piece(series_id, shared.setdefault(times.tobytes(), times), chunk.values[low:high])

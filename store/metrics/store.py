@@ -35,8 +35,8 @@ from store.metrics.pending import Pending
 _log = logging.getLogger(__name__)
 
 _UPKEEP_SECONDS: Final = 10.0
-_DELETE_BATCH: Final = 500
-"""Rows in one deleting transaction: some 10 ms, in which no commit can happen."""
+_DELETE_BATCH: Final = 200
+"""Rows in one deleting transaction, during which no commit can happen: 2 ms with 500 series, 70 ms with 20,000."""
 _SIZE_STEPS: Final = 50
 """A file over its size loses a fiftieth of its time span at a time."""
 
