@@ -128,15 +128,18 @@ def _from_utilization(
     busy = used > resource.utilization
     counted = max(ready, current) if busy else ready
     ratio = _utilization(signal.value, request, counted) / resource.utilization
-    replicas = hpa.ceil32(ratio * counted)
-    held = hpa.within_tolerance(ratio, behavior)
-    if held:
-        replicas = current
-    else:  # more use never means fewer: terminating replicas are still ready, starting ones not yet
-        replicas = max(replicas, current) if busy else min(replicas, current)
     said = f"{trigger.name} {used} % of the request over {ready} ready ÷ {resource.utilization} %"
-    reason = f"{said} is within tolerance of {current}" if held else f"{said} → {replicas}"
-    return _said(trigger, replicas, used / 100, resource.utilization / 100, "ratio", signal, reason, held)
+    if hpa.within_tolerance(ratio, behavior):
+        reason = f"{said} is within tolerance of {current}"
+        return _said(trigger, current, used / 100, resource.utilization / 100, "ratio", signal, reason, True)
+    asked = hpa.ceil32(ratio * counted)
+    # More use never means fewer: terminating replicas are still ready, starting ones not yet.
+    replicas = max(asked, current) if busy else min(asked, current)
+    reason = f"{said} → {asked}"
+    if replicas != asked:
+        why = f"{current - ready} of them are not ready yet" if busy else f"{ready - current} more are on their way out"
+        reason = f"{reason}; {current} are kept, {why}"
+    return _said(trigger, replicas, used / 100, resource.utilization / 100, "ratio", signal, reason, False)
 
 
 def _from_forecast(
@@ -223,7 +226,7 @@ def _said(
 
 def _utilization(usage: float, request: float, replicas: int) -> int:
     """Whole percent, truncated, from milli-units: HPA's arithmetic."""
-    return hpa.ceil32(max(usage, 0.0) * 1000) * 100 // (hpa.ceil32(request * 1000) * replicas)
+    return math.ceil(max(usage, 0.0) * 1000) * 100 // (math.ceil(request * 1000) * replicas)
 
 
 def _per_replica(trigger: Trigger) -> float:

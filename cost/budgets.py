@@ -124,7 +124,7 @@ def in_scope(budget: Budget, rule: str) -> bool:
     """Whether the cost of the rule ``namespace/name`` counts against ``budget``; an empty scope takes everything."""
     scope = budget.spec.scope
     if scope.rule is not None:
-        return scope.rule in (rule, f"{budget.metadata.namespace}/{rule}")
+        return rule == scope.rule
     return scope.namespace is None or rule.partition("/")[0] == scope.namespace
 
 

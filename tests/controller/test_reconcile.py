@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
+
+from controller.reconcile import Reconciler
+from domain.errors import ConflictError, ForbiddenError, NoDataError, QueryExecutionError, StoreError, UnavailableError
+from domain.forecasts import Forecast
+from domain.money import Money
+from domain.scaling import Action, ActionResult, Decision, Outcome, Reason, Workload, WorkloadRef
+from domain.series import Signal
+from rules.schema import ScalingRule
+from tests.controller.stories import flat_forecast, rule_of
+from tests.fakes.cluster import FakeCluster
+
+SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
+CART = WorkloadRef(kind="Deployment", namespace="demo", name="cart")
+TICK = timedelta(seconds=15)
+
+
+def rule(name: str = "shop", *, query: str = "shop_rps", mode: str = "enforce", **spec: object) -> ScalingRule:
+    return rule_of(
+        {
+            "replicas": {"min": 1, "max": 20},
+            "mode": mode,
+            "triggers": [{"name": "rps", "query": query, "perReplica": 10}],
+            **spec,
+        },
+        name=name,
+    )
+
+
+@dataclass
+class Bench:
+    """A reconciler with everything around it under the test's hand."""
+
+    cluster: FakeCluster
+    rules: list[ScalingRule]
+    answers: dict[str, float | Exception] = field(default_factory=dict)
+    forecasts: dict[str, Forecast] = field(default_factory=dict)
+    ledger: list[tuple[Decision, Action | None]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    on_record: Callable[[Decision], None] = lambda decision: None
+
+    def __post_init__(self) -> None:
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(self.spans))
+        self.reconciler = Reconciler(
+            rules=lambda: self.rules,
+            evaluate=self.evaluate,
+            forecast_of=self.forecasts.get,
+            cluster=self.cluster,
+            record=self.record,
+            cost_of=self.cost_of,
+            registry=self.registry,
+            tracer=provider.get_tracer("test"),
+        )
+
+    def evaluate(self, expr: str, now: datetime) -> Signal:
+        self.asked.append(expr)
+        answer = self.answers.get(expr, NoDataError("query yields no series"))
+        if isinstance(answer, Exception):
+            raise answer
+        return Signal(value=answer, window=timedelta(), as_of=now, count=1)
+
+    def record(self, decision: Decision, action: Action | None) -> None:
+        self.on_record(decision)
+        self.ledger.append((decision, action))
+
+    def cost_of(self, workload: Workload, replicas: int) -> Money | None:
+        return Money(amount=Decimal("0.01") * replicas, currency="EUR")
+
+    def last(self, name: str) -> tuple[Decision, Action | None]:
+        return next(pair for pair in reversed(self.ledger) if pair[0].rule == f"demo/{name}")
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(cluster=FakeCluster.of(SHOP, 4), rules=[rule()], answers={"shop_rps": 60.0})
+
+
+def two_rules() -> Bench:
+    cluster = FakeCluster.of(SHOP, 4)
+    cluster.workloads[CART] = Workload(ref=CART, current_replicas=2, ready_replicas=2, source="fake")
+    return Bench(
+        cluster=cluster,
+        rules=[rule(), rule("cart", query="cart_rps")],
+        answers={"shop_rps": 60.0, "cart_rps": 50.0},
+    )
+
+
+def test_an_enforced_rule_acts_and_both_are_recorded(bench: Bench, now: datetime) -> None:
+    bench.reconciler.tick(now)
+    decision, action = bench.last("shop")
+    assert (decision.desired_replicas, decision.outcome, decision.at) == (6, Outcome.SCALE_UP, now)
+    assert action is not None
+    assert (action.from_replicas, action.to_replicas, action.result, action.decision_id) == (
+        4, 6, ActionResult.DONE, decision.id,
+    )  # fmt: skip
+    assert bench.cluster.workload(SHOP).current_replicas == 6
+
+
+def test_the_decision_says_what_it_costs(bench: Bench, now: datetime) -> None:
+    bench.reconciler.tick(now)
+    decision, _ = bench.last("shop")
+    assert decision.cost_per_hour == Money(amount=Decimal("0.06"), currency="EUR")
+    assert decision.cost_change_per_hour == Money(amount=Decimal("0.02"), currency="EUR")
+
+
+@pytest.mark.parametrize(
+    "quiet", [rule(mode="observe"), rule(mode="recommend"), rule(mode="approve"), rule(actuate={"with": "none"})]
+)
+def test_every_other_mode_only_records(bench: Bench, now: datetime, quiet: ScalingRule) -> None:
+    bench.rules = [quiet]
+    bench.reconciler.tick(now)
+    decision, action = bench.last("shop")
+    assert (decision.outcome, action) == (Outcome.SCALE_UP, None)
+    assert bench.cluster.asked == []
+
+
+def test_a_hold_does_nothing(bench: Bench, now: datetime) -> None:
+    bench.answers["shop_rps"] = 40.0
+    bench.reconciler.tick(now)
+    assert bench.last("shop")[0].outcome is Outcome.HOLD
+    assert bench.cluster.asked == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        QueryExecutionError("found duplicate series for the match group"),
+        NoDataError("query yields 2 series; aggregate it to one"),
+        StoreError("metrics.db cannot be read"),
+    ],
+)
+def test_a_failing_query_holds_its_rule_only(now: datetime, error: Exception) -> None:
+    bench = two_rules()
+    bench.answers["shop_rps"] = error
+    bench.reconciler.tick(now)
+    held, _ = bench.last("shop")
+    assert (held.outcome, held.reason, held.desired_replicas) == (Outcome.HOLD, Reason.NO_DATA, 4)
+    assert str(error) in held.message
+    assert bench.last("cart")[0].desired_replicas == 5
+
+
+def test_a_fault_of_ours_holds_its_rule_only_and_is_counted(now: datetime) -> None:
+    bench = two_rules()
+    bench.answers["shop_rps"] = ZeroDivisionError("division by zero")
+    bench.reconciler.tick(now)
+    held, _ = bench.last("shop")
+    assert (held.outcome, held.reason) == (Outcome.HOLD, Reason.NO_DATA)
+    assert "ZeroDivisionError: division by zero" in held.message
+    assert bench.last("cart")[0].outcome is Outcome.SCALE_UP
+    assert bench.metric("foretide_controller_errors_total", step="read_signals") == 1
+
+
+def test_an_unknown_workload_holds_without_a_number(bench: Bench, now: datetime) -> None:
+    bench.cluster.workloads.clear()
+    bench.reconciler.tick(now)
+    decision, _ = bench.last("shop")
+    assert (decision.reason, decision.desired_replicas, decision.outcome) == (
+        Reason.NO_REPLICA_COUNT, None, Outcome.HOLD,
+    )  # fmt: skip
+    assert decision.proposals[0].replicas == 6
+
+
+def test_a_conflict_is_recorded_and_the_next_tick_tries_again(bench: Bench, now: datetime) -> None:
+    bench.cluster.failing[SHOP] = ConflictError("Deployment demo/shop was changed meanwhile")
+    bench.reconciler.tick(now)
+    _, action = bench.last("shop")
+    assert action is not None
+    assert (action.result, action.error) == (ActionResult.FAILED, "Deployment demo/shop was changed meanwhile")
+    bench.cluster.failing.clear()
+    bench.reconciler.tick(now + TICK)
+    assert bench.cluster.workload(SHOP).current_replicas == 6
+
+
+def test_an_unavailable_target_is_left_alone_longer_each_time(now: datetime) -> None:
+    bench = two_rules()
+    bench.cluster.failing[SHOP] = UnavailableError("no answer within 5 s")
+    tried = []
+    for number in range(20):
+        bench.cluster.asked.clear()
+        bench.reconciler.tick(now + number * TICK)
+        if (SHOP, 6) in bench.cluster.asked:
+            tried.append(number * 15)
+    assert tried == [0, 30, 90, 210]
+    assert bench.cluster.workload(CART).current_replicas == 5
+
+
+def test_a_forbidden_target_is_left_alone_for_five_minutes(bench: Bench, now: datetime) -> None:
+    bench.cluster.failing[SHOP] = ForbiddenError("may not patch deployments/scale in demo")
+    for number in range(21):
+        bench.reconciler.tick(now + number * TICK)
+    assert len(bench.cluster.asked) == 2
+
+
+def test_a_record_that_fails_stops_nobody(now: datetime) -> None:
+    bench = two_rules()
+
+    def full(decision: Decision) -> None:
+        if decision.rule == "demo/shop":
+            raise StoreError("state.db: disk is full")
+
+    bench.on_record = full
+    bench.reconciler.tick(now)
+    assert [decision.rule for decision, _ in bench.ledger] == ["demo/cart"]
+    assert bench.metric("foretide_controller_errors_total", step="record") == 1
+
+
+def test_rules_that_cannot_be_had_end_the_tick_not_the_loop(bench: Bench, now: datetime) -> None:
+    class Broken(list[ScalingRule]):
+        def __iter__(self) -> None:  # type: ignore[override]
+            raise OSError("rules are gone")
+
+    bench.rules = Broken()
+    bench.reconciler.tick(now)
+    assert bench.ledger == []
+    bench.rules = [rule()]
+    bench.reconciler.tick(now + TICK)
+    assert bench.last("shop")[0].desired_replicas == 6
+
+
+def test_two_rules_with_one_question_ask_once(now: datetime) -> None:
+    bench = two_rules()
+    bench.rules = [rule(), rule("cart", query="shop_rps")]
+    bench.reconciler.tick(now)
+    assert bench.asked == ["shop_rps"]
+
+
+def test_the_forecast_is_asked_for_by_its_own_trigger(bench: Bench, now: datetime) -> None:
+    soon = {"name": "soon", "forecast": {"of": "rps", "lead": "60s"}}
+    bench.rules = [rule(triggers=[{"name": "rps", "query": "shop_rps", "perReplica": 10}, soon])]
+    bench.forecasts["demo/shop/soon"] = flat_forecast("demo/shop/soon", 75.0, cutoff=now)
+    bench.reconciler.tick(now)
+    decision, _ = bench.last("shop")
+    assert (decision.desired_replicas, decision.reactive_replicas, decision.forecast_replicas) == (8, 6, 8)
+    assert decision.reason is Reason.FORECAST_FLOOR
+
+
+def test_resource_triggers_read_the_clusters_usage(now: datetime) -> None:
+    bench = Bench(
+        cluster=FakeCluster.of(SHOP, 4, requests={"cpu": 0.5}),
+        rules=[rule(triggers=[{"name": "cpu", "resource": {"name": "cpu", "utilization": 50}}])],
+        answers={'usage{workload="shop", resource="cpu"}': 1.9},
+    )
+    bench.reconciler.tick(now)
+    assert bench.last("shop")[0].desired_replicas == 8
+
+
+def test_scale_down_waits_for_the_window_over_ticks(bench: Bench, now: datetime) -> None:
+    bench.answers["shop_rps"] = 10.0
+    for number in range(20):
+        bench.reconciler.tick(now + number * TICK)
+        assert bench.cluster.workload(SHOP).current_replicas == 4, number
+    bench.reconciler.tick(now + timedelta(minutes=5))
+    assert bench.cluster.workload(SHOP).current_replicas == 1
+
+
+def test_steps_are_timed_and_traced(bench: Bench, now: datetime) -> None:
+    bench.reconciler.tick(now)
+    names = [span.name for span in bench.spans.get_finished_spans()]
+    steps = ["load_rules", "read_signals", "evaluate", "guard", "act", "record"]
+    assert names == [*(f"controller.{step}" for step in steps), "controller.tick"]
+    root = bench.spans.get_finished_spans()[-1]
+    assert all(
+        span.parent is not None and root.context is not None and span.parent.span_id == root.context.span_id
+        for span in bench.spans.get_finished_spans()[:-1]
+    )
+    for step in steps:
+        assert bench.metric("foretide_controller_step_duration_seconds_count", step=step) == 1
+    assert bench.metric("foretide_decisions_total", outcome="scale_up", reason="DesiredWithinRange") == 1
+    assert bench.metric("foretide_actions_total", result="done") == 1
+
+
+def test_only_a_change_of_outcome_is_news(bench: Bench, now: datetime, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="controller.reconcile")
+    for number in range(4):
+        bench.reconciler.tick(now + number * TICK)
+    news = [record for record in caplog.records if record.message == "decided"]
+    assert [record.__dict__["outcome"] for record in news] == ["scale_up", "hold"]
+    assert news[0].__dict__["rule"] == "demo/shop"
+
+
+def test_what_is_remembered_of_a_rule_goes_with_it(bench: Bench, now: datetime) -> None:
+    bench.reconciler.tick(now)
+    bench.rules = []
+    bench.reconciler.tick(now + TICK)
+    bench.rules, bench.answers["shop_rps"] = [rule()], 10.0
+    bench.reconciler.tick(now + timedelta(minutes=10))
+    assert bench.last("shop")[0].reason is Reason.SCALE_DOWN_STABILIZED

@@ -1,0 +1,40 @@
+"""A cluster that is two dictionaries: what it was told is what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from domain.errors import ActuationError
+from domain.scaling import Workload, WorkloadRef
+
+
+class FakeCluster:
+    name = "fake"
+
+    def __init__(self, workloads: Mapping[WorkloadRef, Workload]) -> None:
+        self.workloads = dict(workloads)
+        self.failing: dict[WorkloadRef, Exception] = {}
+        self.asked: list[tuple[WorkloadRef, int]] = []
+
+    @classmethod
+    def of(cls, ref: WorkloadRef, replicas: int, *, requests: Mapping[str, float] | None = None) -> FakeCluster:
+        workload = Workload(
+            ref=ref, current_replicas=replicas, ready_replicas=replicas, requests=requests or {}, source="fake"
+        )
+        return cls({ref: workload})
+
+    def workload(self, ref: WorkloadRef) -> Workload:
+        unknown = Workload(ref=ref, current_replicas=None, ready_replicas=None, source=self.name)
+        return self.workloads.get(ref, unknown)
+
+    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+        self.asked.append((ref, replicas))
+        if ref in self.failing:
+            raise self.failing[ref]
+        if ref not in self.workloads:
+            raise ActuationError(f"{ref} is not in the fake cluster")
+        self.workloads[ref] = replace(self.workloads[ref], current_replicas=replicas, ready_replicas=replicas)
+
+    def usage_query(self, ref: WorkloadRef, resource: str) -> str:
+        return f'usage{{workload="{ref.name}", resource="{resource}"}}'
