@@ -99,6 +99,12 @@ class OneShotPool(Executor):
                 self._process.kill()
         self._waiting.shutdown(wait=wait, cancel_futures=cancel_futures)
 
+    @property
+    def busy(self) -> int | None:
+        """Process id of the task that runs; None when none does."""
+        with self._lock:
+            return None if self._process is None else self._process.pid
+
     def _run(self, task: Callable[[], T]) -> T:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_answer, args=(task, sender), daemon=True)

@@ -159,8 +159,7 @@ def test_garbage_gives_an_error_of_ours_or_a_sane_forecast(
 ) -> None:
     try:
         forecast = fit(request(values, season=season_length * STEP, horizon=horizon, model=model))
-    except ForetideError as error:
-        assert str(error)
+    except ForetideError:
         return
     assert forecast.mean.shape == (horizon,)
     assert np.isfinite(forecast.mean).all()

@@ -1,0 +1,24 @@
+"""A program with both pools at work, to be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from forecaster.workers import FitPool, OneShotPool
+
+
+def main() -> None:
+    pool, one_shot = FitPool(1), OneShotPool()
+    pool.submit(os.getpid).result()
+    one_shot.submit(os.getpid).result()
+    one_shot.submit(signal.pause)
+    pool.submit(signal.pause)
+    while one_shot.busy is None:
+        pass
+    print("ready", flush=True)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()
