@@ -65,8 +65,8 @@ def insert_rows(connection: sqlite3.Connection, rows: Iterable[tuple[int, int, b
 
 
 def insert_chunks(connection: sqlite3.Connection, points: Iterable[Chunk]) -> None:
-    """Write loaded history, cut into chunks."""
-    sql = "insert into chunk (series_id, t0, t1, n, ts, vals) values (?, ?, ?, ?, ?, ?)"
+    """Write loaded history, cut into chunks; one that is there already stays."""
+    sql = "insert or ignore into chunk (series_id, t0, t1, n, ts, vals) values (?, ?, ?, ?, ?, ?)"
     connection.executemany(sql, (row for chunk in points for row in _cut(chunk)))
 
 

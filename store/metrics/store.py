@@ -25,20 +25,17 @@ from domain.series import FloatArray, IntArray, Sample, Series
 from store.metrics import history, journal, replay
 from store.metrics.database import BrokenFileError, Database, FileLock, explained, move_aside
 from store.metrics.head import Head
-from store.metrics.index import FOREVER, NEVER, SeriesIndex
+from store.metrics.index import FOREVER, SeriesIndex
 from store.metrics.intake import Intake
 from store.metrics.journal import Chunk
 from store.metrics.limits import DEFAULT_LIMITS, StoreLimits, StoreStats
 from store.metrics.matchers import Matcher
 from store.metrics.pending import Pending
+from store.metrics.retention import Retention
 
 _log = logging.getLogger(__name__)
 
 _UPKEEP_SECONDS: Final = 10.0
-_DELETE_BATCH: Final = 200
-"""Rows in one deleting transaction, during which no commit can happen: 2 ms with 500 series, 70 ms with 20,000."""
-_SIZE_STEPS: Final = 50
-"""A file over its size loses a fiftieth of its time span at a time."""
 
 DurableRow = tuple[Sequence[Labels], int, FloatArray]
 
@@ -61,14 +58,12 @@ class MetricsStore:
     ) -> None:
         """Open an existing or new file; use ``open``, which also locks it and deals with a broken one."""
         self._limits = limits
-        self._retention_ms = _ms(retention)
         self._clock = clock
         self._quarantined = quarantined
         self._write_error = ""
         self._dropping = False
         self._closed = False
         self._file_lock: FileLock | None = None
-        self._cutoff_ms = NEVER
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._index = SeriesIndex(max_series=limits.max_series)
@@ -76,6 +71,7 @@ class MetricsStore:
         self._intake = Intake(index=self._index, head=self._head)
         self._committing_bytes = 0
         self._database = Database(path)
+        self._retention = Retention(self._database, retention_ms=_ms(retention), max_bytes=limits.max_bytes)
         try:
             self._loaded = self._replay()
         except BaseException:
@@ -207,7 +203,9 @@ class MetricsStore:
         """Labels of the series that pass one of the sets and have samples around the time, sorted; no set: all."""
         with self._lock:
             found = [self._index.find(matchers) for matchers in matcher_sets or [()]]
-            ids = self._index.between(np.unique(np.concatenate(found)), max(start_ms, self._cutoff_ms), end_ms)
+            ids = self._index.between(
+                np.unique(np.concatenate(found)), max(start_ms, self._retention.cutoff_ms), end_ms
+            )
             return sorted(self._index.labels_of(ids))
 
     def label_names(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[str]:
@@ -297,7 +295,7 @@ class MetricsStore:
                 self._intake.take(labels, timestamp_ms, values)
 
     def _wanted(self, ids: IntArray, start_ms: int, end_ms: int) -> history.Wanted:
-        start_ms, end_ms = max(start_ms, self._cutoff_ms), min(end_ms, FOREVER)
+        start_ms, end_ms = max(start_ms, self._retention.cutoff_ms), min(end_ms, FOREVER)
         ids = self._index.between(ids, start_ms, end_ms)
         return history.Wanted(
             ids=ids,
@@ -413,43 +411,24 @@ class MetricsStore:
         """Trim, then delete one batch; True when there is more to delete."""
         with self._lock:
             self._advance_floor()
-            self._cutoff_ms = max(self._cutoff_ms, self._present_ms() - self._retention_ms)
+            self._retention.advance(self._present_ms())
             self._index.count_active(self._head.floor_ms)
             blocks = list(self._head.blocks())
         for block in blocks:  # one lock each, because trimming copies what is left
             with self._lock:
                 self._head.trim(block)
         with self._database.writing, explained(self._database.path):
-            if self._delete_batch() or self._shorten_oversized():
+            if self._retention.delete_some(self._intake.newest_ms):
                 return True
             with self._lock:
                 self._intake.forget_detached()
                 in_use = [block.layout_id for block in self._head.blocks() if block.layout_id is not None]
                 self._discard_idle_series()
-            with self._database.transaction() as connection:
-                journal.delete_empty_layouts(connection, except_ids=in_use)
-            self._database.shrink()
+            self._retention.tidy(in_use)
         return False
 
-    def _delete_batch(self) -> bool:
-        with self._database.transaction() as connection:
-            return journal.delete_before(connection, self._cutoff_ms, batch=_DELETE_BATCH) > 0
-
-    def _shorten_oversized(self) -> bool:
-        """Move the cutoff while the file is too large; True when that may have made something deletable."""
-        if self._database.used_bytes() <= self._limits.max_bytes:
-            return False
-        oldest_ms = journal.oldest_ms(self._database.writer)
-        if oldest_ms is None:
-            return False
-        step_ms = max((self._intake.newest_ms - oldest_ms) // _SIZE_STEPS, 1)
-        with self._lock:
-            self._cutoff_ms = max(self._cutoff_ms, oldest_ms + step_ms)
-        _log.info("metrics store over its size, oldest samples go", extra={"cutoff_ms": self._cutoff_ms})
-        return True
-
     def _discard_idle_series(self) -> None:
-        idle = self._index.idle_since(min(self._cutoff_ms, self._head.floor_ms)).tolist()
+        idle = self._index.idle_since(min(self._retention.cutoff_ms, self._head.floor_ms)).tolist()
         gone = set(idle) - self._head.holds() if idle else set()
         self._index.discard(gone)
         self._loaded -= gone
