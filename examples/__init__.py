@@ -1,0 +1,1 @@
+"""Programs that show Foretide at work; no part of the distribution."""
