@@ -266,6 +266,7 @@ class Scraper:
         self._metrics = ScrapeMetrics(registry)
         self._extra_targets, self._poll_seconds = extra_targets, poll_seconds
         self._extra: tuple[Target, ...] = ()
+        self._following = False
         self._running: dict[Target, tuple[TargetScrape, asyncio.Task[None]]] = {}
 
     def targets(self) -> list[TargetStatus]:
@@ -284,16 +285,19 @@ class Scraper:
             finally:
                 await self._end(list(self._running.values()))
                 self._running.clear()
+                self._following = False
 
     async def _follow(self, session: aiohttp.ClientSession) -> None:
         """Start what is new and end what is gone."""
+        extra = self._extra
         try:
-            self._extra = tuple(self._extra_targets())
+            extra = tuple(self._extra_targets())
         except Exception:
             logger.exception("the list of dynamic targets failed; the last one stays")
-        wanted = dict.fromkeys((*self._static, *self._extra))
-        if wanted.keys() == self._running.keys():
+        if self._following and extra == self._extra:
             return
+        self._following, self._extra = True, extra
+        wanted = dict.fromkeys((*self._static, *extra))
         gone = [self._running.pop(target) for target in list(self._running) if target not in wanted]
         refusals = _over_target_limit(wanted)
         for target in wanted:
