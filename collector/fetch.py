@@ -117,6 +117,8 @@ def _reason(error: aiohttp.ClientError) -> str:
         return f"dial tcp: lookup {error.host}: no such host"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"tls: failed to verify certificate: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"tls: {error.os_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         if number == errno.ECONNREFUSED:
@@ -125,6 +127,7 @@ def _reason(error: aiohttp.ClientError) -> str:
         return f"dial tcp {error.host}:{error.port}: {words}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "EOF"
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return f"unexpected EOF or broken body ({error})"
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, aiohttp.TooManyRedirects):
+        return f"stopped after {len(error.history)} redirects"
+    what = " ".join(str(error).split())
+    return f"unexpected EOF ({what})" if isinstance(error, aiohttp.ClientPayloadError) else what

@@ -21,6 +21,7 @@ class Served:
     content_type: str = TEXT
     status: int = 200
     zipped: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
     hold: asyncio.Event | None = None
     address: str = ""
     requests: list[web.Request] = field(default_factory=list)
@@ -32,7 +33,7 @@ async def serving(served: Served) -> AsyncIterator[Served]:
         served.requests.append(request)
         if served.hold:
             await served.hold.wait()
-        body, headers = served.body, {"Content-Type": served.content_type}
+        body, headers = served.body, {**served.headers, "Content-Type": served.content_type}
         if served.zipped and "gzip" in request.headers.get("Accept-Encoding", ""):
             body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
         return web.Response(body=body, status=served.status, headers=headers)

@@ -175,6 +175,34 @@ def test_a_slow_target_runs_into_its_timeout() -> None:
     go(story)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"headers": {"Content-Encoding": "gzip"}},
+            "unexpected EOF (400, message: Can not decode content-encoding: gzip)",
+        ),
+        ({"status": 302, "headers": {"Location": "/metrics"}}, "stopped after 10 redirects"),
+    ],
+)
+def test_broken_transport(change: dict[str, Any], expected: str) -> None:
+    async def story() -> None:
+        async with bench(Served(**change)) as at:
+            status = await at.once()
+
+            assert status.last_error == f'Get "{status.scrape_url}": {expected}'
+
+    go(story)
+
+
+def test_a_plain_server_behind_https() -> None:
+    async def story() -> None:
+        async with bench(scheme="https") as at:
+            assert "tls: " in (await at.once()).last_error
+
+    go(story)
+
+
 def test_a_zipped_page_is_read() -> None:
     async def story() -> None:
         async with bench(Served(body=b"a 5\n", zipped=True)) as at:
