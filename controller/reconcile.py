@@ -137,7 +137,7 @@ class Reconciler:
         try:
             for trigger in case.rule.spec.triggers:
                 if trigger.forecast is not None:
-                    forecasts[trigger.name] = self._forecast_of(f"{case.rule.key}/{trigger.name}")
+                    forecasts[trigger.name] = self._forecast(f"{case.rule.key}/{trigger.name}")
                     continue
                 signals[trigger.name] = self._reading(case, trigger, now, readings)
         except Exception as error:
@@ -158,6 +158,15 @@ class Reconciler:
             return readings[expr]
         except ForetideError as error:
             return Missing(reason=str(error))
+
+    def _forecast(self, signal: str) -> Forecast | None:
+        """Without its forecasts a rule is reactive, which is no reason to hold."""
+        try:
+            return self._forecast_of(signal)
+        except ForetideError as error:
+            self._metrics.errors.labels(step="read_signals").inc()
+            log.warning("forecast not read", extra={"signal": signal, "error": str(error)})
+            return None
 
     def _evaluated(self, expr: str, now: datetime) -> Reading:
         try:

@@ -92,11 +92,6 @@ def propose(
     return tuple(wants)
 
 
-def missing(wants: tuple[Want, ...]) -> tuple[str, ...]:
-    """Names of the triggers that should have had data and had none, those with a fallback included."""
-    return tuple(want.proposal.trigger for want in wants if want.proposal.missing and not want.is_forecast)
-
-
 def lead_of(forecast: ForecastTrigger) -> timedelta:
     """How far ahead a forecast trigger looks."""
     return AUTO_LEAD if forecast.lead == "auto" else forecast.lead

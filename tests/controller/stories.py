@@ -137,5 +137,3 @@ def stories() -> list[tuple[str, Story]]:
             merged = {**document, "rule": {**shared, **document.get("rule", {})}}
             found.append((f"{path.stem}: {document['name']}", Story(spec, merged)))
     return found
-
-

@@ -134,7 +134,13 @@ def test_more_demand_never_means_fewer_replicas(
 
 
 @given(
-    rule=rules(), rps=readings, queue=readings, soon=readings, counts=workloads, memory=memories(), lost=st.integers(0, 2)
+    rule=rules(),
+    rps=readings,
+    queue=readings,
+    soon=readings,
+    counts=workloads,
+    memory=memories(),
+    lost=st.integers(0, 2),
 )
 def test_missing_data_never_scale_down(
     rule: ScalingRule,
@@ -152,9 +158,7 @@ def test_missing_data_never_scale_down(
     assert too_many or decision.outcome is not Outcome.SCALE_DOWN
 
 
-@given(
-    rule=rules(), rps=readings, queue=readings, cpu=readings, soon=values, counts=workloads, memory=memories()
-)
+@given(rule=rules(), rps=readings, queue=readings, cpu=readings, soon=values, counts=workloads, memory=memories())
 def test_a_forecast_only_raises(
     rule: ScalingRule,
     rps: float | None,

@@ -252,6 +252,22 @@ def test_the_forecast_is_asked_for_by_its_own_trigger(bench: Bench, now: datetim
     assert decision.reason is Reason.FORECAST_FLOOR
 
 
+def test_a_forecast_that_cannot_be_read_leaves_the_rule_reactive(now: datetime) -> None:
+    class Unreadable(dict[str, Forecast]):
+        def get(self, key: str, default: object = None) -> Forecast:  # type: ignore[override]
+            raise StoreError("state.db cannot be read")
+
+    soon = {"name": "soon", "forecast": {"of": "rps"}}
+    triggers = [{"name": "rps", "query": "shop_rps", "perReplica": 10}, soon]
+    bench = Bench(
+        cluster=FakeCluster.of(SHOP, 4), rules=[rule(triggers=triggers)], answers={"shop_rps": 60.0},
+        forecasts=Unreadable(),
+    )  # fmt: skip
+    bench.reconciler.tick(now)
+    decision, _ = bench.last("shop")
+    assert (decision.desired_replicas, decision.forecast_replicas) == (6, None)
+
+
 def test_resource_triggers_read_the_clusters_usage(now: datetime) -> None:
     bench = Bench(
         cluster=FakeCluster.of(SHOP, 4, requests={"cpu": 0.5}),

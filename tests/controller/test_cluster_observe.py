@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from controller.cluster.observe import ObserveCluster
+from domain.errors import ForbiddenError
+from domain.scaling import WorkloadRef
+
+SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
+
+
+class Metrics:
+    """Answers a query by the metric that stands in it."""
+
+    def __init__(self, **values: float) -> None:
+        self.values, self.asked = values, []
+
+    def __call__(self, query: str) -> float | None:
+        self.asked.append(query)
+        return next((value for name, value in self.values.items() if re.search(rf"\b{name}\b", query)), None)
+
+    asked: list[str]
+
+
+def test_kube_state_metrics_tell_replicas_and_requests() -> None:
+    metrics = Metrics(
+        kube_deployment_spec_replicas=5, kube_deployment_status_replicas_ready=4,
+        kube_pod_container_resource_requests=0.25,
+    )  # fmt: skip
+    workload = ObserveCluster(metrics).workload(SHOP)
+    assert (workload.current_replicas, workload.ready_replicas) == (5, 4)
+    assert workload.requests == {"cpu": 0.25, "memory": 0.25}
+    assert workload.source == "kube-state-metrics"
+    assert metrics.asked[0] == 'max(kube_deployment_spec_replicas{deployment="shop", namespace="demo"})'
+
+
+def test_without_them_targets_that_are_up_are_counted() -> None:
+    metrics = Metrics(up=3)
+    workload = ObserveCluster(metrics).workload(SHOP)
+    assert (workload.current_replicas, workload.ready_replicas, workload.requests) == (3, 3, {})
+    assert metrics.asked[-1] == 'count(up{job="shop"} == 1)'
+
+
+def test_what_nobody_measures_is_unknown() -> None:
+    assert ObserveCluster(Metrics()).workload(SHOP).current_replicas is None
+
+
+def test_usage_comes_from_where_the_replicas_come_from() -> None:
+    assert ObserveCluster(Metrics()).usage_query(SHOP, "cpu") == 'sum(rate(process_cpu_seconds_total{job="shop"}[1m]))'
+    kube = ObserveCluster(Metrics(kube_deployment_spec_replicas=5))
+    assert "container_memory_working_set_bytes" in kube.usage_query(SHOP, "memory")
+
+
+def test_it_never_acts() -> None:
+    with pytest.raises(ForbiddenError, match="observe never acts"):
+        ObserveCluster(Metrics(up=3)).scale(SHOP, 4)
