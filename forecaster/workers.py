@@ -25,7 +25,7 @@ from domain.errors import FitFailedError, ForetideError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PRELOADED: Final = "forecaster.fit"
+PRELOADED: Final = ("forecaster.one_thread", "forecaster.fit")
 ORPHANED: Final = 3
 """Exit code of a worker whose parent is gone; nobody is left to read it but a debugger."""
 NICENESS: Final = 5
@@ -35,7 +35,7 @@ NICENESS: Final = 5
 def fork_server() -> ForkServerContext:
     """Where all workers come from; the server itself starts with the first of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
+    context.set_forkserver_preload(list(PRELOADED))
     return context
 
 

@@ -49,14 +49,14 @@ def test_naive_is_served_where_no_model_beats_it() -> None:
 
 
 def test_two_quantiles_keep_their_promise_over_many_origins() -> None:
-    """120 forecasts of 48 steps, noise known (8 % of the level): the truth lies below q as often as q says.
+    """80 forecasts of 48 steps, noise known (8 % of the level): the truth lies below q as often as q says.
 
-    Bounds: the steps of one forecast hang together, so 120 forecasts count as some 1,000 independent steps, and two
-    standard deviations of a share of 0.9 in 1,000 are 0.019; the calibration's own 128 origins add about as much.
+    Bounds: the forecasts overlap, 80 of them see 1,500 steps of noise, and two standard deviations of a share of 0.9
+    in 1,500 are 0.016; the calibrations, each on the last third of its history, add about as much.
     """
     truth = curve(3000) * (1 + 0.08 * noise(3000, seed=7))
     below = []
-    for origin in np.linspace(1500, 2950, 120).astype(int):
+    for origin in np.linspace(1500, 2950, 80).astype(int):
         forecast = fit(request(truth[:origin], quantiles=(0.05, 0.5, 0.9, 0.95)))
         below.append(truth[origin : origin + 48, None] <= forecast.values[: 3000 - origin])
     low, half, nine, most = np.concatenate(below).mean(axis=0)

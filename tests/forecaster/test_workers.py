@@ -41,6 +41,12 @@ def test_a_fit_runs_in_a_worker_and_equals_one_made_here(pool: FitPool) -> None:
     assert pool.submit(os.getpid).result(PATIENCE) not in (os.getpid(), None)
 
 
+def test_a_worker_computes_in_one_thread(pool: FitPool) -> None:
+    pool.submit(fit, request(curve(2000))).result(PATIENCE)
+    worker = psutil.Process(pool.submit(os.getpid).result(PATIENCE))
+    assert worker.num_threads() == 2  # its own, and the one that waits for the parent's end
+
+
 def test_an_error_of_ours_comes_back_whole_and_leaves_the_pool_alive(pool: FitPool) -> None:
     with pytest.raises(HistoryTooShortError, match="needs 0:02:30 of history"):
         pool.submit(fit, request(curve(3))).result(PATIENCE)
