@@ -169,6 +169,7 @@ class RedAggregator:
             if calls.touched:
                 calls.active_ms, calls.touched = now_ms, False
         if not self._calls:
+            self._flushed_ms = now_ms
             return
         idle = [key for key, calls in self._calls.items() if now_ms - calls.active_ms > self._expiry_ms]
         self._begin_at_zero()
@@ -178,7 +179,7 @@ class RedAggregator:
         self._flushed_ms = now_ms
 
     def _begin_at_zero(self) -> None:
-        """New series get a 0 at the last flush, so that ``rate`` sees their first calls too."""
+        """New series get a 0 at the last tick, so that ``rate`` sees their first calls too."""
         born = [calls for calls in self._calls.values() if calls.born]
         if born and self._flushed_ms is not None:
             labels = tuple(one for calls in born for one in calls.series)

@@ -11,6 +11,9 @@ MAX_BATCHES: Final = 8
 """Transactions of one call; what is left over goes after the next commit."""
 
 
+_Row = tuple[int, bytes, int]
+
+
 def retain(connection: sqlite3.Connection, *, oldest_position: int, max_bytes: int) -> int:
     """Delete parts before ``oldest_position``, then the oldest while more than ``max_bytes`` are in use.
 
@@ -19,11 +22,12 @@ def retain(connection: sqlite3.Connection, *, oldest_position: int, max_bytes: i
     """
     deleted = 0
     for _ in range(MAX_BATCHES):
-        limit = None if used_bytes(connection) > max_bytes else oldest_position
-        gone = _delete_oldest(connection, before=limit)
-        deleted += gone
-        if not gone:
+        excess = used_bytes(connection) - max_bytes
+        rows = _oldest_of(connection, excess) if excess > 0 else _before(connection, oldest_position)
+        if not rows:
             break
+        _delete(connection, rows)
+        deleted += len(rows)
     if deleted:
         connection.execute("PRAGMA incremental_vacuum").fetchall()
     return deleted
@@ -37,23 +41,33 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def _delete_oldest(connection: sqlite3.Connection, *, before: int | None) -> int:
-    where = "" if before is None else "WHERE position < :before"
-    rows = connection.execute(
-        f"SELECT position, trace_id FROM part {where} ORDER BY position LIMIT {BATCH}", {"before": before}
-    ).fetchall()
-    if not rows:
-        return 0
+def _before(connection: sqlite3.Connection, position: int) -> list[_Row]:
+    query = f"SELECT position, trace_id, length(spans) FROM part WHERE position < ? ORDER BY position LIMIT {BATCH}"
+    return connection.execute(query, (position,)).fetchall()
+
+
+def _oldest_of(connection: sqlite3.Connection, size_bytes: int) -> list[_Row]:
+    """The oldest parts that hold ``size_bytes`` together, or as many as one transaction takes."""
+    query = f"SELECT position, trace_id, length(spans) FROM part ORDER BY position LIMIT {BATCH}"
+    rows: list[_Row] = []
+    for row in connection.execute(query):
+        rows.append(row)
+        size_bytes -= row[2]
+        if size_bytes <= 0:
+            break
+    return rows
+
+
+def _delete(connection: sqlite3.Connection, rows: list[_Row]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany("DELETE FROM part WHERE position = ?", [(position,) for position, _ in rows])
-        _delete_without_parts(connection, {trace_id for _, trace_id in rows})
+        connection.executemany("DELETE FROM part WHERE position = ?", [(position,) for position, _, _ in rows])
+        _delete_without_parts(connection, {trace_id for _, trace_id, _ in rows})
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return len(rows)
 
 
 def _delete_without_parts(connection: sqlite3.Connection, trace_ids: set[bytes]) -> None:
