@@ -75,6 +75,14 @@ def validate(document: Document, *, check_query: checks.CheckQuery) -> Validated
     return Validated(document=document, model=None if mistakes else model, mistakes=tuple(mistakes))
 
 
+def mistakes_of(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+    """Every mistake that pydantic found in another strict document (foretide.yaml), each at its place."""
+    errors = error.errors(include_url=False)
+    misspelt = _misspelt(errors, model)
+    faults = [_fault(document, one, model) for one in errors]
+    return [document.mistake(path, said, at_key=at_key) for path, said, at_key in faults if path not in misspelt]
+
+
 def _is_broken(document: Document, path: Path) -> bool:
     """Whether the YAML at ``path`` or around it is already a mistake."""
     return any(path[:length] in document.broken for length in range(len(path) + 1))
@@ -127,7 +135,8 @@ def _fields_of(model: type[BaseModel], path: Path) -> list[str]:
     for part in path:
         if isinstance(part, int):
             continue  # the item's model was found with the list
-        annotation = next(field.annotation for field in model.model_fields.values() if field.alias == part)
+        fields = model.model_fields.items()
+        annotation = next(field.annotation for name, field in fields if (field.alias or name) == part)
         model = next(_models_in(annotation), model)
     return [field.alias or name for name, field in model.model_fields.items()]
 

@@ -1,0 +1,29 @@
+"""``foretide check``: the documents' mistakes as a compiler would show them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rules import check_files, load_paths, render, source_texts
+from store.promql import check
+
+
+def check_paths(paths: Sequence[Path]) -> int:
+    """Say what is wrong; the exit code: 0 all right, 1 there are mistakes, 2 a path that is not there."""
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        print("\n".join(f"foretide: {path}: no such file or folder" for path in missing), file=sys.stderr)
+        return 2
+    mistakes = check_files(paths, check)
+    if mistakes:
+        print(render(mistakes, source_texts(mistakes)), file=sys.stderr)
+        count = len(mistakes)
+        print(f"\n{count} mistake{'s' if count > 1 else ''}", file=sys.stderr)
+        return 1
+    found = load_paths(paths, check_query=check)
+    counts = (("rule", found.rules), ("budget", found.budgets), ("price sheet", found.price_sheets))
+    said = [f"{len(items)} {name}{'s' if len(items) > 1 else ''}" for name, items in counts if items]
+    print(f"ok: {', '.join(said) if said else 'no documents'}")
+    return 0

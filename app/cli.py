@@ -1,0 +1,84 @@
+"""The ``foretide`` command.
+
+Heavy imports stand inside the commands that need them: ``foretide --help`` answers in a tenth of a second.
+Exit codes: 0 ok · 1 a check says no · 2 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="foretide",
+    help="Observability and autoscaling control plane for Kubernetes.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich takes longer than all the rest (0.1 s of 0.2 s)
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Entry point of the ``foretide`` script."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"foretide {metadata.version('foretide')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def up(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="foretide.yaml; by default ./foretide.yaml if it is there.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Run the example shop beside it, as real processes with real traffic.")
+    ] = False,
+    end_with_parent: Annotated[
+        bool, typer.Option("--end-with-parent", help="Stop when the process that started this one is gone.")
+    ] = False,
+) -> None:
+    """Run everything in this process: collector, forecaster, controller, API and dashboard."""
+    from app.run import serve
+    from domain.errors import ForetideError
+
+    if demo and config is not None:
+        _fail("--demo brings its own configuration; leave out --config or --demo", 2)
+    try:
+        serve(config=config, demo=demo, end_with_parent=end_with_parent)
+    except ForetideError as error:
+        _fail(str(error), 2)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Rule files and folders of them.")],
+) -> None:
+    """Check rule documents: every mistake at once, each with file:line:col and what was expected."""
+    from app.check import check_paths
+
+    raise typer.Exit(check_paths(paths))
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"foretide: {message}", file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,83 @@
+"""foretide.yaml as a strict model: the same care as for rule documents, every mistake at its line.
+
+The sections ``global`` and ``scrape_configs`` are Prometheus' own and are read by ``collector.config``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rules.fields import DnsLabel, Duration, PositiveQuantity, Text, WholeNumber
+
+Port = Annotated[WholeNumber, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Retention(_Section):
+    """How long what is kept."""
+
+    metrics: Duration | None = None
+    """Samples; default 15d."""
+    traces: Duration | None = None
+    """Spans; default 24h."""
+    decisions: Duration | None = None
+    """Decisions and actions with their whole why, one per rule each 15 s; default 30d."""
+    forecasts: Duration | None = None
+    """Forecasts that were served, one per signal and minute; default 2d."""
+
+
+class Process(_Section):
+    """A process that cluster ``local`` starts, each with a listening loopback socket of its own (``{fd}``)."""
+
+    namespace: DnsLabel
+    name: DnsLabel
+    command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Program and arguments; ``{fd}`` is the socket's file descriptor, ``{python}`` this interpreter,
+    ``{endpoints:NAME}`` the file of workload NAME's ready endpoints in Prometheus' file_sd format."""
+    env: dict[Text, Text] = {}
+    """Added to the environment; ``{otlp}`` is the base URL of our own OTLP door."""
+
+
+class Workload(Process):
+    """A workload of cluster ``local``: its replicas are processes."""
+
+    requests: dict[Literal["cpu", "memory"], PositiveQuantity] = {}
+    """What one replica asks for, as in a pod; the price sheet and utilisation triggers count with it."""
+    replicas: Annotated[WholeNumber, Field(ge=1, le=64)] = 1
+    """Started with; rules change it later."""
+
+
+class Local(_Section):
+    """Cluster ``local``: real processes on this machine, for the demo."""
+
+    workloads: tuple[Workload, ...] = ()
+    companions: tuple[Process, ...] = ()
+    """One process each, beside the workloads: a load generator."""
+
+
+class ConfigFile(_Section):
+    """The whole file; every field may be left out, and the environment wins over it."""
+
+    host: Text | None = None
+    """Address to listen on; default 127.0.0.1. Any other than loopback needs a token."""
+    port: Port | None = None
+    """Default 8080."""
+    otlp_http_port: Port | None = None
+    """A second door for OTLP/HTTP alone; default 4318 when port is 8080, else off. 0 is off."""
+    data_dir: Text | None = None
+    """Where everything is kept; default ./var. Relative to the working directory."""
+    database_url: Text | None = None
+    """SQLAlchemy URL of the control state; default an SQLite file in data_dir."""
+    rules_dir: Text | None = None
+    """Folder of rule documents; default ``rules`` beside this file, if that is there. Relative to this file."""
+    cluster: Literal["observe", "local"] = "observe"
+    """What rules act on: ``observe`` acts on nothing, ``local`` on the processes below."""
+    retention: Retention = Retention()
+    local: Local = Local()
+    global_: Annotated[Any, Field(alias="global")] = None
+    scrape_configs: Any = None

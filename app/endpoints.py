@@ -1,0 +1,290 @@
+"""`/api/v1`: every list needs no parameter, answers 200 also when empty, and comes in the envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Query
+from starlette.exceptions import HTTPException
+
+from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
+from app.read_model import ReadModel, actual_cost_per_hour
+from app.views import (
+    BudgetView,
+    DecisionView,
+    ForecastStatusView,
+    ForecastView,
+    MoneyView,
+    RuleView,
+    ServiceView,
+    SignalView,
+    SpanView,
+    StatusView,
+    TargetView,
+    TraceView,
+)
+from cost import budgets
+from dashboard.contract import RowState
+from domain.clock import Clock, from_ms, to_ms
+from domain.money import Money
+from domain.scaling import Decision
+from forecaster.run import SignalStatus
+from rules import RuleSet
+from rules.ruleset import source_key
+from rules.schema import Budget, ScalingRule
+from store.state import DecisionLedger, ForecastShelf, State
+from store.state.decisions import ReplicaPoint
+from store.traces import TraceStore, TraceSummary
+
+T = TypeVar("T")
+PageNumber = Annotated[int, Query(ge=1, le=10_000, description="Counts from 1.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Items per page.")]
+_MAX_TRACES = 200
+
+
+class Sources:
+    """What the endpoints read from."""
+
+    def __init__(
+        self,
+        *,
+        model: ReadModel,
+        rules: Callable[[], RuleSet],
+        state: State,
+        traces: TraceStore,
+        forecast_status: Callable[[], Mapping[str, SignalStatus]],
+        status: Callable[[], StatusView],
+        clock: Clock,
+    ) -> None:
+        """Collaborators; all of them are thread-safe."""
+        self.model, self.rules, self.state, self.traces = model, rules, state, traces
+        self.forecast_status, self.status, self.clock = forecast_status, status, clock
+
+
+def router(sources: Sources) -> APIRouter:
+    """The routes of `/api/v1`."""
+    api = APIRouter(prefix="/api/v1", responses=ERROR_RESPONSES)
+
+    @api.get("/services", operation_id="listServices")
+    def services(page: PageNumber = 1, limit: Limit = 20) -> Page[ServiceView]:
+        """Every known service: those with a rule, and those seen in traces only."""
+        return _paged([ServiceView.model_validate(row) for row in sources.model.fleet()], page, limit)
+
+    @api.get("/services/{namespace}/{name}", operation_id="getService")
+    def service(namespace: str, name: str) -> Ok[ServiceView]:
+        """One service."""
+        for row in sources.model.fleet():
+            if (row.namespace, row.name) == (namespace, name):
+                return ok(ServiceView.model_validate(row))
+        raise HTTPException(404, f"no service {namespace}/{name}")
+
+    @api.get("/rules", operation_id="listRules")
+    def rules(page: PageNumber = 1, limit: Limit = 20) -> Page[RuleView]:
+        """The running rules; mistakes in documents that do not run stand in /status."""
+        running = sources.rules()
+        shown = running.rules[(page - 1) * limit : page * limit]
+        rows = {row.rule: row.state for row in sources.model.fleet()}
+        views = [_rule_view(rule, running, rows, decision) for rule, decision in _latest(sources.state, shown)]
+        return page_of(views, page=page, limit=limit, total=len(running.rules))
+
+    @api.get("/decisions", operation_id="listDecisions")
+    def decisions(
+        page: PageNumber = 1,
+        limit: Limit = 20,
+        rule: Annotated[str | None, Query(description="Only of this rule, namespace/name.")] = None,
+        changes_only: Annotated[bool, Query(description="Leave out those that hold.")] = False,
+    ) -> Page[DecisionView]:
+        """Decisions, newest first, each with its whole why."""
+        if page * limit > 10_000:
+            raise HTTPException(422, "page × limit may be at most 10,000; narrow the list with rule or changes_only")
+        with sources.state.transaction() as session:
+            found, total = DecisionLedger(session).page(
+                rule=rule, changes_only=changes_only, limit=limit, offset=(page - 1) * limit
+            )
+        return page_of([DecisionView.model_validate(one) for one in found], page=page, limit=limit, total=total)
+
+    @api.get("/decisions/{decision_id}", operation_id="getDecision")
+    def decision(decision_id: str) -> Ok[DecisionView]:
+        """One decision."""
+        with sources.state.transaction() as session:
+            found = DecisionLedger(session).get(decision_id)
+        if found is None:
+            raise HTTPException(404, f"no decision {decision_id}")
+        return ok(DecisionView.model_validate(found))
+
+    @api.get("/forecasts", operation_id="listForecasts")
+    def forecasts(page: PageNumber = 1, limit: Limit = 20) -> Page[ForecastView]:
+        """The newest forecast of each signal."""
+        with sources.state.transaction() as session:
+            found, total = ForecastShelf(session).page(limit=limit, offset=(page - 1) * limit)
+        known = sources.forecast_status()
+        views = [ForecastView.of(one, _forecast_status(known.get(one.signal))) for one in found]
+        return page_of(views, page=page, limit=limit, total=total)
+
+    @api.get("/signals", operation_id="listSignals")
+    def signals(page: PageNumber = 1, limit: Limit = 20) -> Page[SignalView]:
+        """What every trigger read at its rule's newest decision."""
+        running = sources.rules().rules
+        views = [view for rule, newest in _latest(sources.state, running) for view in _signal_views(rule, newest)]
+        return _paged(views, page, limit)
+
+    @api.get("/traces", operation_id="listTraces")
+    def traces(
+        page: PageNumber = 1,
+        limit: Limit = 20,
+        service: Annotated[str | None, Query(description="Only traces with a span of this service.")] = None,
+        operation: Annotated[str | None, Query(description="Only traces with a span of this name.")] = None,
+        min_duration_seconds: Annotated[float | None, Query(ge=0, description="Of the whole trace.")] = None,
+    ) -> Page[TraceView]:
+        """Recent traces of the last hour, newest first; at most 200 are looked at."""
+        now = sources.clock.now()
+        found = sources.traces.search(
+            service=service, operation=operation, min_duration_seconds=min_duration_seconds,
+            start_ms=to_ms(now - timedelta(hours=1)), end_ms=to_ms(now), limit=_MAX_TRACES,
+        )  # fmt: skip
+        return _paged([_trace_view(one) for one in found], page, limit)
+
+    @api.get("/traces/{trace_id}", operation_id="getTrace")
+    def trace(trace_id: str) -> Ok[list[SpanView]]:
+        """All spans of one trace, by start."""
+        spans = sources.traces.trace(trace_id.lower())
+        if not spans:
+            raise HTTPException(404, f"no trace {trace_id}")
+        return ok([
+            SpanView(
+                trace_id=span.trace_id, span_id=span.span_id, parent_span_id=span.parent_span_id, name=span.name,
+                kind=span.kind.value, status=span.status.value, service=span.service,
+                start=from_ms(span.start_ns // 1_000_000), duration_seconds=span.duration_seconds,
+                attributes=dict(span.attributes),
+            )
+            for span in spans
+        ])  # fmt: skip
+
+    @api.get("/budgets", operation_id="listBudgets")
+    def budget_list(page: PageNumber = 1, limit: Limit = 20) -> Page[BudgetView]:
+        """Every budget: what is spent of it, and where the present rate leads."""
+        running = sources.rules()
+        shown = running.budgets[(page - 1) * limit : page * limit]
+        views = [_budget_view(budget, running, sources) for budget in shown]
+        return page_of(views, page=page, limit=limit, total=len(running.budgets))
+
+    @api.get("/status", operation_id="getStatus")
+    def status() -> Ok[StatusView]:
+        """How Foretide itself is doing: rules, targets, stores, loops."""
+        return ok(sources.status())
+
+    return api
+
+
+def _paged(items: Sequence[T], page: int, limit: int) -> Page[T]:
+    return page_of(items[(page - 1) * limit : page * limit], page=page, limit=limit, total=len(items))
+
+
+def _latest(state: State, rules: Sequence[ScalingRule]) -> list[tuple[ScalingRule, Decision | None]]:
+    with state.transaction() as session:
+        ledger = DecisionLedger(session)
+        return [(rule, ledger.latest(rule.key)) for rule in rules]
+
+
+def _rule_view(
+    rule: ScalingRule, running: RuleSet, states: dict[str | None, RowState], newest: Decision | None
+) -> RuleView:
+    return RuleView(
+        key=rule.key,
+        namespace=rule.metadata.namespace,
+        name=rule.metadata.name,
+        target=TargetView.model_validate(rule.target),
+        mode=rule.spec.mode,
+        source=running.sources.get(source_key(rule), ""),
+        spec=rule.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
+        state=states.get(rule.key, RowState.INACTIVE),
+        reason=newest.reason if newest else None,
+        message=newest.message if newest else None,
+    )
+
+
+def _signal_views(rule: ScalingRule, newest: Decision | None) -> Iterator[SignalView]:
+    read = {one.trigger: one for one in newest.proposals} if newest else {}
+    for trigger in rule.spec.triggers:
+        one = read.get(trigger.name)
+        yield SignalView(
+            signal=f"{rule.key}/{trigger.name}",
+            rule=rule.key,
+            trigger=trigger.name,
+            kind=trigger.kind,
+            query=trigger.query.expr if trigger.query is not None else None,
+            value=one.value if one else None,
+            unit=one.unit if one else "",
+            target=one.target if one else None,
+            as_of=one.as_of if one else None,
+            missing=one.missing if one else True,
+            reason=one.reason if one else (newest.message if newest else "not decided yet"),
+            decided_at=newest.at if newest else None,
+        )
+
+
+def _trace_view(one: TraceSummary) -> TraceView:
+    return TraceView(
+        trace_id=one.trace_id,
+        root_service=one.root_service,
+        root_operation=one.root_operation,
+        start=from_ms(one.start_ns // 1_000_000),
+        duration_seconds=one.duration_seconds,
+        span_count=one.span_count,
+        error_count=one.error_count,
+        services=list(one.services),
+    )
+
+
+def _forecast_status(status: SignalStatus | None) -> ForecastStatusView | None:
+    if status is None:
+        return None
+    return ForecastStatusView(
+        last_success=status.last_success,
+        last_error=status.last_error,
+        reference_error=status.reference_error,
+        next_due=status.next_due,
+    )
+
+
+def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetView:
+    now = sources.clock.now()
+    start, _ = budgets.window(budget.spec.limit.per, now)
+    intervals: list[budgets.CostInterval] = []
+    with sources.state.transaction() as session:
+        ledger = DecisionLedger(session)
+        for rule in running.rules:
+            if budgets.in_scope(budget, rule.key):
+                points = ledger.points(rule.key, since=start - timedelta(minutes=1), until=now)
+                intervals += _intervals(points, budget.spec.limit.currency)
+    status = budgets.status(budget, intervals, now=now)
+    scope = budget.spec.scope
+    return BudgetView(
+        key=budget.key,
+        namespace=budget.metadata.namespace,
+        name=budget.metadata.name,
+        scope={name: value for name, value in (("namespace", scope.namespace), ("rule", scope.rule)) if value},
+        per=budget.spec.limit.per,
+        limit=MoneyView.model_validate(status.limit),
+        window_start=status.window_start,
+        window_end=status.window_end,
+        spent=MoneyView.model_validate(status.spent),
+        rate_per_hour=MoneyView.model_validate(status.rate_per_hour),
+        projected_at_current_rate=MoneyView.model_validate(status.projected_at_current_rate),
+        state=status.state.value,
+        reached_at=status.reached_at,
+    )
+
+
+def _intervals(points: Sequence[ReplicaPoint], currency: str) -> Iterator[budgets.CostInterval]:
+    """From one decision to the next what ran cost the same; a gap of over a minute (we were down) costs nothing."""
+    gap = timedelta(minutes=1)
+    for number, point in enumerate(points):
+        amount = actual_cost_per_hour(point)
+        if amount is None or point.currency != currency:
+            continue
+        following = points[number + 1].at if number + 1 < len(points) else point.at + gap
+        end = min(following, point.at + gap)
+        yield budgets.CostInterval(start=point.at, end=end, cost_per_hour=Money(amount=amount, currency=currency))

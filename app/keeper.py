@@ -1,0 +1,96 @@
+"""Writes down what happens: decisions, actions, forecasts, rules that changed; and forgets what is too old."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from app.settings import RetentionTimes
+from domain.clock import Clock
+from domain.forecasts import Forecast
+from domain.scaling import Action, Decision
+from rules import RuleSet
+from rules.ruleset import source_key
+from rules.schema import AnyDocument
+from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastShelf, State
+
+log = logging.getLogger(__name__)
+_US: Final = "foretide"
+
+
+class Keeper:
+    """Each deed is one transaction."""
+
+    def __init__(self, state: State, *, clock: Clock, retention: RetentionTimes) -> None:
+        """Write to ``state``."""
+        self._state, self._clock, self._retention = state, clock, retention
+        self._lock = threading.Lock()
+        self._newest: dict[str, Forecast | None] = {}
+
+    def record_decision(self, decision: Decision, action: Action | None) -> None:
+        """A decision and, where it was acted on, the deed with its audit line."""
+        with self._state.transaction() as session:
+            DecisionLedger(session).append(decision, action)
+            if action is not None:
+                detail = {
+                    "decision": decision.id, "from": action.from_replicas, "to": action.to_replicas,
+                    "result": action.result.value, "error": action.error,
+                }  # fmt: skip
+                entry = AuditEntry(
+                    at=action.at, actor=action.actor, verb="scale", object=str(action.target), detail=detail
+                )
+                AuditTrail(session).record(entry)
+
+    def save_forecast(self, forecast: Forecast) -> None:
+        """A forecast; the signal's newest from now on."""
+        with self._state.transaction() as session:
+            ForecastShelf(session).put(forecast)
+        with self._lock:
+            self._newest[forecast.signal] = forecast
+
+    def latest_forecast(self, signal: str) -> Forecast | None:
+        """The newest forecast of a signal, read from the database only the first time."""
+        with self._lock:
+            if signal in self._newest:
+                return self._newest[signal]
+        with self._state.transaction() as session:
+            found = ForecastShelf(session).latest(signal)
+        with self._lock:
+            return self._newest.setdefault(signal, found)
+
+    def rules_changed(self, running: RuleSet, now: datetime) -> None:
+        """Other rules run from now on: which, from where, and what they say."""
+        documents: tuple[AnyDocument, ...] = (*running.rules, *running.budgets, *running.price_sheets)
+        with self._state.transaction() as session:
+            for document in documents:
+                body = document.model_dump(mode="json", by_alias=True, exclude_none=True)
+                text = document.model_dump_json(by_alias=True)
+                DocumentsSeen(session).record(
+                    kind=document.kind,
+                    key=document.key,
+                    digest=hashlib.sha256(text.encode()).hexdigest(),
+                    source=running.sources.get(source_key(document), ""),
+                    body=body,
+                    at=now,
+                )
+            detail = {"digest": running.digest, "rules": [rule.key for rule in running.rules]}
+            entry = AuditEntry(at=now, actor=_US, verb="load rules", object="rules", detail=detail)
+            AuditTrail(session).record(entry)
+
+    def note(self, verb: str, thing: str, detail: Mapping[str, Any]) -> None:
+        """One line of the audit trail."""
+        with self._state.transaction() as session:
+            entry = AuditEntry(at=self._clock.now(), actor=_US, verb=verb, object=thing, detail=detail)
+            AuditTrail(session).record(entry)
+
+    def forget(self, now: datetime) -> None:
+        """Delete what is older than its retention; the audit trail stays."""
+        with self._state.transaction() as session:
+            gone = DecisionLedger(session).forget_before(now - self._retention.decisions)
+            ForecastShelf(session).forget_before(now - self._retention.forecasts)
+        if gone:
+            log.info("old decisions forgotten", extra={"decisions": gone})

@@ -1,0 +1,220 @@
+"""Settings, read once at start: the environment over foretide.yaml over defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from app.config_file import ConfigFile, Local, Retention
+from collector.config import ScrapeConfig, from_node
+from domain.errors import Mistake, RuleDocumentError, SettingsError
+from rules.validate import mistakes_of
+from rules.yaml_tree import Document, read
+
+MIN_TOKEN_LENGTH: Final = 32
+DEFAULT_PORT: Final = 8080
+DEFAULT_OTLP_PORT: Final = 4318
+_PROMETHEUS_SECTIONS: Final = frozenset({"global", "scrape_configs"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it. The names of the environment's variables stand beside each field.
+
+    Attributes:
+        host: FORETIDE_HOST. Address to listen on; any other than loopback needs a token.
+        port: FORETIDE_PORT. The one port of API, dashboard and probes.
+        otlp_http_port: FORETIDE_OTLP_HTTP_PORT. A second door for OTLP/HTTP alone; None is off.
+        api_token: FORETIDE_API_TOKEN, or the content of the file FORETIDE_API_TOKEN_FILE; None lets everybody on
+            this machine in.
+        data_dir: FORETIDE_DATA_DIR. Everything that is kept, and the local cluster's logs.
+        database_url: FORETIDE_DATABASE_URL. SQLAlchemy URL of the control state.
+        rules_dir: FORETIDE_RULES_DIR. Folder of rule documents; None when there is none.
+        cluster: ``observe`` or ``local``.
+        log_level: FORETIDE_LOG_LEVEL. debug, info, warning or error.
+        log_format: FORETIDE_LOG_FORMAT. json, text, or auto: text on a terminal.
+        otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
+    """
+
+    host: str
+    port: int
+    otlp_http_port: int | None
+    api_token: str | None
+    data_dir: Path
+    database_url: str
+    rules_dir: Path | None
+    cluster: str
+    retention: RetentionTimes
+    local: Local
+    scrape: ScrapeConfig
+    log_level: str
+    log_format: str
+    otlp_endpoint: str | None
+    config_path: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionTimes:
+    """How long what is kept; see ``config_file.Retention``."""
+
+    metrics: timedelta
+    traces: timedelta
+    decisions: timedelta
+    forecasts: timedelta
+
+
+def read_settings(*, config: Path | None, environment: Mapping[str, str], working_dir: Path) -> Settings:
+    """Settings from ``config`` (or ./foretide.yaml if it is there) and the environment.
+
+    Raises:
+        SettingsError: One sentence for each thing that is wrong, with its place.
+    """
+    path = config
+    if path is None and (working_dir / "foretide.yaml").is_file():
+        path = working_dir / "foretide.yaml"
+    file, scrape = _read_file(path) if path is not None else (ConfigFile(), ScrapeConfig())
+    port = _port(environment, "FORETIDE_PORT", file.port, DEFAULT_PORT)
+    host = environment.get("FORETIDE_HOST") or file.host or "127.0.0.1"
+    token = _token(environment)
+    if token is None and not is_loopback(host):
+        raise SettingsError(
+            f"listening on {host} needs a token: set FORETIDE_API_TOKEN to {MIN_TOKEN_LENGTH} or more characters "
+            "(or FORETIDE_API_TOKEN_FILE to a file with it), or listen on 127.0.0.1"
+        )
+    data_dir = working_dir / (environment.get("FORETIDE_DATA_DIR") or file.data_dir or "var")
+    return Settings(
+        host=host,
+        port=port,
+        otlp_http_port=_otlp_port(environment, file.otlp_http_port, port),
+        api_token=token,
+        data_dir=data_dir,
+        database_url=environment.get("FORETIDE_DATABASE_URL")
+        or file.database_url
+        or f"sqlite:///{(data_dir / 'state.db').absolute()}",
+        rules_dir=_rules_dir(environment, file.rules_dir, path, working_dir),
+        cluster=file.cluster,
+        retention=_retention(file.retention),
+        local=file.local,
+        scrape=scrape,
+        log_level=_choice(environment, "FORETIDE_LOG_LEVEL", ("info", "debug", "warning", "error")),
+        log_format=_choice(environment, "FORETIDE_LOG_FORMAT", ("auto", "json", "text")),
+        otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        config_path=path,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_file(path: Path) -> tuple[ConfigFile, ScrapeConfig]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    reading = read(raw, file=str(path))
+    mistakes = [*reading.mistakes, *(mistake for document in reading.documents for mistake in document.mistakes)]
+    if len(reading.documents) > 1:
+        mistakes.append(reading.documents[1].mistake((), "expected one document in this file"))
+    if not mistakes and reading.documents:
+        file, mistakes = _validated(reading.documents[0])
+        try:
+            scrape = from_node(_prometheus_part(raw.decode()), str(path))
+        except RuleDocumentError as error:
+            mistakes += error.mistakes
+        if file is not None and not mistakes:
+            return file, scrape
+    if mistakes:
+        raise SettingsError("\n".join(str(mistake) for mistake in sorted(mistakes, key=lambda one: one.line)))
+    return ConfigFile(), ScrapeConfig()
+
+
+def _validated(document: Document) -> tuple[ConfigFile | None, list[Mistake]]:
+    data = {} if document.data is None else document.data
+    try:
+        return ConfigFile.model_validate(data), []
+    except ValidationError as error:
+        return None, mistakes_of(document, error, ConfigFile)
+
+
+def _prometheus_part(text: str) -> yaml.MappingNode:
+    root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    entries = [] if not isinstance(root, yaml.MappingNode) else root.value
+    kept = [(key, value) for key, value in entries if key.value in _PROMETHEUS_SECTIONS]
+    mark = yaml.Mark("", 0, 0, 0, None, 0) if root is None else root.start_mark
+    return yaml.MappingNode("tag:yaml.org,2002:map", kept, start_mark=mark, end_mark=mark)
+
+
+def _port(environment: Mapping[str, str], name: str, from_file: int | None, default: int) -> int:
+    given = environment.get(name)
+    if not given:
+        return default if from_file is None else from_file
+    if not given.isascii() or not given.isdigit() or not 0 <= int(given) <= 65535:
+        raise SettingsError(f"{name} is {given!r}; expected a port from 0 to 65535")
+    return int(given)
+
+
+def _otlp_port(environment: Mapping[str, str], from_file: int | None, port: int) -> int | None:
+    # Off beside a port that was changed: two instances shall run side by side without a word.
+    default = DEFAULT_OTLP_PORT if port == DEFAULT_PORT else 0
+    return _port(environment, "FORETIDE_OTLP_HTTP_PORT", from_file, default) or None
+
+
+def _token(environment: Mapping[str, str]) -> str | None:
+    token, source = environment.get("FORETIDE_API_TOKEN"), "FORETIDE_API_TOKEN"
+    if not token and (file := environment.get("FORETIDE_API_TOKEN_FILE")):
+        source = f"FORETIDE_API_TOKEN_FILE ({file})"
+        try:
+            token = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    elif not token:
+        return None
+    if len(token) < MIN_TOKEN_LENGTH:
+        raise SettingsError(f"{source} has {len(token)} characters; expected {MIN_TOKEN_LENGTH} or more")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError(f"{source} may hold printable ASCII characters without spaces only")
+    return token
+
+
+def _rules_dir(
+    environment: Mapping[str, str], from_file: str | None, config: Path | None, working_dir: Path
+) -> Path | None:
+    if given := environment.get("FORETIDE_RULES_DIR"):
+        return working_dir / given
+    if config is None:
+        return None
+    if from_file is not None:
+        return config.parent / from_file
+    beside = config.parent / "rules"
+    # A `rules` that is a Python package (this very repository) is not the operator's folder.
+    return beside if beside.is_dir() and not (beside / "__init__.py").exists() else None
+
+
+def _retention(given: Retention) -> RetentionTimes:
+    return RetentionTimes(
+        metrics=given.metrics or timedelta(days=15),
+        traces=given.traces or timedelta(hours=24),
+        decisions=given.decisions or timedelta(days=30),
+        forecasts=given.forecasts or timedelta(days=2),
+    )
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    given = (environment.get(name) or choices[0]).lower()
+    if given not in choices:
+        raise SettingsError(f"{name} is {given!r}; expected one of {', '.join(choices)}")
+    return given

@@ -1,0 +1,260 @@
+"""Where everything meets: the newcomer's first file.
+
+``House`` builds each package with what it needs, in the order of the flow (stores, intake, forecasts, decisions,
+pages), names every loop with its interval, and starts and stops the lot. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from app import api, local_processes, self_metrics
+from app.endpoints import Sources
+from app.keeper import Keeper
+from app.queries import Queries
+from app.read_model import InProcessData, ReadModel
+from app.schedule import Schedule
+from app.settings import Settings
+from app.status import StatusBoard
+from app.telemetry import Tracing
+from collector.endpoints import routes as otlp_routes
+from collector.host import HostExporter
+from collector.receive import Receiver
+from collector.red import RedAggregator
+from collector.scrape import Scraper
+from controller.cluster import Cluster
+from controller.cluster.local import LocalCluster
+from controller.cluster.observe import ObserveCluster
+from controller.reconcile import Reconciler
+from cost.prices import cost_per_hour
+from dashboard.build import mount
+from domain.clock import Clock
+from domain.errors import NoDataError, StoreError
+from domain.money import Money
+from domain.scaling import Workload
+from forecaster.run import ForecastLoop
+from forecaster.workers import FitPool, OneShotPool
+from rules import RuleSet, RulesFolder
+from store.metrics import MetricsStore
+from store.promql import check
+from store.promql.endpoints import router as prometheus_router
+from store.state import State
+from store.traces import TraceStore
+
+log = logging.getLogger(__name__)
+
+RULES_EVERY = timedelta(seconds=2)
+"""An edit is picked up within 5 s; a poll of an unchanged folder is one stat per file."""
+RED_EVERY = timedelta(seconds=5)
+HOST_EVERY = timedelta(seconds=15)
+DECIDE_EVERY = timedelta(seconds=15)
+"""HPA's own sync period."""
+FORECAST_EVERY = timedelta(seconds=60)
+FORGET_EVERY = timedelta(hours=1)
+
+
+class House:
+    """The whole system in one process."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock, version: str, base_url: str, environment: Mapping[str, str]
+    ) -> None:
+        """Open the stores and build the rest; nothing runs before ``start``.
+
+        Args:
+            settings: What was read at start.
+            clock: The only one.
+            version: Of Foretide.
+            base_url: Where this process listens, for the processes of cluster ``local``.
+            environment: What those processes start with.
+
+        Raises:
+            StoreError: A store cannot be opened; those that were are closed again.
+        """
+        self.settings, self._clock = settings, clock
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._tracing = Tracing(version=version, otlp_endpoint=settings.otlp_endpoint)
+        self.schedule = Schedule(clock=clock, registry=self.registry)
+        self._open_stores()
+
+        # Collector: what comes in.
+        self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=clock, registry=self.registry)
+        self._host = HostExporter(store=self.metrics, clock=clock)
+        self.queries = Queries(self.metrics)
+        self.cluster = self._cluster(base_url, environment)
+        self._scraper = Scraper(
+            jobs=settings.scrape.jobs,
+            store=self.metrics,
+            clock=clock,
+            registry=self.registry,
+            extra_targets=lambda: local_processes.scrape_targets(self.cluster, settings.scrape),
+        )
+
+        # Rules, and the keeper that writes down what happens.
+        self.rules = RulesFolder(settings.rules_dir, check_query=check) if settings.rules_dir else None
+        self._keeper = Keeper(self.state, clock=clock, retention=settings.retention)
+
+        # Forecaster.
+        self._fits, self._references = FitPool(1), OneShotPool()
+        self._forecasts = ForecastLoop(
+            range_values=self.queries.history,
+            save=self._keeper.save_forecast,
+            pool=self._fits,
+            reference_pool=self._references,
+            rules=self.running_rules,
+            registry=self.registry,
+        )
+
+        # Controller.
+        self._reconciler = Reconciler(
+            rules=lambda: self.running_rules().rules,
+            evaluate=self.queries.signal,
+            forecast_of=self._keeper.latest_forecast,
+            cluster=self.cluster,
+            record=self._keeper.record_decision,
+            cost_of=self._cost_of,
+            registry=self.registry,
+            tracer=self._tracing.tracer("controller"),
+        )
+
+        # What people and programs see.
+        self.status = StatusBoard(
+            version=version, settings=settings, cluster=self.cluster.name, rules=self.running_rules,
+            mistakes=lambda: self.rules.mistakes if self.rules else (),
+            targets=lambda: [*self._scraper.targets(), self._host.status],
+            metrics=self.metrics, traces=self.traces, state=self.state, schedule=self.schedule,
+            ticks=self._tracing.last_ticks, clock=clock,
+        )  # fmt: skip
+        self._model = ReadModel(
+            rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
+            status=self.status.brief, clock=clock,
+        )  # fmt: skip
+        self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
+        self._plan_loops()
+        self._version = version
+        self._stop_scraping = asyncio.Event()
+        self._scraping: asyncio.Task[None] | None = None
+
+    def application(self) -> FastAPI:
+        """The ASGI application with every door; starting and stopping it starts and stops the house."""
+        sources = Sources(
+            model=self._model, rules=self.running_rules, state=self.state, traces=self.traces,
+            forecast_status=self._forecasts.status, status=self.status.full, clock=self._clock,
+        )  # fmt: skip
+        application = api.build(
+            sources=sources,
+            probes=self.status,
+            registry=self.registry,
+            version=self._version,
+            start=self.start,
+            stop=self.stop,
+            prometheus=prometheus_router(self.queries.evaluator, self.metrics, self._clock),
+            otlp=otlp_routes(self.receiver),
+        )
+        mount(application, InProcessData(self._model), version=self._version)
+        return application
+
+    def running_rules(self) -> RuleSet:
+        """The rules that run now."""
+        return self.rules.running if self.rules else RuleSet()
+
+    async def start(self) -> None:
+        """Start the processes, the scraper and the loops."""
+        await asyncio.to_thread(self._prepare)
+        self._scraping = asyncio.create_task(self._scraper.run(self._stop_scraping), name="scraper")
+        self.schedule.start()
+        log.info(
+            "foretide runs",
+            extra={"cluster": self.cluster.name, "rules": len(self.running_rules().rules), "version": self._version},
+        )
+
+    async def stop(self) -> None:
+        """Stop everything in the opposite order; what was acknowledged is on disk afterwards."""
+        self._stop_scraping.set()
+        closing = asyncio.to_thread(self._close_workers)
+        await asyncio.gather(closing, *([self._scraping] if self._scraping else []), return_exceptions=True)
+        await asyncio.to_thread(self._close_stores)
+        log.info("foretide has stopped")
+
+    def _open_stores(self) -> None:
+        settings = self.settings
+        folder = settings.data_dir
+        self.state = State.open(settings.database_url)
+        try:
+            self.metrics = MetricsStore.open(
+                folder / "metrics.db", retention=settings.retention.metrics, clock=self._clock
+            )
+            try:
+                self._red = RedAggregator(store=self.metrics, registry=self.registry)
+                self.traces = TraceStore.open(
+                    folder / "traces.db", retention=settings.retention.traces, on_commit=self._red.count
+                )
+            except StoreError:
+                self.metrics.close()
+                raise
+        except StoreError:
+            self.state.close()
+            raise
+        self._red.resume(self.traces, now=self._clock.now())
+
+    def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
+        if self.settings.cluster == "local":
+            return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
+        return ObserveCluster(self._number)
+
+    def _number(self, expr: str) -> float | None:
+        try:
+            return self.queries.signal(expr, self._clock.now()).value
+        except NoDataError:
+            return None
+
+    def _cost_of(self, workload: Workload, replicas: int) -> Money | None:
+        sheet = self.running_rules().price_sheet
+        if sheet is None or not workload.requests:
+            return None
+        return cost_per_hour(workload.requests, replicas, sheet)
+
+    def _plan_loops(self) -> None:
+        plan = self.schedule.every
+        soon = timedelta(seconds=1)
+        plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
+        plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
+        plan(HOST_EVERY, "host", self._host.tick)
+        plan(FORECAST_EVERY, "forecast", self._forecasts.tick, first_after=soon)
+        # After the first forecast, so that the first decision already stands on it where there is history.
+        plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
+        plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
+
+    def _prepare(self) -> None:
+        now = self._clock.now()
+        self._keeper.note("start", "foretide", {"cluster": self.cluster.name, "version": self._version})
+        self._poll_rules(now)
+        if isinstance(self.cluster, LocalCluster):
+            self.cluster.start()
+
+    def _poll_rules(self, now: datetime) -> None:
+        if self.rules is not None and self.rules.poll():
+            self._keeper.rules_changed(self.rules.running, now)
+
+    def _close_workers(self) -> None:
+        if isinstance(self.cluster, LocalCluster):
+            self.cluster.close()
+        self.schedule.stop()
+        for pool in (self._references, self._fits):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _close_stores(self) -> None:
+        self._red.tick(self._clock.now())
+        self._keeper.note("stop", "foretide", {})
+        self.traces.close()
+        self.metrics.close()
+        self._tracing.close()
+        self.state.close()
