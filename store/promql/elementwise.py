@@ -55,7 +55,8 @@ def _day_of(seconds: FloatArray, unit: str) -> FloatArray:
 
 def _days_in_month(seconds: FloatArray) -> FloatArray:
     month = _days(seconds).astype("datetime64[D]").astype("datetime64[M]")
-    return ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.float64)
+    days: FloatArray = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.float64)
+    return days
 
 
 _DATES: Final[Mapping[str, Callable[[FloatArray], FloatArray]]] = {

@@ -36,6 +36,11 @@ class Evaluator:
             select=select, limits=self._limits, lookback_ms=round(lookback / timedelta(milliseconds=1))
         )
 
+    @property
+    def limits(self) -> QueryLimits:
+        """What a query may touch."""
+        return self._limits
+
     def instant(self, query: str, *, at_ms: int) -> Result:
         """The value of ``query`` at one time.
 

@@ -15,13 +15,11 @@ Point = float | None | Literal["histogram"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
-_LABEL = re.compile(
-    r"""\s*([^\s=,{}"']+|"(?:\\.|[^"\\])*")\s*(?:=\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`))?\s*,?"""
-)
-_NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"
-_POINT = re.compile(
-    rf"(?P<base>{_NUMBER}|_|stale)(?:(?P<slope>[+-]{_NUMBER.removeprefix('[+-]?')}))?(?:x(?P<times>\d+))?"
-)
+_QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`"""
+_LABEL = re.compile(rf"""\s*([^\s=,{{}}"']+|"(?:\\.|[^"\\])*")\s*(?:=\s*({_QUOTED}))?\s*,?""")
+_UNSIGNED = r"(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"  # no hexadecimal: 3+0x10 repeats
+_NUMBER = rf"[+-]?{_UNSIGNED}"
+_POINT = re.compile(rf"(?P<base>{_NUMBER}|_|stale)(?P<slope>[+-]{_UNSIGNED})?(?:x(?P<times>\d+))?")
 _EVAL_INSTANT = re.compile(r"eval(_fail|_warn|_info|_ordered)?\s+instant\s+(?:at\s+(\S+)\s+)?(.+)", re.DOTALL)
 _EVAL_RANGE = re.compile(
     r"eval(_fail|_warn|_info)?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)", re.DOTALL
