@@ -1,0 +1,43 @@
+"""docs/rules.md: its examples are without mistake, and no field is missing from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from rules.load import Source, assemble, read_text
+from rules.schema import KINDS
+from rules.validate import _models_in
+
+DOCS = (Path(__file__).parent.parent.parent / "docs" / "rules.md").read_text(encoding="utf-8")
+
+
+def any_query(query: str) -> None:
+    """Every PromQL text is fine."""
+
+
+def fields(model: type[BaseModel]) -> set[str]:
+    names: set[str] = set()
+    for field in model.model_fields.values():
+        names.add(str(field.alias))
+        for inner in _models_in(field.annotation):
+            names |= fields(inner)
+    return names
+
+
+def test_the_examples_are_without_mistake() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", DOCS, flags=re.DOTALL)
+    raw = "---\n".join(examples).encode()
+
+    loaded = assemble([read_text(raw, Source(file="docs/rules.md", named=True), check_query=any_query)])
+
+    assert (len(loaded.rules), len(loaded.budgets), len(loaded.price_sheets)) == (1, 1, 1)
+
+
+def test_every_field_is_documented() -> None:
+    documented = set(re.findall(r"\w+", " ".join(re.findall(r"^\| `([^|]*)\|", DOCS, flags=re.MULTILINE))))
+    every = {name for model in KINDS.values() for name in fields(model)}
+
+    assert every - documented - {"apiVersion", "kind", "metadata", "spec", "scaleUp", "scaleDown"} == set()
