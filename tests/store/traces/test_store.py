@@ -179,6 +179,15 @@ def test_the_oldest_go_when_there_are_too_many_bytes(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_file_shrinks_when_its_traces_go(tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    store = TraceStore.open(path, retention=timedelta(hours=1))
+    put(store, *(a_span(n, trace=n, attributes={"noise": os.urandom(300).hex()}) for n in range(1, 1001)))
+    store.prune(from_ms(START_MS + 3_600_001)).result(10)
+    store.close()
+    assert path.stat().st_size < 100_000
+
+
 def test_a_broken_file_is_moved_aside(tmp_path: Path) -> None:
     path = tmp_path / "traces.db"
     path.write_bytes(b"garbage" * 1000)
