@@ -133,11 +133,9 @@ def _choices(expected: str) -> list[str]:
 def _fields_of(model: type[BaseModel], path: Path) -> list[str]:
     """The field names of the model at ``path`` below ``model``."""
     for part in path:
-        if isinstance(part, int):
-            continue  # the item's model was found with the list
-        fields = model.model_fields.items()
-        annotation = next(field.annotation for name, field in fields if (field.alias or name) == part)
-        model = next(_models_in(annotation), model)
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if part in fields:  # else an index, or a key of a mapping: its model was found with the field
+            model = next(_models_in(fields[str(part)].annotation), model)
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from domain.errors import QuerySyntaxError, RuleDocumentError
 from rules import yaml_tree
 from rules.load import Source, assemble, read_text
+from rules.validate import _fields_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "bad_rules"
 FILES = sorted(GOLDEN.glob("*.bad.yaml"))
@@ -45,3 +47,14 @@ def test_every_place_exists_in_the_file(path: Path) -> None:
     for mistake in reading.mistakes:
         if mistake.line:
             assert 1 <= mistake.column <= len(lines[mistake.line - 1]) + 1
+
+
+def test_a_models_fields_are_found_through_lists_and_mappings() -> None:
+    class Inner(BaseModel):
+        colour: str
+
+    class Outer(BaseModel):
+        inner: dict[str, tuple[Inner, ...]] | None = None
+
+    assert _fields_of(Outer, ("inner", "any", 0)) == ["colour"]
+    assert _fields_of(Outer, ()) == ["inner"]
