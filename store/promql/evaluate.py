@@ -51,7 +51,7 @@ class Evaluator:
             QueryTimeoutError: It took too long.
             QueryExecutionError: The data do not allow an answer (duplicate label sets, many-to-many matching).
         """
-        value, notes = self._evaluated(query, np.array([at_ms], dtype=np.int64))
+        value, notes = self._evaluated(query, np.array([at_ms], dtype=np.int64), at_ms)
         match value:
             case str():
                 return Text(timestamp_ms=at_ms, value=value, notes=notes)
@@ -75,7 +75,7 @@ class Evaluator:
             raise QuerySyntaxError("end timestamp must not be before start time")
         self._limits.check_steps(start_ms, end_ms, step_ms)
         steps_ms = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
-        value, notes = self._evaluated(query, steps_ms)
+        value, notes = self._evaluated(query, steps_ms, end_ms)
         if isinstance(value, str | RangeVector):
             kind = "string" if isinstance(value, str) else "range vector"
             raise QuerySyntaxError(
@@ -86,13 +86,13 @@ class Evaluator:
         present = np.ones((1, len(steps_ms)), dtype=np.bool_)
         return Matrix(labels=[Labels()], timestamps_ms=steps_ms, values=value[None, :], present=present, notes=notes)
 
-    def _evaluated(self, query: str, steps_ms: IntArray) -> tuple[Value, Notes]:
+    def _evaluated(self, query: str, steps_ms: IntArray, end_ms: int) -> tuple[Value, Notes]:
         plan, notes = parse(query), Notebook()
         evaluation = Evaluation(
             source=self._source,
             steps_ms=steps_ms,
             start_ms=int(steps_ms[0]),
-            end_ms=int(steps_ms[-1]),
+            end_ms=end_ms,
             deadline=perf_counter() + self._limits.timeout.total_seconds(),
             notes=notes,
         )

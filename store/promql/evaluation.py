@@ -45,8 +45,8 @@ class Evaluation:
     Attributes:
         source: Where samples come from.
         steps_ms: Evaluation times of this part of the query, rising, evenly spaced; a subquery has its own.
-        start_ms: First step of the whole query (``@ start()``).
-        end_ms: Last step of the whole query (``@ end()``).
+        start_ms: Start of the whole query (``@ start()``).
+        end_ms: End that was asked for (``@ end()``); the last step may lie before it.
         deadline: ``perf_counter()`` at which the query has taken too long.
         notes: Collects warnings.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,8 +36,8 @@ class Groups:
 
     def members(self) -> Iterator[slice]:
         """The rows of each group."""
-        ends = [*self.starts[1:].tolist(), len(self.frame.labels)]
-        return (slice(start, end) for start, end in zip(self.starts.tolist(), ends, strict=True))
+        bounds = [*self.starts.tolist(), len(self.frame.labels)]
+        return (slice(start, end) for start, end in pairwise(bounds))
 
 
 def grouped(frame: Frame, names: tuple[str, ...], *, without: bool) -> Groups:

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import QueryExecutionError
 from domain.labels import Labels
 from domain.series import STALE_NAN
-from store.promql import Evaluator, Scalar, Text, Vector
+from store.promql import Evaluator, Matrix, Scalar, Text, Vector
 from tests.fakes.series import SeriesInMemory, series
 
 _REQUESTS = [
@@ -158,6 +158,28 @@ def test_falling_buckets_are_lifted_with_a_note() -> None:
     assert result.values.tolist() == [1]
     assert "needed to be fixed for monotonicity" in result.notes.infos[0]
     assert 'malformed value of "x"' in result.notes.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "topk(1, nothing)", "bottomk by (x) (1, nothing)", "limitk(1, nothing)", "limit_ratio(0.5, nothing)",
+        "sum(nothing)", "quantile(0.5, nothing)", 'count_values("v", nothing)', "stddev(nothing)",
+        "nothing + on(job) requests", "nothing and requests", "nothing or nothing", "rate(nothing[5m])",
+        "histogram_quantile(0.5, nothing)", "sort(nothing)", 'label_replace(nothing, "a", "b", "c", "")',
+        "max_over_time(nothing[10m:1m])", "-nothing", "nothing > 1", "nothing[1h]", "nothing[1h:1m]",
+    ],
+)  # fmt: skip
+def test_nothing_gives_nothing(query: str) -> None:
+    result = Evaluator(SeriesInMemory(_REQUESTS).select).instant(query, at_ms=60_000)
+    assert isinstance(result, Vector | Matrix)
+    assert result.labels == []
+
+
+def test_at_end_is_the_end_asked_for_and_not_the_last_step() -> None:
+    store = SeriesInMemory([series("m", 0, 10_000, list(range(20)))])
+    result = Evaluator(store.select).range("m @ end() - m @ start()", start_ms=10_000, end_ms=95_000, step_ms=40_000)
+    assert result.values.tolist() == [[8, 8, 8]]
 
 
 def test_subquery_steps_are_aligned_to_the_epoch() -> None:
