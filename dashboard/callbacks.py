@@ -151,7 +151,7 @@ def _drawn(page: ServicePage, status: Status, view: View, now: datetime, version
     same = newest == version
     return {
         "title": service.title(page, status, view, now),
-        "tiles": service.page_tiles(page, now),
+        "tiles": service.page_tiles(page, view, now),
         "decisions": no_update if same else decisions.decision_list(page.decisions, page.decisions_total),
         "version": no_update if same else newest,
         **{f"figure_{name}": figures.moved(chart) if version else chart for name, chart in charts.items()},
@@ -161,7 +161,8 @@ def _drawn(page: ServicePage, status: Status, view: View, now: datetime, version
 
 def _failed(view: View, sentence: str, *, title: Any, state: Any = "error") -> Answer:
     """Empty panels with the sentence; the charts keep their last picture under it on a tick."""
-    told = {name: Note(state=state, sentence=sentence) for name in service.PANELS}
+    again = sentence if state == "error" else "Nothing to show."
+    told = {name: Note(state=state, sentence=sentence if name == "load" else again) for name in service.PANELS}
     return {
         "title": no_update if title is None else title,
         "tiles": no_update if title is None else [],

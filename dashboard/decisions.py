@@ -53,7 +53,7 @@ def _trace(decision: DecisionBrief) -> Component:
         parts += [html.H4("Triggers"), html.Ul([_proposal(proposal) for proposal in decision.proposals])]
     if decision.trace:
         parts += [html.H4("From triggers to replicas"), html.Ol([_stage(line, decision) for line in decision.trace])]
-    parts.append(html.P(_foot(decision), className="muted"))
+    parts.append(html.P(_foot(decision), className="foot muted"))
     return html.Div(parts, className="trace")
 
 
@@ -61,7 +61,9 @@ def _proposal(proposal: Proposal) -> Component:
     unit = f" {proposal.unit}" if proposal.unit else ""
     value = f"{number(proposal.value)}{unit}"
     target = "" if proposal.target is None else f" · target {number(proposal.target)}{unit}"
-    asks = badge("missing", "warn") if proposal.missing else badge(f"asks {count(proposal.replicas)}")
+    asks = badge("missing", "warn") if proposal.missing else badge("no say")
+    if proposal.replicas is not None:
+        asks = badge(f"asks {count(proposal.replicas)}")
     as_of = f" · as of {clock(proposal.as_of)}" if proposal.as_of else ""
     head = html.Div([html.B(proposal.trigger), html.Span(proposal.kind, className="muted"), asks], className="proposal")
     return html.Li([head, html.P(proposal.reason), html.P(f"{value}{target}{as_of}", className="muted")])
@@ -74,9 +76,9 @@ def _stage(line: TraceLine, decision: DecisionBrief) -> Component:
     return html.Li([html.Div([name, number_after]), html.P(line.message)], className="limits" if moved else "")
 
 
-def _foot(decision: DecisionBrief) -> str:
+def _foot(decision: DecisionBrief) -> list[Component]:
     cost = decision.cost_change_per_hour
     parts = [stamp(decision.at), f"mode {decision.mode.value}"]
     if cost is not None:
         parts.append(f"cost {signed_money(cost)} per hour")
-    return " · ".join([*parts, f"id {decision.id}"])
+    return [html.Span(part) for part in (*parts, f"id {decision.id}")]

@@ -16,7 +16,7 @@ from dash import Patch
 from numpy.typing import NDArray
 
 from dashboard.columns import broken, steps, thin, typed
-from dashboard.contract import Columns, DecisionBrief, ForecastView, ServicePage, Window
+from dashboard.contract import Columns, ForecastView, ServicePage, Window
 from dashboard.theme import Palette, palette
 from dashboard.view import View
 from dashboard.wording import number
@@ -29,7 +29,7 @@ CHARTS: Final = ("load", "replicas", "latency")
 _FONT: Final = "Inter, system-ui, sans-serif"
 _MARGIN: Final = {"l": 46, "r": 44, "t": 8, "b": 36}
 _MARKERS: Final = 60
-"""More triangles than this cover each other; then the largest steps are shown."""
+"""More triangles than this cover each other: then the steps of the line alone tell it, until someone zooms in."""
 _TICKS: Final = [
     {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L"},
     {"dtickrange": [1000, 60_000], "value": "%H:%M:%S\n%a %-d %b"},
@@ -92,7 +92,8 @@ def load_figure(page: ServicePage, frame: Frame) -> Figure:
     forecast = _visible(page.forecast, frame.window)
     capacity = steps(page.capacity, to_ms(min(frame.now, frame.window.end)), frame.view.max_points)
     load = broken(*thin(page.load, frame.view.max_points), page.load.step_ms)
-    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    # The median's own hover text names the outer band: five lines for one forecast hide what they explain.
+    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     data: list[Figure] = [
         {**_line(*_path(forecast, 0.95)), **band, "name": "p95"},
         {
@@ -130,14 +131,14 @@ def replicas_figure(page: ServicePage, frame: Frame) -> Figure:
         _line(
             *decided, name="decided", color=frame.colours.decided, shape="hv", width=1.5, unit="pods", dash="3px,2px"
         ),
-        _markers(page.decisions, Outcome.SCALE_UP, frame.colours.decided),
-        _markers(page.decisions, Outcome.SCALE_DOWN, frame.colours.actual),
+        _markers(page, Outcome.SCALE_UP, frame.colours.decided),
+        _markers(page, Outcome.SCALE_DOWN, frame.colours.actual),
     ]
     limit = page.row.max_replicas
     top = max(_top([decided[1], actual[1]]), 1.0)
     shown = limit if limit is not None and limit <= 2.5 * top else None
     figure = _figure(data, [np.array([max(top, shown or 0)])], frame)
-    figure["layout"]["yaxis"].update(tickformat=",d", nticks=5)
+    figure["layout"]["yaxis"].update({"tickformat": ",d", "dtick": 1 if top <= 5 else None, "nticks": 5})
     if shown is not None:
         figure["layout"]["shapes"].append(_level(shown, frame.colours))
         figure["layout"]["annotations"].append(_level_label(shown, f"max {shown}", frame.colours))
@@ -155,7 +156,8 @@ def latency_figure(page: ServicePage, frame: Frame) -> Figure:
     figure = _figure(data, [latency[1] * 1000], frame)
     ceiling = max(100.0, _top([cpu[1] * 100]))
     figure["layout"]["yaxis2"] = {
-        **_axis(frame.colours), "overlaying": "y", "side": "right", "showgrid": False, "nticks": 4,
+        **_axis(frame.colours), "overlaying": "y", "anchor": "x", "side": "right", "showgrid": False, "showline": False,
+        "zeroline": False,
         "range": [0, ceiling * _LABEL_ROOM], "ticksuffix": " %", "tickmode": "array", "tickvals": [0, 50, 100],
         "ticktext": ["0", "50 %", "100 %"],
     }  # fmt: skip
@@ -218,14 +220,16 @@ def _marks(frame: Frame) -> tuple[list[Figure], list[Figure]]:
             "type": "line", "xref": "x", "yref": "paper", "x0": now_ms, "x1": now_ms, "y0": 0, "y1": 1,
             "line": {"color": colours.muted, "width": 1, "dash": "3px,3px"},
         })  # fmt: skip
-        notes.append(_note("now", now_ms, 1, colours, anchor="left"))
+        # Near the right edge the word would lie on other labels: then it stands on the other side of its line.
+        late = frame.now - window.start > 0.85 * window.length
+        notes.append(_note("now", now_ms, 1, colours, anchor="right" if late else "left"))
     return shapes, notes
 
 
 def _note(text: str, x: int, y: float, colours: Palette, *, anchor: str) -> Figure:
     return {
         "text": text, "x": x, "xref": "x", "y": y, "yref": "paper", "xanchor": anchor, "yanchor": "top",
-        "showarrow": False, "xshift": 4, "font": {"size": 11, "color": colours.muted},
+        "showarrow": False, "xshift": 4 if anchor == "left" else -4, "font": {"size": 11, "color": colours.muted},
     }  # fmt: skip
 
 
@@ -275,11 +279,9 @@ def _reference(forecast: ForecastView | None, frame: Frame, unit: str) -> Figure
     )
 
 
-def _markers(decisions: tuple[DecisionBrief, ...], outcome: Outcome, color: str) -> Figure:
-    chosen = [d for d in decisions if d.outcome is outcome and d.to_replicas is not None]
-    if len(chosen) > _MARKERS:
-        chosen = sorted(chosen, key=lambda d: -abs((d.to_replicas or 0) - (d.from_replicas or 0)))[:_MARKERS]
-    chosen.sort(key=lambda d: d.at)
+def _markers(page: ServicePage, outcome: Outcome, color: str) -> Figure:
+    few = page.decisions if page.decisions_total <= _MARKERS else ()
+    chosen = [d for d in reversed(few) if d.outcome is outcome and d.to_replicas is not None]
     up = outcome is Outcome.SCALE_UP
     return {
         "type": "scatter", "mode": "markers", "name": "scale up" if up else "scale down",

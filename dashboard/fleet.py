@@ -53,13 +53,13 @@ def fleet_tiles(rows: Sequence[ServiceRow], status: Status) -> list[Component]:
             Tile(label="Services", value=count(len(rows)), note=f"{len(ruled)} with a rule"),
             Tile(
                 label="Ready / decided", value=f"{ready} / {decided}", unit="pods",
-                note="converged" if ready == decided else f"{abs(decided - ready)} on the way",
-                tone="ok" if ready == decided else "warn",
+                note=_converging(ready, decided) if ruled else "no rule yet",
+                tone="" if not ruled else "ok" if ready == decided else "warn",
             ),
             Tile(
                 label="Holding or inactive", value=count(len(holding)), unit="services",
-                note=", ".join(row.name for row in holding[:2]) or "every rule decides",
-                tone="warn" if holding else "ok",
+                note=", ".join(row.name for row in holding[:2]) or ("every rule decides" if ruled else "no rule yet"),
+                tone="warn" if holding else "ok" if ruled else "",
             ),
             _cost_tile(rows),
             Tile(
@@ -71,6 +71,10 @@ def fleet_tiles(rows: Sequence[ServiceRow], status: Status) -> list[Component]:
             ),
         )
     )  # fmt: skip
+
+
+def _converging(ready: int, decided: int) -> str:
+    return "converged" if ready == decided else f"{abs(decided - ready)} on the way"
 
 
 def _cost_tile(rows: Sequence[ServiceRow]) -> Tile:

@@ -45,7 +45,13 @@ def page() -> Component:
 
 
 def _chart(name: str) -> Component:
-    config = {"displayModeBar": False, "displaylogo": False, "doubleClick": False, "responsive": True}
+    config = {
+        "displayModeBar": False,
+        "displaylogo": False,
+        "doubleClick": False,
+        "showTips": False,
+        "responsive": True,
+    }
     # The frame has the height: a responsive Graph overrides its own with 100 %.
     graph = dcc.Graph(id=f"chart-{name}", responsive=True, config=config)
     return html.Div(graph, className=f"chart chart-{name}")
@@ -78,16 +84,20 @@ def _state_badges(page: ServicePage) -> list[Component]:
     return []
 
 
-def page_tiles(page: ServicePage, now: datetime) -> list[Component]:
-    """Load, replicas, latency, peak to come, forecast error, cost."""
+def page_tiles(page: ServicePage, view: View, now: datetime) -> list[Component]:
+    """Load, replicas, latency, peak to come, forecast error, cost: always as of now, also beside a fixed window."""
+    fixed = view.fixed is not None
     return tiles(
-        (_load(page), _replicas(page), _latency(page), _peak(page, now), _error(page), _cost(page)),
-    )
+        (
+            _load(page, fixed=fixed), _replicas(page), _latency(page, fixed=fixed), _peak(page, now), _error(page),
+            _cost(page),
+        )
+    )  # fmt: skip
 
 
-def _load(page: ServicePage) -> Tile:
-    row = page.row
-    return Tile(label="Load", value=number(row.load), unit=row.load_unit, note=_trend(page.load))
+def _load(page: ServicePage, *, fixed: bool) -> Tile:
+    note = "now" if fixed else _trend(page.load)
+    return Tile(label="Load", value=number(page.row.load), unit=page.row.load_unit, note=note)
 
 
 def _trend(load: Columns) -> str:
@@ -99,7 +109,9 @@ def _trend(load: Columns) -> str:
     then, latest = _mean(load, last[0] - back), _mean(load, last[0])
     if not then or latest is None:
         return ""
-    return f"{(latest - then) / then * 100:+.0f} % in {span(timedelta(milliseconds=back))}"
+    change = round((latest - then) / then * 100)
+    over = span(timedelta(milliseconds=back))
+    return f"{change:+d} % in {over}" if change else f"steady for {over}"
 
 
 def _mean(load: Columns, until_ms: int) -> float | None:
@@ -122,9 +134,9 @@ def _replicas(page: ServicePage) -> Tile:
     return Tile(label=label, value=value, unit="pods", note=note, tone="warn")
 
 
-def _latency(page: ServicePage) -> Tile:
+def _latency(page: ServicePage, *, fixed: bool) -> Tile:
     value, unit = seconds(page.row.p95_latency_seconds)
-    cpu = page.cpu_utilization.last
+    cpu = None if fixed else page.cpu_utilization.last
     parts = [f"CPU {percent(cpu[1], 0)} %"] if cpu else []
     if page.row.error_ratio is not None:
         parts.append(f"errors {percent(page.row.error_ratio)} %")
@@ -154,7 +166,9 @@ def _error(page: ServicePage) -> Tile:
 def _cost(page: ServicePage) -> Tile:
     cost = page.row.cost_per_hour
     if cost is None:
-        return Tile(label="Cost", value=NOTHING, note="no price sheet or no requests")
+        return Tile(
+            label="Cost", value=NOTHING, note="no price known", hint="Needs a PriceSheet and the replicas' requests"
+        )
     return Tile(label="Cost", value=money(cost), unit="per hour", note=f"{money(cost * 24)} per day")
 
 

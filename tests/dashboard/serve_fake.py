@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import uvicorn
@@ -36,6 +40,20 @@ def application(data: DataClient) -> FastAPI:
 
     mount(api, data, version="0.1.0")
     return api
+
+
+@contextmanager
+def served(data: DataClient) -> Iterator[str]:
+    """The address of a server on a free loopback port; the socket listens before the server accepts, so no waiting."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        server = uvicorn.Server(uvicorn.Config(application(data), log_level="warning", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=20)
 
 
 def main() -> None:

@@ -197,6 +197,7 @@ class FakeDashboardData:
         at, up = datetime.fromtimestamp(at_ms / 1000, UTC), after > before
         load = float(load_at(np.array([at_ms], dtype=np.int64))[0])
         ahead = float(load_at(np.array([at_ms + 120_000], dtype=np.int64))[0])
+        reactive = before if up else after
         return DecisionBrief(
             id=f"d-{at_ms}",
             rule=f"shop/{self.main}",
@@ -224,9 +225,12 @@ class FakeDashboardData:
                 ),
             ),
             trace=(
-                TraceLine(stage="triggers", replicas=before if up else after, message=f"rps asks for {after}"),
-                TraceLine(stage="forecast", replicas=after, 
-                          message=f"floor {after} above the reactive {before}" if up else "no say, gate closed"),
+                TraceLine(stage="triggers", replicas=reactive, message=f"rps asks for {reactive}"),
+                TraceLine(
+                    stage="forecast",
+                    replicas=after,
+                    message=f"floor {after} above the reactive {before}" if up else "no say, gate closed",
+                ),
                 TraceLine(stage="bounds", replicas=after, message=f"within [2, {MAX_REPLICAS}]"),
                 TraceLine(stage="behavior", replicas=after, message="no policy limits the step"),
             ),
