@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Final
 
 _DURATION: Final = re.compile(
@@ -30,7 +30,10 @@ def parse_duration(text: str) -> timedelta:
         if text == "0":
             return timedelta()
         raise ValueError(f"{text!r} is not a duration; write for example 15s, 5m, 1h30m or 21d")
-    return timedelta(milliseconds=sum(_DURATION_MS[unit] * int(n) for unit, n in match.groupdict().items() if n))
+    try:
+        return timedelta(milliseconds=sum(_DURATION_MS[unit] * int(n) for unit, n in match.groupdict().items() if n))
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is longer than any duration can be") from error
 
 
 def format_duration(duration: timedelta) -> str:
@@ -53,5 +56,5 @@ def parse_quantity(text: str) -> Decimal:
         raise ValueError(f"{text!r} is not a quantity; write for example 250m, 0.5, 128Mi or 2G")
     try:
         return Decimal(match["number"]) * _SUFFIX[match["suffix"]]
-    except InvalidOperation as error:
+    except (InvalidOperation, Overflow) as error:
         raise ValueError(f"{text!r} is not a quantity") from error
