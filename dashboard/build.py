@@ -67,9 +67,17 @@ def mount(api: FastAPI, data: DataClient, *, version: str) -> Dash:
         enable_mcp=False,
         add_log_handler=False,
     )
+    _without_websocket(api, app)
     app.layout = layout()
     register(app, data)
     return app
+
+
+def _without_websocket(api: FastAPI, app: Dash) -> None:
+    """No page uses Dash's websocket, but with it every open page holds a connection and a second door stands open."""
+    app.backend.websocket_capability = False
+    door = f"{PREFIX}_dash-ws-callback"
+    api.router.routes[:] = [route for route in api.router.routes if getattr(route, "path", None) != door]
 
 
 def document(version: str) -> str:

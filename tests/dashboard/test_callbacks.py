@@ -14,6 +14,8 @@ from urllib.request import urlopen
 import pytest
 from dash import no_update
 from fastapi import FastAPI
+from fastapi.routing import APIWebSocketRoute
+from starlette.routing import WebSocketRoute
 
 from dashboard import build
 from dashboard.callbacks import fleet_answer, route_to, service_answer, surroundings
@@ -55,6 +57,13 @@ def test_two_dashboards_in_one_process_do_not_share_anything(clock: ManualClock)
     second = build.mount(FastAPI(), FakeDashboardData(clock), version="0.1.0")
     assert first.callback_map is not second.callback_map
     assert first.callback_map.keys() == second.callback_map.keys()
+
+
+def test_no_page_holds_a_websocket(clock: ManualClock) -> None:
+    api = FastAPI()
+    app = build.mount(api, FakeDashboardData(clock), version="0.1.0")
+    assert not [route for route in api.routes if isinstance(route, WebSocketRoute | APIWebSocketRoute)]
+    assert "websocket" not in app._config()
 
 
 def fetch(address: str) -> tuple[int, str, str]:
