@@ -106,9 +106,10 @@ class Evaluation:
         ends_ms = self._times(node.at, node.offset_ms)
         step_ms = node.step_ms or DEFAULT_SUBQUERY_STEP_MS
         first = (int(ends_ms.min()) - node.range_ms) // step_ms + 1
-        at_ms = np.arange(first, int(ends_ms.max()) // step_ms + 1, dtype=np.int64) * step_ms
-        if len(at_ms) > self.source.limits.max_samples:
-            raise QueryLimitError(f"a subquery would be evaluated at {len(at_ms):,} steps")
+        behind = int(ends_ms.max()) // step_ms + 1
+        if behind - first > self.source.limits.max_samples:
+            raise QueryLimitError(f"a subquery would be evaluated at {behind - first:,} steps")
+        at_ms = np.arange(first, behind, dtype=np.int64) * step_ms
         if len(at_ms) == 0:
             frame = Frame.empty(0)
         else:

@@ -12,7 +12,7 @@ from domain.errors import QuerySyntaxError, UnsupportedQueryError
 from domain.labels import METRIC_NAME
 from store.metrics.matchers import Matcher
 from store.promql.functions import SUPPORTED_AGGREGATIONS, SUPPORTED_FUNCTIONS
-from store.promql.places import Places
+from store.promql.places import Places, depth_at_most, without_comments
 from store.promql.plan import (
     Aggregation,
     Binary,
@@ -31,6 +31,13 @@ from store.promql.plan import (
 _CACHED_QUERIES: Final = 2048
 """A plan is a few KB; 73 µs of parsing is saved for each rule, panel and tick."""
 
+_MAX_LENGTH: Final = 65_536
+_MAX_DEPTH: Final = 200
+"""promql-parser 0.11 overflows the stack, and with it ends the process, between 1,000 and 10,000 levels (8 MB stack);
+Python's own limit of 1,000 frames is reached at about 300."""
+_MAX_ESCAPES: Final = 2_000
+"""Its lexer goes a call deeper for each escape in a string and for each comment: the end from some 20,000 on."""
+
 _NATIVE_HISTOGRAMS: Final = frozenset(
     {"histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar", "histogram_sum"}
 )
@@ -44,11 +51,11 @@ def parse(query: str) -> Node:
         QuerySyntaxError: The text is no PromQL; the message is the parser's.
         UnsupportedQueryError: It is, but holds a construct that Foretide does not evaluate; the message names it.
     """
+    _refuse_excess(query)
     try:
-        tree = pp.parse(query)
-    except ValueError as error:
+        return _Converter(query).node(pp.parse(without_comments(query)))
+    except (ValueError, OverflowError) as error:  # also from attributes that are computed late, such as @ 1e300
         raise QuerySyntaxError(f"parse error: {error}") from error
-    return _Converter(query).node(tree)
 
 
 def check(query: str) -> None:
@@ -59,6 +66,15 @@ def check(query: str) -> None:
         UnsupportedQueryError: It holds a construct that Foretide does not evaluate.
     """
     parse(query)
+
+
+def _refuse_excess(query: str) -> None:
+    if len(query) > _MAX_LENGTH:
+        raise QuerySyntaxError(f"parse error: the query is longer than {_MAX_LENGTH:,} characters")
+    if query.count("\\") > _MAX_ESCAPES:
+        raise QuerySyntaxError(f"parse error: the query has more than {_MAX_ESCAPES:,} backslashes")
+    if depth_at_most(query) > _MAX_DEPTH:
+        raise QuerySyntaxError(f"parse error: the query is nested more than {_MAX_DEPTH} levels deep")
 
 
 class _Converter:

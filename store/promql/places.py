@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-_STRING: Final = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`")
-_COMMENT: Final = re.compile(r"#[^\n]*")
+_STRING_OR_COMMENT: Final = re.compile(
+    r"\"(?:\\.|[^\"\\])*(?:\"|\Z)|'(?:\\.|[^'\\])*(?:'|\Z)|`[^`]*(?:`|\Z)|#[^\n]*", re.DOTALL
+)
+_NESTING: Final = re.compile(r"[(\[{]|[)\]}]|,|[-+*/%^]|[=!<>][=~]?|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 
 
@@ -17,7 +19,7 @@ class Places:
     def __init__(self, query: str) -> None:
         """Index every name of the query outside strings, comments and braces."""
         self._query = query
-        self._bare = _COMMENT.sub(_blank, _STRING.sub(_blank, query))
+        self._bare = bare(query)
         self._words: dict[str, Iterator[int]] = {}
 
     def next_call(self, name: str) -> tuple[str, ...]:
@@ -63,6 +65,40 @@ class Places:
     def _place(self, at: int) -> str:
         line = self._query.count("\n", 0, at) + 1
         return f"{line}:{at - self._query.rfind(chr(10), 0, at)}"
+
+
+def bare(query: str) -> str:
+    """The query with strings and comments blanked out, every other character in its place."""
+    return _STRING_OR_COMMENT.sub(_blank, query)
+
+
+def without_comments(query: str) -> str:
+    """The query with comments blanked out, every other character in its place."""
+    return _STRING_OR_COMMENT.sub(lambda match: _blank(match) if match[0].startswith("#") else match[0], query)
+
+
+def depth_at_most(query: str) -> int:
+    """An upper bound of the depth of the query's tree: brackets around each other, operators beside each other."""
+    stack = [[0, 0, 0]]  # operators of this argument, deepest inside this argument, deepest argument so far
+    for token in _NESTING.findall(bare(query)):
+        if token in "([{":
+            stack.append([0, 0, 0])
+        elif token in ")]}" and len(stack) > 1:
+            inner = 1 + _close_argument(stack.pop())
+            stack[-1][1] = max(stack[-1][1], inner)
+        elif token == ",":
+            stack[-1] = [0, 0, _close_argument(stack[-1])]
+        else:
+            stack[-1][0] += 1
+    deepest = 0
+    for level in reversed(stack):  # what is still open counts as closed
+        deepest = 1 + max(_close_argument(level), level[0] + deepest)
+    return deepest
+
+
+def _close_argument(level: list[int]) -> int:
+    operators, inside, before = level
+    return max(before, operators + inside)
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import QueryLimitError, QuerySyntaxError, UnsupportedQueryError
 from domain.series import Series
 from store.metrics.matchers import Matcher
-from store.promql import Evaluator, QueryLimits, QueryTimeoutError, check
+from store.promql import Evaluator, QueryLimits, QueryTimeoutError, Vector, check
 from store.promql.xxhash import xxhash64
 from tests.fakes.series import SeriesInMemory, series
 
@@ -22,6 +22,34 @@ from tests.fakes.series import SeriesInMemory, series
 def test_no_promql(query: str) -> None:
     with pytest.raises(QuerySyntaxError):
         check(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "(" * 20_000 + "m" + ")" * 20_000,
+        "(" * 20_000,
+        "-" * 20_000 + "m",
+        "m" + " or m" * 12_000,
+        "m" + "^m" * 20_000,
+        "abs(" * 15_000 + "m" + ")" * 15_000,
+        'm{a="' + '\\"' * 30_000,
+        'm{a="' + "\\n" * 30_000 + '"}',
+        "m" * 70_000,
+        "m @ 1e300",
+    ],
+)
+def test_what_would_overflow_the_parser_is_refused_before_it(query: str) -> None:
+    with pytest.raises(QuerySyntaxError):
+        check(query)
+
+
+def test_deep_and_long_queries_that_people_write_pass() -> None:
+    terms = " + ".join(f'sum(rate(requests_total{{code=~"5..",job="(((((-{i}"}}[5m])) by (job)' for i in range(150))
+    check(terms)
+    check("# what's (\n" + "#\n" * 30_000 + "m  # it's # done )))")
+    query = "abs(" * 190 + "m" + ")" * 190
+    assert isinstance(Evaluator(_no_data).instant(query, at_ms=0), Vector)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +87,11 @@ def test_too_many_series_and_samples() -> None:
         Evaluator(store.select, limits=QueryLimits(max_series=4)).instant("m", at_ms=0)
     with pytest.raises(QueryLimitError, match="too many samples"):
         Evaluator(store.select, limits=QueryLimits(max_samples=49)).instant("rate(m[1m])", at_ms=10_000)
+
+
+def test_subquery_with_too_many_steps() -> None:
+    with pytest.raises(QueryLimitError, match=r"evaluated at 3,153,600,000,000 steps"):
+        Evaluator(_no_data).instant("sum_over_time(m[100y:1ms])", at_ms=0)
 
 
 def test_time_is_up() -> None:
