@@ -137,8 +137,9 @@ def replicas_figure(page: ServicePage, frame: Frame) -> Figure:
     limit = page.row.max_replicas
     top = max(_top([decided[1], actual[1]]), 1.0)
     shown = limit if limit is not None and limit <= 2.5 * top else None
-    figure = _figure(data, [np.array([max(top, shown or 0)])], frame)
-    figure["layout"]["yaxis"].update({"tickformat": ",d", "dtick": 1 if top <= 5 else None, "nticks": 5})
+    highest = max(top, shown or 0)
+    figure = _figure(data, [np.array([highest])], frame)
+    figure["layout"]["yaxis"].update({"tickformat": ",d", "dtick": 1 if highest <= 5 else None, "nticks": 5})
     if shown is not None:
         figure["layout"]["shapes"].append(_level(shown, frame.colours))
         figure["layout"]["annotations"].append(_level_label(shown, f"max {shown}", frame.colours))
@@ -239,8 +240,9 @@ def _level(value: float, colours: Palette) -> Figure:
 
 
 def _level_label(value: float, text: str, colours: Palette) -> Figure:
+    """Below its line: above it the word would meet "now" on a narrow screen."""
     return {
-        "text": text, "x": 1, "xref": "paper", "y": value, "yref": "y", "xanchor": "right", "yanchor": "bottom",
+        "text": text, "x": 1, "xref": "paper", "y": value, "yref": "y", "xanchor": "right", "yanchor": "top",
         "showarrow": False, "font": {"size": 11, "color": colours.muted},
     }  # fmt: skip
 

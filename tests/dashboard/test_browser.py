@@ -51,7 +51,8 @@ def narrow(browser: Browser, base: str) -> Iterator[Page]:
 
 def opened(browser: Browser, base: str, *, width: int, height: int) -> Iterator[Page]:
     """A page of a fresh profile; whatever it complains about, or fetches from elsewhere, fails the test."""
-    context = browser.new_context(viewport={"width": width, "height": height}, base_url=base)
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, base_url=base, color_scheme="dark")
     context.set_default_timeout(20_000)
     page = context.new_page()
     complaints: list[str] = []
@@ -101,6 +102,7 @@ def test_range_and_theme_survive_a_reload(wide: Page) -> None:
     drawn(wide)
     wide.get_by_role("button", name="6h").click()
     expect(wide).to_have_url(re.compile("range=6h"))
+    expect(wide.locator("html")).to_have_attribute("data-theme", "dark")  # the system's, until something is chosen
     wide.locator("#theme").click()
     expect(wide.locator("html")).to_have_attribute("data-theme", "light")
     wide.reload()
