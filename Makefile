@@ -28,7 +28,7 @@ lint: .venv/all.stamp  ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: .venv/all.stamp  ## Run the benchmarks (python -m benchmarks.startup -o json)
 	$(BIN)/python -m benchmarks.startup

@@ -9,6 +9,7 @@
     │   ├── QuerySyntaxError         does not parse
     │   ├── UnsupportedQueryError    valid PromQL that Foretide does not evaluate; names the construct
     │   ├── QueryLimitError          too many series, samples or steps
+    │   ├── QueryTimeoutError        took longer than is allowed
     │   └── QueryExecutionError      duplicate label sets, many-to-many matching and their like
     ├── IntakeError              bytes that arrived and cannot be taken (scrape page, OTLP body); says where
     ├── OverloadedError          an intake queue is full: the sender shall come again later
@@ -83,6 +84,10 @@ class UnsupportedQueryError(QueryError):
 
 class QueryLimitError(QueryError):
     """The query would touch more series, samples or steps than is allowed."""
+
+
+class QueryTimeoutError(QueryError):
+    """The query took longer than is allowed; a shorter range or a longer step takes less."""
 
 
 class QueryExecutionError(QueryError):

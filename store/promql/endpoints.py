@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.clock import Clock, to_ms
-from domain.errors import QueryError, QueryLimitError, QuerySyntaxError
+from domain.errors import QueryError, QueryLimitError, QuerySyntaxError, QueryTimeoutError
 from domain.labels import Labels
 from store.metrics.matchers import Matcher
 from store.promql.answers import failure, result_data, success
@@ -30,7 +30,7 @@ from store.promql.parameters import (
     matcher_sets,
     time_ms,
 )
-from store.promql.results import Notes, QueryTimeoutError
+from store.promql.results import Notes
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 
 import numpy as np
 
-from domain.errors import QueryLimitError
+from domain.errors import QueryLimitError, QueryTimeoutError
 from domain.labels import METRIC_NAME, Labels
 from domain.series import FloatArray, IntArray
 from store.promql import aggregate, binary, ranking
@@ -30,7 +30,6 @@ from store.promql.plan import (
     String,
     Subquery,
 )
-from store.promql.results import QueryTimeoutError
 from store.promql.select import Source, of_subquery
 from store.promql.windows import RangeVector
 

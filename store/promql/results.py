@@ -9,15 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import QueryError, QueryLimitError
+from domain.errors import QueryLimitError
 from domain.labels import Labels
 from domain.series import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
-
-
-class QueryTimeoutError(QueryError):
-    """The query took longer than is allowed; a shorter range or a longer step takes less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

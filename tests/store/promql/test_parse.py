@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.errors import QueryLimitError, QuerySyntaxError, UnsupportedQueryError
+from domain.errors import QueryLimitError, QuerySyntaxError, QueryTimeoutError, UnsupportedQueryError
 from domain.series import Series
 from store.metrics.matchers import Matcher
-from store.promql import Evaluator, QueryLimits, QueryTimeoutError, Vector, check
+from store.promql import Evaluator, QueryLimits, Vector, check
 from store.promql.xxhash import xxhash64
 from tests.fakes.series import SeriesInMemory, series
 
