@@ -52,8 +52,12 @@ class State:
                 quarantined = _move_aside(url)
                 engine = _connect(url)
                 migrate(engine)
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                f"the state database's driver {error.name} is not installed: PostgreSQL needs foretide[postgres]"
+            ) from error
         except SQLAlchemyError as error:
-            shown = make_url(url).render_as_string(hide_password=True)
+            shown = _shown(url)
             cause = getattr(error, "orig", None) or error
             raise StoreError(f"state database {shown}: {str(cause).strip()}") from error
         return cls(engine, quarantined=quarantined)
@@ -123,6 +127,14 @@ def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _is_broken(error: DBAPIError) -> bool:
     return not isinstance(error, OperationalError) and any(words in str(error) for words in _BROKEN)
+
+
+def _shown(url: str) -> str:
+    """The URL without its password; a text that is no URL is not shown at all, there may be one in it."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "(unreadable URL)"
 
 
 def _move_aside(url: str) -> str:

@@ -257,6 +257,17 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None
     assert "secret" not in str(caught.value)
 
 
+def test_a_driver_that_is_not_installed_is_a_sentence() -> None:
+    with pytest.raises(StoreError, match=r"driver pg8000 is not installed: PostgreSQL needs foretide\[postgres\]"):
+        State.open("postgresql+pg8000://foretide@127.0.0.1/foretide")
+
+
+def test_a_url_that_is_none_is_not_shown() -> None:
+    with pytest.raises(StoreError, match=r"state database \(unreadable URL\)") as caught:
+        State.open("secret@nowhere")
+    assert "secret" not in str(caught.value).partition(":")[0]
+
+
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     State.open(f"sqlite:///{path}").close()
