@@ -66,8 +66,11 @@ class DecisionLedger:
 
     def latest(self, rule: str, *, changes_only: bool = False) -> Decision | None:
         """The newest decision of a rule."""
-        found, _ = self.page(rule=rule, changes_only=changes_only, limit=1)
-        return found[0] if found else None
+        wanted = _wanted(rule=rule, since=None, until=None, changes_only=changes_only)
+        row = self._session.scalars(
+            select(DecisionRow).where(*wanted).order_by(DecisionRow.at.desc(), DecisionRow.id).limit(1)
+        ).first()
+        return None if row is None else decision_of(row)
 
     def points(self, rule: str, *, since: datetime, until: datetime) -> list[ReplicaPoint]:
         """The numbers of a rule's decisions in ``[since, until]``, oldest first."""

@@ -69,9 +69,17 @@ class State:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """One unit of work: committed when the block ends well, rolled back otherwise."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """One unit of work: committed when the block ends well, rolled back otherwise.
+
+        Raises:
+            StoreError: The database did not answer or did not take it.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreError(f"state database: {str(cause).strip()}") from error
 
     def ping(self) -> None:
         """Raise ``StoreError`` when the database does not answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, Index, MetaData, String, Text, TypeDecorator, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -29,6 +29,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return (
             value if value is None else (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
         )
+
+
+_CHANGED = text("outcome <> 'hold'")
 
 
 class Base(DeclarativeBase):
@@ -72,7 +75,12 @@ class DecisionRow(Base):
     cost_per_hour: Mapped[str | None] = mapped_column(String(64))
     currency: Mapped[str | None] = mapped_column(String(3))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
-    __table_args__ = (Index(None, "rule", "at"), Index(None, "at"))
+    __table_args__ = (
+        Index(None, "rule", "at"),
+        Index(None, "at"),
+        # Pages ask for the newest change and list changes only: without it they read every hold, 90 ms after 30 days.
+        Index("ix_decision_changes", "rule", "at", sqlite_where=_CHANGED, postgresql_where=_CHANGED),
+    )
 
 
 class ActionRow(Base):

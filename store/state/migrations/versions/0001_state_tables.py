@@ -61,6 +61,11 @@ def upgrade() -> None:
     with op.batch_alter_table('decision', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_decision_at'), ['at'], unique=False)
         batch_op.create_index(batch_op.f('ix_decision_rule_at'), ['rule', 'at'], unique=False)
+    changed = sa.text("outcome <> 'hold'")
+    op.create_index(
+        'ix_decision_changes', 'decision', ['rule', 'at'], unique=False,
+        sqlite_where=changed, postgresql_where=changed,
+    )
 
     op.create_table('document',
     sa.Column('digest', sa.String(length=64), nullable=False),
@@ -101,6 +106,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_document_key'))
 
     op.drop_table('document')
+    op.drop_index('ix_decision_changes', table_name='decision')
     with op.batch_alter_table('decision', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_decision_rule_at'))
         batch_op.drop_index(batch_op.f('ix_decision_at'))
