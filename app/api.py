@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,18 +13,18 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from app import endpoints
 from app.endpoints import Sources
-from app.envelope import error_response
+from app.envelope import ErrorCode, error_response, internal_error
 from app.status import StatusBoard
-from domain.errors import ForetideError, QueryError, StoreError
+from domain.errors import ForetideError, OverloadedError, QueryError, StoreError
 
-log = logging.getLogger(__name__)
-
-_CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 422: "VALIDATION_ERROR"}
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_CODES: Final[dict[int, ErrorCode]] = {
+    400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 422: "VALIDATION_ERROR",
+}  # fmt: skip
 
 
 def build(
@@ -38,12 +38,12 @@ def build(
     prometheus: APIRouter,
     otlp: Sequence[BaseRoute],
 ) -> FastAPI:
-    """The application; ``start`` and ``stop`` run with its own start and end."""
+    """The application; ``start`` and ``stop`` run with its own start and end, ``stop`` also after a failed start."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await start()
         try:
+            await start()
             yield
         finally:
             await stop()
@@ -63,28 +63,57 @@ def build(
     application.router.routes.extend(otlp)
     _add_probes(application, probes, registry)
 
-    # Dash answers every other GET with its page; an unknown API address must not look like one.
-    @application.api_route("/api/{rest:path}", methods=_METHODS, include_in_schema=False)
-    @application.api_route("/prometheus/{rest:path}", methods=_METHODS, include_in_schema=False)
-    def unknown(rest: str) -> Response:
-        return error_response(404, "NOT_FOUND", f"there is nothing at {rest!r} here; /openapi.json lists what there is")
-
+    @application.head("/", include_in_schema=False)
     @application.get("/", include_in_schema=False)
     def root() -> Response:
         return RedirectResponse("/ui/", status_code=307)
 
+    application.router.routes.append(_Nowhere(application))
     return application
 
 
+class _Nowhere(BaseRoute):
+    """Every address outside the dashboard that no route before it has: Dash would answer it with its page and 200."""
+
+    def __init__(self, application: FastAPI) -> None:
+        self._application = application
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"]
+        elsewhere = scope["type"] == "http" and path != "/ui" and not path.startswith("/ui/")
+        return (Match.FULL if elsewhere else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = sorted(self._methods(scope))
+        if allowed:
+            refusal = error_response(
+                405, "METHOD_NOT_ALLOWED", f"{scope['path']!r} takes {', '.join(allowed)}",
+                headers={"Allow": ", ".join(allowed)},
+            )  # fmt: skip
+        else:
+            refusal = error_response(
+                404, "NOT_FOUND", f"there is nothing at {scope['path']!r}; /openapi.json lists what there is"
+            )
+        await refusal(scope, receive, send)
+
+    def _methods(self, scope: Scope) -> set[str]:
+        """What the address takes, where it is only the method that is wrong."""
+        routes = [route for route in self._application.router.routes if route is not self]
+        partial = [route for route in routes if route.matches(scope)[0] is Match.PARTIAL]
+        return {method for route in partial for method in getattr(route, "methods", None) or ()}
+
+
 def _add_probes(application: FastAPI, probes: StatusBoard, registry: CollectorRegistry) -> None:
+    @application.head("/healthz", include_in_schema=False)
     @application.get("/healthz", tags=["probes"], operation_id="getHealth")
     async def healthz() -> JSONResponse:
         """Alive: the event loop answers."""
         return JSONResponse({"status": "ok"})
 
+    @application.head("/readyz", include_in_schema=False)
     @application.get("/readyz", tags=["probes"], operation_id="getReadiness")
     def readyz() -> JSONResponse:
-        """Ready: stores can be written and the loops run; 503 with the part that is not."""
+        """Ready: the stores answer, no write failed, the loops run; 503 with the part that is not."""
         checks = probes.readiness()
         ready = all(said == "ok" for said in checks.values())
         return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
@@ -112,11 +141,12 @@ def _handle_errors(application: FastAPI) -> None:
 
     @application.exception_handler(ForetideError)
     async def known(_: Request, error: ForetideError) -> Response:
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreError | OverloadedError):
             return error_response(503, "UNAVAILABLE", str(error), headers={"Retry-After": "5"})
-        return error_response(422 if isinstance(error, QueryError) else 500, "QUERY_ERROR", str(error))
+        if isinstance(error, QueryError):
+            return error_response(422, "QUERY_ERROR", str(error))
+        return error_response(500, "INTERNAL", str(error))
 
     @application.exception_handler(Exception)
-    async def unknown(request: Request, error: Exception) -> Response:
-        log.error("request failed", exc_info=error, extra={"http.request.method": request.method})
-        return error_response(500, "INTERNAL", "this is a defect of Foretide; its log has the details")
+    async def unknown(_: Request, error: Exception) -> Response:
+        return internal_error()  # Starlette raises it again: RequestId logs it

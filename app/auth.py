@@ -2,8 +2,10 @@
 
 On loopback without a token everybody on this machine may; then the Host header must name this machine, so that a web
 page elsewhere cannot reach us through the reader's browser (DNS rebinding). With a token every path but the two probes
-and the login needs it: as a bearer token, or in the cookie that the login page sets. Deny by default, and the decision
-uses the raw ASGI path, never a URL that a header could poison.
+and the login needs it: as a bearer token, or in the cookie that the login page sets. What a browser sends by itself (no
+token needed, or the cookie) may change something only from our own pages: another port of the same machine is the same
+site to a cookie, so SameSite alone does not keep it out. Deny by default, and the decision uses the raw ASGI path,
+never a URL that a header could poison.
 """
 
 from __future__ import annotations
@@ -20,26 +22,26 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.envelope import error_response
+from app.settings import is_loopback
 
 COOKIE: Final = "foretide_token"
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 LOGIN: Final = "/login"
-_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_FORM_BYTES: Final = 4096
 
 
 class TokenGate:
     """ASGI middleware: lets through who may speak to us."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, allowed_hosts: frozenset[str] = _LOOPBACK_NAMES) -> None:
+    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
         """``token`` None means: this machine only, by Host header."""
         self._app = app
         self._token = token
         self._cookie = None if token is None else _fingerprint(token)
-        self._hosts = allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 400/401 (and serve the login)."""
+        """Pass on, or answer 400/401/403 (and serve the login)."""
         if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
@@ -54,18 +56,20 @@ class TokenGate:
             await refusal(scope, receive, send)
 
     async def _refusal(self, scope: Scope, headers: Mapping[bytes, str], receive: Receive) -> Response | None:
+        """Who asks without a token, then with one, then with the cookie; then the login."""
         if self._token is None:
             host = headers.get(b"host", "")
-            name = host if host.endswith("]") else host.rpartition(":")[0] or host
-            if name in self._hosts:
-                return None
+            if is_loopback(_without_port(host)):
+                return _refusal_of_strangers(scope, headers)
             return error_response(
-                400, "BAD_HOST", f"Host {host!r} is not this machine; set FORETIDE_API_TOKEN to serve other names"
+                400, "BAD_HOST", f"Host {host[:200]!r} is not this machine; set FORETIDE_API_TOKEN to serve other names"
             )
         if scope["path"] == LOGIN and scope["type"] == "http":
-            return await self._login(scope, receive)
-        if self._is_known(headers):
+            return _refusal_of_strangers(scope, headers) or await self._login(scope, receive)
+        if self._bears_token(headers):
             return None
+        if self._has_cookie(headers):
+            return _refusal_of_strangers(scope, headers)
         if scope["path"] == "/" or scope["path"].startswith("/ui/") and scope.get("method") == "GET":
             if "text/html" in headers.get(b"accept", ""):
                 return RedirectResponse(LOGIN, status_code=303)
@@ -74,12 +78,13 @@ class TokenGate:
             headers={"WWW-Authenticate": 'Bearer realm="foretide"'},
         )  # fmt: skip
 
-    def _is_known(self, headers: Mapping[bytes, str]) -> bool:
+    def _bears_token(self, headers: Mapping[bytes, str]) -> bool:
         assert self._token is not None
-        assert self._cookie is not None
         scheme, _, given = headers.get(b"authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode()):
-            return True
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode())
+
+    def _has_cookie(self, headers: Mapping[bytes, str]) -> bool:
+        assert self._cookie is not None
         try:
             cookie = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
         except CookieError:
@@ -90,7 +95,7 @@ class TokenGate:
         assert self._token is not None
         assert self._cookie is not None
         if scope["method"] != "POST":
-            return HTMLResponse(_page(""), headers={"Cache-Control": "no-store"})
+            return HTMLResponse(_page(""))
         form = parse_qs((await _body(receive)).decode("latin-1"))
         given = form.get("token", [""])[0].strip()
         if not hmac.compare_digest(given.encode(), self._token.encode()):
@@ -99,6 +104,22 @@ class TokenGate:
         secure = scope.get("scheme") == "https"
         response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict", secure=secure, max_age=7 * 86_400)
         return response
+
+
+def _without_port(host: str) -> str:
+    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
+def _refusal_of_strangers(scope: Scope, headers: Mapping[bytes, str]) -> Response | None:
+    """403 where a browser asks on behalf of another origin's page; programs send neither of the two headers."""
+    if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
+        return None
+    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+    if site is not None:
+        own = site in ("same-origin", "none")
+    else:
+        own = origin is None or origin.partition("://")[2] == headers.get(b"host", "")
+    return None if own else error_response(403, "FORBIDDEN", "a page of another origin may not change anything here")
 
 
 def _fingerprint(token: str) -> str:

@@ -5,6 +5,7 @@ Protocol doors (OTLP, Prometheus, /metrics, the probes) answer in their own prot
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,16 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from fastapi.responses import Response
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+ErrorCode = Literal[
+    "BAD_REQUEST", "BAD_HOST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "TOO_LARGE",
+    "VALIDATION_ERROR", "QUERY_ERROR", "UNAVAILABLE", "INTERNAL", "ERROR",
+]  # fmt: skip
 _ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -63,7 +71,7 @@ class ErrorDetail(BaseModel):
 class ErrorBody(BaseModel):
     """What was wrong: a code from a closed list, a sentence, and the fields."""
 
-    code: str
+    code: ErrorCode
     message: str
     details: list[ErrorDetail] = []
 
@@ -94,7 +102,7 @@ def page_of(data: Sequence[T], *, page: int, limit: int, total: int) -> Page[T]:
 
 def error_response(
     status: int,
-    code: str,
+    code: ErrorCode,
     message: str,
     *,
     details: Sequence[tuple[str, str]] = (),
@@ -109,7 +117,10 @@ def error_response(
 
 
 class RequestId:
-    """ASGI middleware: a request keeps the caller's ``X-Request-ID`` or gets one, and the answer carries it."""
+    """ASGI middleware, the outermost: a request keeps the caller's ``X-Request-ID`` or gets one, and the answer has it.
+
+    Whatever was raised further in ends here: logged once, with the id, and answered in the envelope.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap ``app``."""
@@ -123,18 +134,33 @@ class RequestId:
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         own = given if _ACCEPTED_ID.fullmatch(given) else str(uuid.uuid4())
         reset = _request_id.set(own)
+        answered = False
 
         async def send_with_id(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", own.encode())]
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.debug("the client has gone", extra={"url.path": scope["path"]})
+        except Exception:
+            fields = {"request_id": own, "http.request.method": scope["method"], "url.path": scope["path"]}
+            log.exception("request failed", extra=fields)
+            if not answered:
+                await internal_error()(scope, receive, send_with_id)
         finally:
             _request_id.reset(reset)
 
 
+def internal_error() -> Response:
+    """What is said of a defect: nothing of it, the log has it under the request's id."""
+    return error_response(500, "INTERNAL", "this is a defect of Foretide; its log has the details")
+
+
 ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Failure} for status in (401, 404, 422, 500, 503)
+    status: {"model": Failure} for status in (400, 401, 404, 405, 422, 500, 503)
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -46,9 +46,9 @@ class Settings:
     host: str
     port: int
     otlp_http_port: int | None
-    api_token: str | None
+    api_token: str | None = field(repr=False)
     data_dir: Path
-    database_url: str
+    database_url: str = field(repr=False)
     rules_dir: Path | None
     cluster: str
     retention: RetentionTimes
@@ -112,7 +112,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach ``host``."""
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -162,7 +162,7 @@ def _port(environment: Mapping[str, str], name: str, from_file: int | None, defa
     given = environment.get(name)
     if not given:
         return default if from_file is None else from_file
-    if not given.isascii() or not given.isdigit() or not 0 <= int(given) <= 65535:
+    if not given.isascii() or not given.isdigit() or len(given) > 5 or int(given) > 65535:
         raise SettingsError(f"{name} is {given!r}; expected a port from 0 to 65535")
     return int(given)
 
