@@ -45,7 +45,7 @@ def _root(
     del version
 
 
-@app.command()
+@app.command(short_help="Run everything: collector, forecaster, controller, dashboard.")
 def up(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="foretide.yaml; by default ./foretide.yaml if it is there.")
@@ -69,7 +69,7 @@ def up(
         _fail(str(error), 2)
 
 
-@app.command()
+@app.command(short_help="Check rule documents, every mistake with its place.")
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Rule files and folders of them.")],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
@@ -10,7 +11,8 @@ from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
-from app.read_model import ReadModel, actual_cost_per_hour
+from app.read_model import ReadModel
+from app.spending import Spending
 from app.views import (
     BudgetView,
     DecisionView,
@@ -28,14 +30,12 @@ from app.views import (
 from cost import budgets
 from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
-from domain.money import Money
 from domain.scaling import Decision
 from forecaster.run import SignalStatus
 from rules import RuleSet
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule
 from store.state import DecisionLedger, ForecastShelf, State
-from store.state.decisions import ReplicaPoint
 from store.traces import TraceStore, TraceSummary
 
 T = TypeVar("T")
@@ -44,23 +44,18 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Items per page.")]
 _MAX_TRACES = 200
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What the endpoints read from."""
+    """What the endpoints read from; all of it is thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        model: ReadModel,
-        rules: Callable[[], RuleSet],
-        state: State,
-        traces: TraceStore,
-        forecast_status: Callable[[], Mapping[str, SignalStatus]],
-        status: Callable[[], StatusView],
-        clock: Clock,
-    ) -> None:
-        """Collaborators; all of them are thread-safe."""
-        self.model, self.rules, self.state, self.traces = model, rules, state, traces
-        self.forecast_status, self.status, self.clock = forecast_status, status, clock
+    model: ReadModel
+    rules: Callable[[], RuleSet]
+    state: State
+    spending: Spending
+    traces: TraceStore
+    forecast_status: Callable[[], Mapping[str, SignalStatus]]
+    status: Callable[[], StatusView]
+    clock: Clock
 
 
 def router(sources: Sources) -> APIRouter:
@@ -251,14 +246,7 @@ def _forecast_status(status: SignalStatus | None) -> ForecastStatusView | None:
 
 def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetView:
     now = sources.clock.now()
-    start, _ = budgets.window(budget.spec.limit.per, now)
-    intervals: list[budgets.CostInterval] = []
-    with sources.state.transaction() as session:
-        ledger = DecisionLedger(session)
-        for rule in running.rules:
-            if budgets.in_scope(budget, rule.key):
-                points = ledger.points(rule.key, since=start - timedelta(minutes=1), until=now)
-                intervals += _intervals(points, budget.spec.limit.currency)
+    intervals = sources.spending.on(budget, [rule.key for rule in running.rules], now=now)
     status = budgets.status(budget, intervals, now=now)
     scope = budget.spec.scope
     return BudgetView(
@@ -276,15 +264,3 @@ def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetVi
         state=status.state.value,
         reached_at=status.reached_at,
     )
-
-
-def _intervals(points: Sequence[ReplicaPoint], currency: str) -> Iterator[budgets.CostInterval]:
-    """From one decision to the next what ran cost the same; a gap of over a minute (we were down) costs nothing."""
-    gap = timedelta(minutes=1)
-    for number, point in enumerate(points):
-        amount = actual_cost_per_hour(point)
-        if amount is None or point.currency != currency:
-            continue
-        following = points[number + 1].at if number + 1 < len(points) else point.at + gap
-        end = min(following, point.at + gap)
-        yield budgets.CostInterval(start=point.at, end=end, cost_per_hour=Money(amount=amount, currency=currency))

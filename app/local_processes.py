@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from app import config_file
 from app.settings import Settings
@@ -21,13 +23,18 @@ _ENDPOINTS: Final = re.compile(r"\{endpoints:([^}]*)\}")
 
 
 def cluster(settings: Settings, *, base_url: str, environment: Mapping[str, str]) -> LocalCluster:
-    """The local cluster of foretide.yaml; ``SettingsError`` where a command names a workload that is not there."""
+    """The local cluster of foretide.yaml.
+
+    Raises:
+        SettingsError: Two processes have one name, or a command names a workload that is not there.
+    """
+    _refuse_namesakes(settings)
     folder = settings.data_dir.absolute() / "local"
     files = {one.name: folder / f"{one.namespace}-{one.name}.endpoints.json" for one in settings.local.workloads}
     # Settings and secrets of ours are not theirs.
     inherited = {name: value for name, value in environment.items() if not name.startswith("FORETIDE_")}
     if settings.api_token is not None:
-        inherited["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{settings.api_token}"
+        inherited["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{quote(settings.api_token, safe='')}"
     return LocalCluster(
         [_workload(one, files, base_url) for one in settings.local.workloads],
         companions=[_companion(one, files, base_url) for one in settings.local.companions],
@@ -54,6 +61,13 @@ def scrape_targets(running: Cluster, scrape: ScrapeConfig) -> Sequence[Target]:
         )
         for one in running.scrape_targets()
     ]
+
+
+def _refuse_namesakes(settings: Settings) -> None:
+    """Commands know workloads by name alone, and a process' log file is called after it."""
+    counts = Counter(one.name for one in (*settings.local.workloads, *settings.local.companions))
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise SettingsError(f"local processes need names of their own; used twice: {', '.join(twice)}")
 
 
 def _workload(one: config_file.Workload, files: Mapping[str, Path], base_url: str) -> LocalWorkload:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
 from app.memo import Memo
-from app.queries import Queries
+from app.queries import LabelPairs, Queries
+from collector.red import SERVICE_NAMESPACE
 from controller.cluster import Cluster
 from dashboard.contract import (
     Columns,
@@ -35,6 +36,7 @@ from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, SPAN_KIND, STATUS_CODE
 from domain.scaling import Decision, Reason, WorkloadRef
+from domain.series import FloatArray, IntArray
 from domain.spans import SpanKind, StatusCode
 from rules import RuleSet
 from rules.schema import ScalingRule, Trigger
@@ -48,18 +50,24 @@ _INACTIVE_AFTER: Final = timedelta(minutes=2)
 """Eight missed ticks: the rule's loop stands still, or the rule was never decided."""
 _SPARKLINE: Final = timedelta(hours=1)
 _FINEST_STEP: Final = timedelta(seconds=5)
+_LISTED: Final = 200
 _MAX_STEPS: Final = 8000
 """Of a chart's range query; the dashboard thins out to its width and keeps the peaks."""
 _SERVERS: Final = f'{SPAN_KIND}="{SpanKind.SERVER.value}"'
+_BY_SERVICE: Final = f"{SERVICE_NAMESPACE}, {SERVICE_NAME}"
 _RED_WINDOW: Final = "1m"
 _RED_QUERIES: Final = {
-    "rate": f"sum by ({SERVICE_NAME}) (rate({SPAN_CALLS_TOTAL}{{{_SERVERS}}}[{_RED_WINDOW}]))",
-    "errors": f"sum by ({SERVICE_NAME}) "
+    "rate": f"sum by ({_BY_SERVICE}) (rate({SPAN_CALLS_TOTAL}{{{_SERVERS}}}[{_RED_WINDOW}]))",
+    "errors": f"sum by ({_BY_SERVICE}) "
     f'(rate({SPAN_CALLS_TOTAL}{{{_SERVERS},{STATUS_CODE}="{StatusCode.ERROR.value}"}}[{_RED_WINDOW}]))',
-    "p95": f"histogram_quantile(0.95, sum by ({SERVICE_NAME}, le) "
+    "p95": f"histogram_quantile(0.95, sum by ({_BY_SERVICE}, le) "
     f"(rate({SPAN_DURATION_SECONDS}_bucket{{{_SERVERS}}}[{_RED_WINDOW}])))",
-    "namespace": f"group by ({SERVICE_NAME}, service_namespace) ({SPAN_CALLS_TOTAL}{{{_SERVERS}}})",
 }
+
+Seen = tuple[str, str]
+"""A service as spans name it: ``service.namespace`` (may be empty) and ``service.name``."""
+Red = dict[str, dict[Seen, float]]
+"""Rate, errors and 95th percentile of the services seen in spans."""
 
 
 class ReadModel:
@@ -79,6 +87,7 @@ class ReadModel:
         self._rules, self._queries, self._state = rules, queries, state
         self._cluster, self.status, self._clock = cluster, status, clock
         self._memo = Memo(clock=clock, keep_seconds=2.0)
+        self._sparklines = Memo(clock=clock, keep_seconds=60.0)
 
     def now(self) -> datetime:
         """The server's clock."""
@@ -86,7 +95,7 @@ class ReadModel:
 
     def fleet(self) -> tuple[ServiceRow, ...]:
         """Every known service."""
-        return self._memo.get("fleet", self._fleet)
+        return tuple(row for row, _ in self._memo.get("fleet", self._fleet))
 
     def service(self, namespace: str, name: str, window: Window, *, max_points: int) -> ServicePage | None:
         """One service over a window; None where nobody knows it."""
@@ -105,27 +114,26 @@ class ReadModel:
             )
         return Decisions(items=tuple(brief(one) for one in found), total=total)
 
-    def _fleet(self) -> tuple[ServiceRow, ...]:
-        now, red = self.now(), self._red()
-        rows = [self._row(rule, now, red) for rule in self._rules().rules]
-        ruled = {row.name for row in rows}
-        rows += [self._unruled(name, now, red) for name in sorted(red.get("rate", {})) if name not in ruled]
-        return tuple(sorted(rows, key=lambda row: (row.namespace, row.name)))
+    def _fleet(self) -> list[tuple[ServiceRow, Seen | None]]:
+        """Every service, and how the spans call it."""
+        now, red, rules = self.now(), self._red(), self._rules().rules
+        seen = spans_by_target([rule.target for rule in rules], frozenset(red["rate"]))
+        fleet = [(self._row(rule, now, red, seen.get(rule.target)), seen.get(rule.target)) for rule in rules]
+        for one in sorted(red["rate"].keys() - set(seen.values())):
+            row = self._unruled(one, now, red)
+            # Spans without a namespace stand under `default`, where another service of the name may already be.
+            if all(row.key != other.key for other, _ in fleet):
+                fleet.append((row, one))
+        return sorted(fleet, key=lambda pair: (pair[0].namespace, pair[0].name))
 
-    def _red(self) -> dict[str, dict[str, float]]:
-        """By figure and service name; ``namespace`` figures are keyed by ``namespace/name``."""
+    def _red(self) -> Red:
         now = self.now()
-        figures: dict[str, dict[str, float]] = {}
-        for figure, expr in _RED_QUERIES.items():
-            answer = {labels: value for labels, value in self._queries.instant(expr, now).items()}
-            if figure == "namespace":
-                named = (dict(labels) for labels in answer)
-                figures[figure] = {f"{one.get('service_namespace', '')}/{one[SERVICE_NAME]}": 1.0 for one in named}
-            else:
-                figures[figure] = {dict(labels).get(SERVICE_NAME, ""): value for labels, value in answer.items()}
-        return figures
+        return {
+            figure: {_seen(labels): value for labels, value in self._queries.instant(expr, now).items()}
+            for figure, expr in _RED_QUERIES.items()
+        }
 
-    def _row(self, rule: ScalingRule, now: datetime, red: dict[str, dict[str, float]]) -> ServiceRow:
+    def _row(self, rule: ScalingRule, now: datetime, red: Red, seen: Seen | None) -> ServiceRow:
         with self._state.transaction() as session:
             ledger = DecisionLedger(session)
             newest = ledger.latest(rule.key)
@@ -153,31 +161,41 @@ class ReadModel:
             last_decision=brief(moved) if moved else None,
             generated_until=self._generated_until(trigger),
         )
-        return _with_red(row, red)
+        return row if seen is None else _with_red(row, red, seen)
 
-    def _unruled(self, name: str, now: datetime, red: dict[str, dict[str, float]]) -> ServiceRow:
-        own = [key.partition("/")[0] for key in red.get("namespace", {}) if key.partition("/")[2] == name]
-        expr = f'sum(rate({SPAN_CALLS_TOTAL}{{{_SERVERS},{SERVICE_NAME}="{_escaped(name)}"}}[{_RED_WINDOW}]))'
-        times, values = self._queries.line(expr, now - _SPARKLINE, now, timedelta(minutes=1))
+    def _unruled(self, seen: Seen, now: datetime, red: Red) -> ServiceRow:
+        times, values = self._seen_lines(now).get(seen, (np.empty(0, np.int64), np.empty(0)))
+        namespace, name = seen
         row = ServiceRow(
-            namespace=(own[0] if own and own[0] else "default"),
+            namespace=namespace or "default",
             name=name,
             rule=None,
             mode=None,
             state=RowState.NO_RULE,
-            load=red["rate"].get(name),
+            load=red["rate"].get(seen),
             load_unit="/s",
             sparkline=Columns(t=times, v=values, unit="/s", n_raw=len(times), step_ms=60_000),
         )
-        return _with_red(row, red)
+        return _with_red(row, red, seen)
+
+    def _seen_lines(self, now: datetime) -> dict[Seen, tuple[IntArray, FloatArray]]:
+        """The last hour of every service in spans, by one query."""
+        minute = now.replace(second=0, microsecond=0)
+
+        def compute() -> dict[Seen, tuple[IntArray, FloatArray]]:
+            lines = self._queries.lines(_RED_QUERIES["rate"], minute - _SPARKLINE, minute, timedelta(minutes=1))
+            return {_seen(labels): line for labels, line in lines.items()}
+
+        return self._sparklines.get(("seen", minute), compute)
 
     def _service(self, namespace: str, name: str, window: Window, max_points: int) -> ServicePage | None:
-        row = next((row for row in self.fleet() if (row.namespace, row.name) == (namespace, name)), None)
+        fleet = self._memo.get("fleet", self._fleet)
+        row, seen = next((pair for pair in fleet if pair[0].key == f"{namespace}/{name}"), (None, None))
         if row is None:
             return None
         rule = self._rule_of(namespace, name)
         step = _step(window, max_points)
-        where = f'{_SERVERS},{SERVICE_NAME}="{_escaped(name)}"'
+        where = _spans_where(seen or (namespace, name))
         latency = f"histogram_quantile(0.95, sum by (le) (rate({SPAN_DURATION_SECONDS}_bucket{{{where}}}[1m])))"
         if rule is None:
             load = f"sum(rate({SPAN_CALLS_TOTAL}{{{where}}}[{_RED_WINDOW}]))"
@@ -198,13 +216,14 @@ class ReadModel:
             ledger = DecisionLedger(session)
             points = ledger.points(rule.key, since=window.start, until=window.end)
             found, total = ledger.page(
-                rule=rule.key, since=window.start, until=window.end, changes_only=True, limit=200
+                rule=rule.key, since=window.start, until=window.end, changes_only=True, limit=_LISTED
             )
             newest = ledger.latest(rule.key)
             forecast = self._forecast(session_shelf=ForecastShelf(session), rule=rule)
         known = {one.id for one in found}
+        # What holds now stands first, although it changed nothing; it is counted like the others.
         if newest is not None and window.start <= newest.at <= window.end and newest.id not in known:
-            found.insert(0, newest)
+            found, total = [newest, *found[: _LISTED - 1]], total + 1
         unit = load_unit(trigger)
         query = trigger.query if trigger is not None else None
         return ServicePage(
@@ -247,11 +266,11 @@ class ReadModel:
             return Columns.empty()
         minute = now.replace(second=0, microsecond=0)
         expr = trigger.query.expr
-        times, values = self._memo_line(expr, minute - _SPARKLINE, minute)
+        times, values = self._sparklines.get(
+            ("line", expr, minute),
+            lambda: self._queries.line(expr, minute - _SPARKLINE, minute, timedelta(minutes=1)),
+        )
         return Columns(t=times, v=values, unit=load_unit(trigger), n_raw=len(times), step_ms=60_000)
-
-    def _memo_line(self, expr: str, start: datetime, end: datetime) -> tuple[np.ndarray, np.ndarray]:
-        return self._memo.get(("line", expr, end), lambda: self._queries.line(expr, start, end, timedelta(minutes=1)))
 
     def _generated_until(self, trigger: Trigger | None) -> datetime | None:
         return None if trigger is None or trigger.query is None else self._queries.generated_until(trigger.query.expr)
@@ -349,11 +368,22 @@ def load_unit(trigger: Trigger | None) -> str:
     return "/s" if "rate(" in expr and ")/" not in expr.replace(" ", "") else ""
 
 
-def actual_cost_per_hour(point: ReplicaPoint) -> Decimal | None:
-    """Of what ran, not of what was decided: the price of one replica times the current ones."""
-    if point.cost_per_hour is None or not point.desired_replicas or point.current_replicas is None:
-        return None
-    return point.cost_per_hour / point.desired_replicas * point.current_replicas
+def spans_by_target(targets: Sequence[WorkloadRef], seen: frozenset[Seen]) -> dict[WorkloadRef, Seen]:
+    """Which service of the spans each workload is; a workload without spans is left out.
+
+    The one with its namespace and name. Else, where no other rule is about a workload of that name, the one without
+    ``service.namespace``, or the only one of that name: OpenTelemetry's namespace need not be Kubernetes'.
+    """
+    names = Counter(target.name for target in dict.fromkeys(targets))
+    found: dict[WorkloadRef, Seen] = {}
+    for target in targets:
+        alike = {one for one in seen if one[1] == target.name}
+        choices = [(target.namespace, target.name), ("", target.name), *(alike if len(alike) == 1 else ())]
+        likely = choices if names[target.name] == 1 else choices[:1]
+        match = next((one for one in likely if one in alike), None)
+        if match is not None:
+            found[target] = match
+    return found
 
 
 def _state(newest: Decision | None, now: datetime) -> RowState:
@@ -376,10 +406,20 @@ def _peak(forecast: Forecast | None, now: datetime) -> Peak | None:
     return None if found is None else Peak(at=found[0], value=found[1], quantile=level)
 
 
-def _with_red(row: ServiceRow, red: dict[str, dict[str, float]]) -> ServiceRow:
-    rate = red["rate"].get(row.name)
-    errors = red["errors"].get(row.name, 0.0) / rate if rate else None
-    return replace(row, request_rate=rate, error_ratio=errors, p95_latency_seconds=red["p95"].get(row.name))
+def _with_red(row: ServiceRow, red: Red, seen: Seen) -> ServiceRow:
+    rate = red["rate"].get(seen)
+    errors = red["errors"].get(seen, 0.0) / rate if rate else None
+    return replace(row, request_rate=rate, error_ratio=errors, p95_latency_seconds=red["p95"].get(seen))
+
+
+def _seen(labels: LabelPairs) -> Seen:
+    named = dict(labels)
+    return named.get(SERVICE_NAMESPACE, ""), named.get(SERVICE_NAME, "")
+
+
+def _spans_where(seen: Seen) -> str:
+    """Matchers of one service's server spans; an empty namespace matches where there is none."""
+    return f'{_SERVERS},{SERVICE_NAMESPACE}="{_escaped(seen[0])}",{SERVICE_NAME}="{_escaped(seen[1])}"'
 
 
 def _step(window: Window, max_points: int) -> timedelta:

@@ -10,20 +10,19 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 
 import uvicorn
 
-from app.auth import TokenGate
 from app.demo import DEMO_CONFIG, load_history
-from app.doors import OtlpDoor
-from app.envelope import RequestId
+from app.doors import guarded
 from app.settings import Settings, is_loopback, read_settings
 from app.system_clock import SystemClock
 from app.telemetry import set_up_logging
 from app.wiring import House
-from domain.errors import SettingsError
+from domain.errors import ForetideError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -39,36 +38,41 @@ def serve(*, config: Path | None, demo: bool, end_with_parent: bool) -> None:
     """
     parent = os.getppid()
     settings = read_settings(config=DEMO_CONFIG if demo else config, environment=os.environ, working_dir=Path.cwd())
-    set_up_logging(level=settings.log_level, form=settings.log_format)
+    color = "NO_COLOR" not in os.environ
+    set_up_logging(level=settings.log_level, form=settings.log_format, stream=sys.stderr, color=color)
     _make_folder(settings.data_dir)
-    main = _bind(settings.host, settings.port, "FORETIDE_PORT")
-    sockets = [main, *_otlp_sockets(settings)]
-    port = main.getsockname()[1]
-    clock, version = SystemClock(), metadata.version("foretide")
-    house = House(
-        settings, clock=clock, version=version, base_url=f"http://{_reachable(settings.host)}:{port}",
-        environment=os.environ,
-    )  # fmt: skip
-    if demo:
-        load_history(house.metrics, now=clock.now())
-    application = TokenGate(OtlpDoor(house.application(), main_port=port), token=settings.api_token)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            RequestId(application),
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
+    with ExitStack() as opened:
+        main = opened.enter_context(_bind(settings.host, settings.port, "FORETIDE_PORT"))
+        sockets = [main, *(opened.enter_context(one) for one in _otlp_sockets(settings))]
+        port = main.getsockname()[1]
+        clock, version = SystemClock(), metadata.version("foretide")
+        house = House(
+            settings, clock=clock, version=version, base_url=f"http://{_reachable(settings.host)}:{port}",
+            environment=os.environ,
+        )  # fmt: skip
+        opened.callback(house.close)
+        if demo:
+            load_history(house.metrics, now=clock.now())
+        house.prepare()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                guarded(house.application(), token=settings.api_token, main_port=port),
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
         )
-    )
-    # The server raises the signal again when it has ended: by then nothing is left to do, and the exit is a clean one.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    if end_with_parent:
-        _end_with(parent, server)
-    _greet(settings, port, demo=demo)
-    asyncio.run(server.serve(sockets=sockets))
+        # The server raises the signal again when it has ended: by then nothing is left to do, the exit is a clean one.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        if end_with_parent:
+            _end_with(parent, server)
+        _greet(settings, port, demo=demo)
+        asyncio.run(server.serve(sockets=sockets))
+        if not server.started:
+            raise ForetideError("the server did not start; the log above says why")
 
 
 def _make_folder(folder: Path) -> None:

@@ -53,8 +53,11 @@ class StatusBoard:
             checks["state"] = str(error)
         if problem := self._metrics.stats().write_error:
             checks["metrics"] = problem
-        if problem := self._traces.stats().last_error:
-            checks["traces"] = problem
+        try:
+            if problem := self._traces.stats().last_error:
+                checks["traces"] = problem
+        except StoreError as error:
+            checks["traces"] = str(error)
         if not self._schedule.running:
             checks["loops"] = "not running"
         return checks
@@ -96,6 +99,7 @@ class StatusBoard:
                     started_at=tick.started_at,
                     duration_seconds=tick.duration_seconds,
                     steps=dict(tick.steps),
+                    error=tick.error,
                 )
                 for tick in self._ticks.newest()
             ],

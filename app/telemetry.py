@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,13 @@ import orjson
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Tracer
+from opentelemetry.trace import StatusCode, Tracer
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_NOT_ON_TERMINAL: Final = frozenset({"decision_id", "k8s.namespace.name", "url.full", "digest", "pid"})
+"""Fields that programs join on and that nobody reads."""
+_LONGEST: Final = 200
+_DIM, _YELLOW, _RED, _PLAIN = "\x1b[2m", "\x1b[1;33m", "\x1b[1;31m", "\x1b[0m"
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,28 +37,62 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(entry, default=str).decode()
+        try:
+            return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:  # a number beyond 64 bits, or text that is no Unicode: a log line must not be lost
+            return json.dumps(entry, default=str)
 
 
 class TerminalFormatter(logging.Formatter):
-    """The same for eyes: time, level, message, then ``field=value``."""
+    """The same for eyes: time, message, then ``field=value``; warnings and errors stand out."""
+
+    def __init__(self, *, color: bool = False) -> None:
+        """With ``color`` in the terminal's colours."""
+        super().__init__()
+        self._color = color
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        line = f"{at} {record.levelname.lower():7} {record.getMessage()}" + (f"  {fields}" if fields else "")
+        shown = {name: value for name, value in _fields(record).items() if name not in _NOT_ON_TERMINAL}
+        fields = "  ".join(f"{name}={_readable(value)}" for name, value in shown.items() if value not in (None, ""))
+        level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+        parts = [
+            self._painted(at, _DIM),
+            self._painted(level + _readable(record.getMessage()), _level_color(record.levelno)),
+            self._painted(fields, _DIM),
+        ]
+        line = "  ".join(part for part in parts if part)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
+    def _painted(self, text: str, color: str) -> str:
+        return f"{color}{text}{_PLAIN}" if self._color and text and color else text
 
-def set_up_logging(*, level: str, form: str, stream: TextIO = sys.stderr) -> None:
-    """Log to ``stream``: ``form`` is ``json``, ``text`` or ``auto`` (text on a terminal)."""
-    as_text = form == "text" or (form == "auto" and stream.isatty())
+
+def set_up_logging(*, level: str, form: str, stream: TextIO, color: bool) -> None:
+    """Log to ``stream``: ``form`` is ``json``, ``text`` or ``auto`` (text on a terminal, there with ``color``)."""
+    on_terminal = stream.isatty()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(TerminalFormatter() if as_text else JsonFormatter())
+    if form == "text" or (form == "auto" and on_terminal):
+        handler.setFormatter(TerminalFormatter(color=color and on_terminal))
+    else:
+        handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("apscheduler", "uvicorn", "alembic", "aiohttp", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _readable(value: object) -> str:
+    """One line without control characters: what is logged may come from outside."""
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _level_color(level: int) -> str:
+    if level >= logging.ERROR:
+        return _RED
+    return _YELLOW if level >= logging.WARNING else ""
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -63,16 +101,17 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopTick:
-    """The newest tick of one loop: when it began, how long it and each of its steps took."""
+    """The newest tick of one loop: when it began, how long it and each of its steps took, and why it failed."""
 
     loop: str
     started_at: datetime
     duration_seconds: float
     steps: Mapping[str, float]
+    error: str = ""
 
 
 class LastTicks(SpanProcessor):
-    """Keeps the newest root span of each loop with its children's durations, for the status page."""
+    """Keeps the newest root span of each loop with the durations of all spans below it, for the status page."""
 
     def __init__(self) -> None:
         """Nothing seen yet."""
@@ -87,9 +126,11 @@ class LastTicks(SpanProcessor):
             return
         duration = (span.end_time - span.start_time) / 1e9
         with self._lock:
+            below = self._steps.pop(context.span_id, {})
             if span.parent is not None:
                 steps = self._steps.setdefault(span.parent.span_id, {})
-                steps[span.name] = steps.get(span.name, 0.0) + duration
+                for name, seconds in (*below.items(), (span.name, duration)):
+                    steps[name] = steps.get(name, 0.0) + seconds
                 # A parent that never ends must not make this grow for ever.
                 if len(self._steps) > 1000:
                     self._steps.pop(next(iter(self._steps)))
@@ -98,7 +139,8 @@ class LastTicks(SpanProcessor):
                 loop=span.name,
                 started_at=datetime.fromtimestamp(span.start_time / 1e9, tz=UTC),
                 duration_seconds=duration,
-                steps=self._steps.pop(context.span_id, {}),
+                steps=below,
+                error=(span.status.description or "failed") if span.status.status_code is StatusCode.ERROR else "",
             )
 
     def newest(self) -> list[LoopTick]:

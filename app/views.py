@@ -295,12 +295,13 @@ class ScrapeTargetView(BaseModel):
 
 
 class LoopView(BaseModel):
-    """The newest tick of one loop."""
+    """The newest tick of one loop: how long it and each of its steps took, and why it failed if it did."""
 
     loop: str
     started_at: datetime
     duration_seconds: float
     steps: dict[str, float]
+    error: str
 
 
 class StoresView(BaseModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
 from app.schedule import Schedule
 from app.settings import Settings
+from app.spending import Spending
 from app.status import StatusBoard
 from app.telemetry import Tracing
 from collector.endpoints import routes as otlp_routes
@@ -35,7 +37,7 @@ from controller.reconcile import Reconciler
 from cost.prices import cost_per_hour
 from dashboard.build import mount
 from domain.clock import Clock
-from domain.errors import NoDataError, StoreError
+from domain.errors import ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
 from forecaster.run import ForecastLoop
@@ -75,20 +77,29 @@ class House:
             environment: What those processes start with.
 
         Raises:
-            StoreError: A store cannot be opened; those that were are closed again.
+            StoreError: A store cannot be opened.
+            SettingsError: The local processes of foretide.yaml do not fit together. Stores that were opened for
+                nothing are closed again, whatever is raised.
         """
-        self.settings, self._clock = settings, clock
+        self.settings, self._clock, self._version = settings, clock, version
+        with ExitStack() as opened:
+            self._build(opened, base_url, environment)
+            self._opened = opened.pop_all()
+
+    def _build(self, opened: ExitStack, base_url: str, environment: Mapping[str, str]) -> None:
+        settings, clock, version = self.settings, self._clock, self._version
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._tracing = Tracing(version=version, otlp_endpoint=settings.otlp_endpoint)
-        self.schedule = Schedule(clock=clock, registry=self.registry)
-        self._open_stores()
+        opened.callback(self._tracing.close)
+        self.schedule = Schedule(clock=clock, registry=self.registry, tracer=self._tracing.tracer("app"))
+        self._open_stores(opened)
 
         # Collector: what comes in.
         self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=clock, registry=self.registry)
         self._host = HostExporter(store=self.metrics, clock=clock)
-        self.queries = Queries(self.metrics)
+        self.queries = Queries(self.metrics, clock=clock)
         self.cluster = self._cluster(base_url, environment)
         self._scraper = Scraper(
             jobs=settings.scrape.jobs,
@@ -139,15 +150,15 @@ class House:
         )  # fmt: skip
         self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
         self._plan_loops()
-        self._version = version
         self._stop_scraping = asyncio.Event()
         self._scraping: asyncio.Task[None] | None = None
 
     def application(self) -> FastAPI:
-        """The ASGI application with every door; starting and stopping it starts and stops the house."""
+        """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
-            model=self._model, rules=self.running_rules, state=self.state, traces=self.traces,
-            forecast_status=self._forecasts.status, status=self.status.full, clock=self._clock,
+            model=self._model, rules=self.running_rules, state=self.state,
+            spending=Spending(self.state), traces=self.traces, forecast_status=self._forecasts.status,
+            status=self.status.full, clock=self._clock,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -166,9 +177,21 @@ class House:
         """The rules that run now."""
         return self.rules.running if self.rules else RuleSet()
 
+    def prepare(self) -> None:
+        """Read the rules and start the processes of cluster ``local``: the part of the start that can fail.
+
+        Raises:
+            StoreError: The state database does not take a line.
+            UnavailableError: The processes' logs cannot be written.
+        """
+        now = self._clock.now()
+        self._keeper.note("start", "foretide", {"cluster": self.cluster.name, "version": self._version})
+        self._poll_rules(now)
+        if isinstance(self.cluster, LocalCluster):
+            self.cluster.start()
+
     async def start(self) -> None:
-        """Start the processes, the scraper and the loops."""
-        await asyncio.to_thread(self._prepare)
+        """Start the scraper and the loops."""
         self._scraping = asyncio.create_task(self._scraper.run(self._stop_scraping), name="scraper")
         self.schedule.start()
         log.info(
@@ -179,30 +202,30 @@ class House:
     async def stop(self) -> None:
         """Stop everything in the opposite order; what was acknowledged is on disk afterwards."""
         self._stop_scraping.set()
-        closing = asyncio.to_thread(self._close_workers)
-        await asyncio.gather(closing, *([self._scraping] if self._scraping else []), return_exceptions=True)
-        await asyncio.to_thread(self._close_stores)
+        ending = [asyncio.to_thread(self._close_workers), *([self._scraping] if self._scraping else [])]
+        for failure in await asyncio.gather(*ending, return_exceptions=True):
+            if isinstance(failure, Exception):
+                log.error("a part did not end well", exc_info=failure)
+        await asyncio.to_thread(self._say_goodbye)
+        await asyncio.to_thread(self.close)
         log.info("foretide has stopped")
 
-    def _open_stores(self) -> None:
-        settings = self.settings
-        folder = settings.data_dir
+    def close(self) -> None:
+        """End processes, close stores; for a house that was never started, this is all. Again does nothing."""
+        self._close_workers()
+        self._opened.close()
+
+    def _open_stores(self, opened: ExitStack) -> None:
+        settings, folder = self.settings, self.settings.data_dir
         self.state = State.open(settings.database_url)
-        try:
-            self.metrics = MetricsStore.open(
-                folder / "metrics.db", retention=settings.retention.metrics, clock=self._clock
-            )
-            try:
-                self._red = RedAggregator(store=self.metrics, registry=self.registry)
-                self.traces = TraceStore.open(
-                    folder / "traces.db", retention=settings.retention.traces, on_commit=self._red.count
-                )
-            except StoreError:
-                self.metrics.close()
-                raise
-        except StoreError:
-            self.state.close()
-            raise
+        opened.callback(self.state.close)
+        self.metrics = MetricsStore.open(folder / "metrics.db", retention=settings.retention.metrics, clock=self._clock)
+        opened.callback(self.metrics.close)
+        self._red = RedAggregator(store=self.metrics, registry=self.registry)
+        self.traces = TraceStore.open(
+            folder / "traces.db", retention=settings.retention.traces, on_commit=self._red.count
+        )
+        opened.callback(self.traces.close)
         self._red.resume(self.traces, now=self._clock.now())
 
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
@@ -233,28 +256,21 @@ class House:
         plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
-    def _prepare(self) -> None:
-        now = self._clock.now()
-        self._keeper.note("start", "foretide", {"cluster": self.cluster.name, "version": self._version})
-        self._poll_rules(now)
-        if isinstance(self.cluster, LocalCluster):
-            self.cluster.start()
-
     def _poll_rules(self, now: datetime) -> None:
         if self.rules is not None and self.rules.poll():
             self._keeper.rules_changed(self.rules.running, now)
 
     def _close_workers(self) -> None:
-        if isinstance(self.cluster, LocalCluster):
-            self.cluster.close()
+        # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         for pool in (self._references, self._fits):
             pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(self.cluster, LocalCluster):
+            self.cluster.close()
 
-    def _close_stores(self) -> None:
-        self._red.tick(self._clock.now())
-        self._keeper.note("stop", "foretide", {})
-        self.traces.close()
-        self.metrics.close()
-        self._tracing.close()
-        self.state.close()
+    def _say_goodbye(self) -> None:
+        try:
+            self._red.tick(self._clock.now())
+            self._keeper.note("stop", "foretide", {})
+        except ForetideError as error:
+            log.warning("the end could not be written down", extra={"error": str(error)})
