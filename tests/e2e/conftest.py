@@ -1,0 +1,32 @@
+"""One Foretide with its demo that all reading tests share: starting one costs seconds and a third of a core."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.program import Program, running, said
+from tests.provide import chromium
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """`make up`, ended by SIGTERM as a supervisor ends it."""
+    with running(tmp_path_factory.mktemp("demo")) as program:
+        yield program
+        assert program.end(signal.SIGTERM) == 0, said(program.log)
+        program.wait_gone()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = chromium()
+    assert program, "Chromium is missing: run `make test`, which installs it"
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
