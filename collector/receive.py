@@ -92,7 +92,7 @@ class Receiver:
         done, accepted = await self._decode(
             lambda: self._append_metrics(body, body_format, content_encoding), body, content_encoding
         )
-        await asyncio.wrap_future(done)
+        accepted = _less(accepted, await asyncio.wrap_future(done))
         self.telemetry.points.inc(accepted.taken)
         return accepted
 
@@ -111,7 +111,7 @@ class Receiver:
         async with self._decoding:
             return await asyncio.to_thread(work)
 
-    def _append_metrics(self, body: bytes, body_format: Format, content_encoding: str) -> tuple[Future[None], Accepted]:
+    def _append_metrics(self, body: bytes, body_format: Format, content_encoding: str) -> tuple[Future[int], Accepted]:
         request = parse_metrics(decompress(body, content_encoding, max_bytes=self.limits.body_bytes), body_format)
         translation = self._translator.translate(request, received_ms=to_ms(self._clock.now()))
         done = self._metrics.append_durably(translation.rows)
@@ -122,3 +122,13 @@ class Receiver:
         decoded = spans_of(request, self._attributes)
         done = self._traces.append_durably(decoded.spans, received_ms=to_ms(self._clock.now()))
         return done, Accepted(taken=len(decoded.spans), rejected=decoded.rejected, reason=decoded.reason)
+
+
+def _less(accepted: Accepted, refused_samples: int) -> Accepted:
+    """Without what the store refused; a point of several samples (a histogram) counts once, as far as that is known."""
+    if not refused_samples:
+        return accepted
+    points = min(refused_samples, accepted.taken)
+    why = f"{refused_samples} samples are not newer than what their series has, too far ahead, or of too many series"
+    reason = f"{accepted.reason}; {why}" if accepted.reason else why
+    return Accepted(taken=accepted.taken - points, rejected=accepted.rejected + points, reason=reason)

@@ -46,6 +46,11 @@ class Counts:
     dropped: int = 0
     commits: int = 0
 
+    @property
+    def refused(self) -> int:
+        """Samples that their sender has to hear of."""
+        return self.out_of_order + self.over_series_limit + self.too_far_ahead
+
 
 class Intake:
     """Takes rows into head and queue."""

@@ -20,14 +20,14 @@ class Pending:
         rows: Block, time and values of each journal row.
         born: Series that are not in the file yet.
         dead: Series that are still in the file.
-        waiting: Resolved after the commit.
+        waiting: Resolved after the commit, each with how many of its samples were refused.
         queued_bytes: Size of the values.
     """
 
     rows: list[tuple[Block, int, bytes]] = field(default_factory=list)
     born: list[tuple[int, Labels]] = field(default_factory=list)
     dead: list[int] = field(default_factory=list)
-    waiting: list[Future[None]] = field(default_factory=list)
+    waiting: list[tuple[Future[int], int]] = field(default_factory=list)
     queued_bytes: int = 0
 
     def __bool__(self) -> bool:

@@ -138,25 +138,28 @@ class MetricsStore:
                 self._intake.counts.dropped += row[2].size
             self._tell_dropping(dropping=not has_room)
 
-    def append_durably(self, rows: Sequence[DurableRow]) -> Future[None]:
+    def append_durably(self, rows: Sequence[DurableRow]) -> Future[int]:
         """Take rows that someone waits for: labels, time and values of each.
 
         Returns:
-            Resolved when everything taken up to now is on the disk, or failed with ``StoreError`` when it could not be
-            written (the rows stay queued: sending them again is harmless, and is acknowledged once they are safe).
+            Resolved when everything taken up to now is on the disk, with the number of samples that were refused (out
+            of order, over the series limit, too far ahead; a sample that is there already is none of them). Failed
+            with ``StoreError`` when it could not be written: the rows stay queued, sending them again is harmless, and
+            is acknowledged once they are safe.
 
         Raises:
             OverloadedError: The queue is full; nothing was taken, come again later.
         """
         checked = [_checked(*row) for row in rows]
-        future: Future[None] = Future()
+        future: Future[int] = Future()
         future.set_running_or_notify_cancel()  # a caller that gives up must not keep others from their answer
         with self._lock:
             self._refuse_when_closed()
             if not self._has_room(sum(values.nbytes for _, _, values in checked)):
                 raise OverloadedError(f"the metrics queue holds {self._queued_bytes()} bytes that wait for the disk")
+            before = self._intake.counts.refused
             self._take(checked)
-            self._intake.pending.waiting.append(future)
+            self._intake.pending.waiting.append((future, self._intake.counts.refused - before))
             self._wake.notify()
         return future
 
@@ -382,8 +385,8 @@ class MetricsStore:
                 recovered, self._write_error = bool(self._write_error), ""
             if recovered:
                 _log.info("metrics are committed again", extra={"path": str(self._database.path)})
-            for future in batch.waiting:
-                future.set_result(None)
+            for future, refused in batch.waiting:
+                future.set_result(refused)
 
     def _put_back(self, batch: Pending, error: Exception) -> StoreError:
         """After a failed commit: queue its rows again, tell those who wait for them."""
@@ -396,7 +399,7 @@ class MetricsStore:
             again, self._write_error = bool(self._write_error), str(told)
         if not again:
             _log.error("metrics cannot be committed, will be tried again", extra={"error": str(told)})
-        for future in waiting:
+        for future, _ in waiting:
             future.set_exception(told)
         return told
 

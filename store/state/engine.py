@@ -149,9 +149,11 @@ def _move_aside(url: str) -> str:
     path = Path(make_url(url).database or "")
     number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.broken-*"))
     target = path.with_name(f"{path.name}.broken-{number}")
-    path.rename(target)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    # With its log: it may hold what the file lacks, and what is left behind would be played into the new one.
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(f"{target}{suffix}")
     log.warning(
         "state database is broken; moved aside, starting empty", extra={"file": str(path), "moved_to": str(target)}
     )

@@ -189,6 +189,19 @@ def test_what_was_refused_of_a_request_is_told(door: Door) -> None:
     assert door.requests("traces", "partial") == 1
 
 
+def test_what_the_store_refused_is_told_and_a_retry_is_no_refusal(door: Door) -> None:
+    def push(at_ns: int) -> Any:
+        gauge = Metric(name="queue", gauge=Gauge(data_points=[NumberDataPoint(as_int=4, time_unix_nano=at_ns)]))
+        answer = door.post("/v1/metrics", metrics_request(gauge).SerializeToString())[1]
+        return ExportMetricsServiceResponse.FromString(answer).partial_success
+
+    assert push(START_NS).rejected_data_points == 0
+    assert push(START_NS).rejected_data_points == 0
+    older = push(START_NS - 1_000_000_000)
+    assert older.rejected_data_points == 1
+    assert "not newer than what their series has" in older.error_message
+
+
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/metrics"])
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x05"])
 def test_bytes_that_are_no_protobuf_are_a_400_with_a_sentence(door: Door, path: str, body: bytes) -> None:
