@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -25,6 +26,7 @@ from domain.errors import ForetideError, OverloadedError, QueryError, StoreError
 _CODES: Final[dict[int, ErrorCode]] = {
     400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 422: "VALIDATION_ERROR",
 }  # fmt: skip
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def build(
@@ -84,7 +86,7 @@ class _Nowhere(BaseRoute):
         return (Match.FULL if elsewhere else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allowed = sorted(self._methods(scope))
+        allowed = self._methods(scope)
         if allowed:
             refusal = error_response(
                 405, "METHOD_NOT_ALLOWED", f"{scope['path']!r} takes {', '.join(allowed)}",
@@ -96,11 +98,11 @@ class _Nowhere(BaseRoute):
             )
         await refusal(scope, receive, send)
 
-    def _methods(self, scope: Scope) -> set[str]:
-        """What the address takes, where it is only the method that is wrong."""
-        routes = [route for route in self._application.router.routes if route is not self]
-        partial = [route for route in routes if route.matches(scope)[0] is Match.PARTIAL]
-        return {method for route in partial for method in getattr(route, "methods", None) or ()}
+    def _methods(self, scope: Scope) -> list[str]:
+        """What the address takes, where it is only the method that is wrong; a router in a router does not tell."""
+        before = list(takewhile(lambda route: route is not self, self._application.router.routes))
+        asked = {method: {**scope, "method": method} for method in _METHODS}
+        return [method for method in _METHODS if any(route.matches(asked[method])[0] is Match.FULL for route in before)]
 
 
 def _add_probes(application: FastAPI, probes: StatusBoard, registry: CollectorRegistry) -> None:

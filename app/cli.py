@@ -58,11 +58,11 @@ def up(
     ] = False,
 ) -> None:
     """Run everything in this process: collector, forecaster, controller, API and dashboard."""
+    if demo and config is not None:
+        _fail("--demo brings its own configuration; leave out --config or --demo", 2)
     from app.run import serve
     from domain.errors import ForetideError
 
-    if demo and config is not None:
-        _fail("--demo brings its own configuration; leave out --config or --demo", 2)
     try:
         serve(config=config, demo=demo, end_with_parent=end_with_parent)
     except ForetideError as error:

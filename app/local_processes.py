@@ -31,16 +31,20 @@ def cluster(settings: Settings, *, base_url: str, environment: Mapping[str, str]
     _refuse_namesakes(settings)
     folder = settings.data_dir.absolute() / "local"
     files = {one.name: folder / f"{one.namespace}-{one.name}.endpoints.json" for one in settings.local.workloads}
-    # Settings and secrets of ours are not theirs.
-    inherited = {name: value for name, value in environment.items() if not name.startswith("FORETIDE_")}
-    if settings.api_token is not None:
-        inherited["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{quote(settings.api_token, safe='')}"
     return LocalCluster(
         [_workload(one, files, base_url) for one in settings.local.workloads],
         companions=[_companion(one, files, base_url) for one in settings.local.companions],
         folder=folder,
-        environment=inherited,
+        environment=child_environment(settings, environment),
     )
+
+
+def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """What every process starts with: ours, without our settings and secrets, with the key to the OTLP door."""
+    inherited = {name: value for name, value in environment.items() if not name.startswith("FORETIDE_")}
+    if settings.api_token is not None:
+        inherited["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{quote(settings.api_token, safe='')}"
+    return inherited
 
 
 def scrape_targets(running: Cluster, scrape: ScrapeConfig) -> Sequence[Target]:
