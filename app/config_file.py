@@ -48,8 +48,8 @@ class Workload(Process):
 
     requests: dict[Literal["cpu", "memory"], PositiveQuantity] = {}
     """What one replica asks for, as in a pod; the price sheet and utilisation triggers count with it."""
-    replicas: Annotated[WholeNumber, Field(ge=1, le=64)] = 1
-    """Started with; rules change it later."""
+    replicas: Annotated[WholeNumber, Field(ge=1, le=8)] = 1
+    """Started with, unless the ledger knows better after a short stop; rules change it later. 8 fit on a laptop."""
 
 
 class Local(_Section):

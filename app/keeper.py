@@ -12,7 +12,7 @@ from typing import Any, Final
 from app.settings import RetentionTimes
 from domain.clock import Clock
 from domain.forecasts import Forecast
-from domain.scaling import Action, Decision
+from domain.scaling import Action, Decision, Mode
 from rules import RuleSet
 from rules.ruleset import source_key
 from rules.schema import AnyDocument
@@ -44,6 +44,14 @@ class Keeper:
                     at=action.at, actor=action.actor, verb="scale", object=str(action.target), detail=detail
                 )
                 AuditTrail(session).record(entry)
+
+    def replicas_before(self, rule: str, *, since: datetime) -> int | None:
+        """What the rule's target had when it was last decided, not before ``since``; None where nobody knows."""
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule)
+        if newest is None or newest.at < since:
+            return None
+        return newest.desired_replicas if newest.mode is Mode.ENFORCE else newest.current_replicas
 
     def save_forecast(self, forecast: Forecast) -> None:
         """A forecast; the signal's newest from now on."""

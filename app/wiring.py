@@ -37,7 +37,7 @@ from controller.reconcile import Reconciler
 from cost.prices import cost_per_hour
 from dashboard.build import mount
 from domain.clock import Clock
-from domain.errors import ForetideError, NoDataError
+from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
 from forecaster.run import ForecastLoop
@@ -59,6 +59,8 @@ DECIDE_EVERY = timedelta(seconds=15)
 """HPA's own sync period."""
 FORECAST_EVERY = timedelta(seconds=60)
 FORGET_EVERY = timedelta(hours=1)
+RESUME_WITHIN = timedelta(minutes=10)
+"""After a longer stop nobody knows whether the replicas of then are those of now."""
 
 
 class House:
@@ -188,7 +190,7 @@ class House:
         self._keeper.note("start", "foretide", {"cluster": self.cluster.name, "version": self._version})
         self._poll_rules(now)
         if isinstance(self.cluster, LocalCluster):
-            self.cluster.start()
+            self._start_processes(self.cluster, now)
 
     async def start(self) -> None:
         """Start the scraper and the loops."""
@@ -217,10 +219,11 @@ class House:
 
     def _open_stores(self, opened: ExitStack) -> None:
         settings, folder = self.settings, self.settings.data_dir
-        self.state = State.open(settings.database_url)
-        opened.callback(self.state.close)
+        # First what locks the folder: a second Foretide in it shall touch nothing.
         self.metrics = MetricsStore.open(folder / "metrics.db", retention=settings.retention.metrics, clock=self._clock)
         opened.callback(self.metrics.close)
+        self.state = State.open(settings.database_url)
+        opened.callback(self.state.close)
         self._red = RedAggregator(store=self.metrics, registry=self.registry)
         self.traces = TraceStore.open(
             folder / "traces.db", retention=settings.retention.traces, on_commit=self._red.count
@@ -255,6 +258,18 @@ class House:
         # After the first forecast, so that the first decision already stands on it where there is history.
         plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
+
+    def _start_processes(self, running: LocalCluster, now: datetime) -> None:
+        """As many replicas as before a short stop: a restart must not release capacity either."""
+        for rule in self.running_rules().rules:
+            before = self._keeper.replicas_before(rule.key, since=now - RESUME_WITHIN)
+            if before is None:
+                continue
+            try:
+                running.scale(rule.target, before)
+            except ActuationError as error:
+                log.info("replicas not resumed", extra={"rule": rule.key, "error": str(error)})
+        running.start()
 
     def _poll_rules(self, now: datetime) -> None:
         if self.rules is not None and self.rules.poll():

@@ -12,7 +12,7 @@ import pytest
 from app.keeper import Keeper
 from app.settings import RetentionTimes
 from domain.errors import StoreError
-from domain.scaling import Action, ActionResult
+from domain.scaling import Action, ActionResult, Mode
 from store.state import AuditEntry, AuditTrail, DecisionLedger, ForecastShelf, State
 from tests.app.world import NOW, SHOP, decision, forecast, rule_set
 from tests.fakes.clock import ManualClock
@@ -95,3 +95,15 @@ def test_a_database_that_is_gone_is_said_in_a_sentence(state: State, keeper: Kee
         session.connection().exec_driver_sql("DROP TABLE audit")
     with pytest.raises(StoreError, match="state database: no such table: audit"):
         keeper.note("start", "foretide", {})
+
+
+def test_a_short_stop_does_not_forget_how_many_replicas_there_were(keeper: Keeper) -> None:
+    acting = decision(1, mode=Mode.ENFORCE)
+    keeper.record_decision(acting, None)
+    assert keeper.replicas_before("demo/shop", since=NOW - timedelta(minutes=10)) == acting.desired_replicas
+    assert keeper.replicas_before("demo/shop", since=NOW + timedelta(seconds=1)) is None
+    assert keeper.replicas_before("demo/other", since=NOW - timedelta(minutes=10)) is None
+    watching = decision(2, at=NOW + timedelta(seconds=15), mode=Mode.OBSERVE)
+    keeper.record_decision(watching, None)
+    assert watching.current_replicas != watching.desired_replicas
+    assert keeper.replicas_before("demo/shop", since=NOW) == watching.current_replicas
