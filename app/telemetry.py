@@ -20,6 +20,8 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 _NOT_ON_TERMINAL: Final = frozenset({"decision_id", "k8s.namespace.name", "url.full", "digest", "pid"})
 """Fields that programs join on and that nobody reads."""
 _LONGEST: Final = 200
+_EXPORT_SECONDS: Final = 2
+"""For one batch, retries included: a collector that is silent must not hold up our end, which has 10 s in all."""
 _DIM, _YELLOW, _RED, _PLAIN = "\x1b[2m", "\x1b[1;33m", "\x1b[1;31m", "\x1b[0m"
 
 
@@ -161,7 +163,7 @@ class Tracing:
         if otlp_endpoint:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")
+            exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
             self._provider.add_span_processor(BatchSpanProcessor(exporter))
 
     def tracer(self, package: str) -> Tracer:
