@@ -1,0 +1,1 @@
+"""Programs that measure Foretide on this machine: ``python -m benchmarks.<name> -o json``."""
