@@ -222,8 +222,10 @@ class TargetScrape:
     def _record(self, page: Page | None, error: str, at_ms: int, duration_seconds: float) -> None:
         health = Health.DOWN if error else Health.UP
         if health is not self._status.health:
-            message = "target is up" if health is Health.UP else "target is down"
-            logger.info(message, extra={**self._fields(), "error": error})
+            if health is Health.UP:
+                logger.info("target is up", extra=self._fields())
+            else:
+                logger.warning("target is down", extra={**self._fields(), "error": error})
         (self._metrics.failed if error else self._metrics.succeeded).inc()
         self._metrics.duration.observe(duration_seconds)
         if page:
