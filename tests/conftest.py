@@ -13,10 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
 
 from tests.fakes.clock import ManualClock
 from tests.provide import postgresql
+
+# How long an example takes depends on who else uses the machine; slowness is a benchmark's matter, not a test's.
+settings.register_profile("foretide", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("foretide")
 
 
 @pytest.fixture

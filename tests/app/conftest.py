@@ -70,7 +70,7 @@ def _fill(house: House) -> None:
         ForecastShelf(session).put(forecast(made_at=now - timedelta(seconds=30)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     house = a_house(tmp_path_factory.mktemp("house"))
     _fill(house)

@@ -285,7 +285,7 @@ def test_many_small_gzip_members_stop_at_the_limit() -> None:
         decompress(gzip.compress(b"\0" * 600) * 2, "gzip", max_bytes=1000)
 
 
-@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"x" * 100)[:-3], b"\x1f\x8b"])
+@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"x" * 100, mtime=0)[:-3], b"\x1f\x8b"])
 def test_a_damaged_gzip_body_is_refused(body: bytes) -> None:
     with pytest.raises(IntakeError, match="gzip"):
         decompress(body, "gzip")
