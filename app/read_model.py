@@ -243,7 +243,10 @@ class ReadModel:
         # On the grid of the step, so that the same point is the same at the next look.
         step_ms = int(step / timedelta(milliseconds=1))
         start = datetime.fromtimestamp(to_ms(window.start) // step_ms * step_ms / 1000, tz=window.start.tzinfo)
-        times, values = self._queries.line(expr, start, window.end, step)
+        end = min(window.end, self.now())  # later, a rate's window would only run empty
+        if end < start:
+            return Columns.empty(unit)
+        times, values = self._queries.line(expr, start, end, step)
         return Columns(t=times, v=values, unit=unit, n_raw=len(times), step_ms=step_ms)
 
     def _cpu(self, ref: WorkloadRef, points: list[ReplicaPoint], window: Window, step: timedelta) -> Columns:

@@ -165,6 +165,15 @@ def test_page_series_lie_on_the_grid_of_their_step(model: Model) -> None:
     assert len(load.t) <= 400
 
 
+def test_no_series_is_drawn_into_the_future(model: Model) -> None:
+    model.metrics.load([rising("http_requests_total", per_second=5.0)])
+    ahead = model.page(window=Window(start=NOW - timedelta(minutes=10), end=NOW + timedelta(minutes=10))).load
+    assert 0 < len(ahead.t)
+    assert max(ahead.t) <= to_ms(NOW)
+    only_ahead = Window(start=NOW + timedelta(minutes=1), end=NOW + timedelta(minutes=10))
+    assert len(model.page(window=only_ahead).load.t) == 0
+
+
 def test_replicas_and_capacity_are_change_points(model: Model) -> None:
     model.decided(
         *(hold(n, at=NOW - timedelta(seconds=15 * (40 - n)), current_replicas=2 + n // 20) for n in range(40))
