@@ -19,7 +19,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -152,7 +152,7 @@ class Program:
 
     def left(self) -> list[str]:
         """Command lines of its processes that still run, itself included."""
-        return [" ".join(one.cmdline()) for one in _marked(self.mark)]
+        return list(_marked(self.mark).values())
 
     def wait_gone(self, *, seconds: float = 1.0) -> None:
         """Until nothing of it runs; the fork server ends some 20 ms after its parent."""
@@ -161,18 +161,18 @@ class Program:
     def kill_everything(self) -> None:
         """For the end of a test, also of one that failed."""
         for one in _marked(self.mark):
-            one.kill()
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         self.process.wait(END_SECONDS)
 
 
-def _marked(mark: str) -> list[psutil.Process]:
-    found = []
+def _marked(mark: str) -> dict[psutil.Process, str]:
+    """Processes with that mark that run, and their command lines."""
+    found = {}
     for one in psutil.process_iter():
-        try:
-            if one.environ().get(MARK) == mark and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
-        except psutil.Error:  # gone meanwhile, or not ours
-            continue
+        with suppress(psutil.Error):  # gone meanwhile, a zombie, or not ours
+            if one.environ().get(MARK) == mark:
+                found[one] = " ".join(one.cmdline())
     return found
 
 

@@ -28,8 +28,14 @@ def shop(demo: Program) -> dict[str, Any]:
 
 def edge_of(demo: Program) -> str:
     """Base URL of the load generator."""
-    (edge,) = [target for target in demo.api("status")["targets"] if target["job"] == "edge"]
-    return f"http://{edge['instance']}"
+
+    def edges() -> list[str]:
+        return [
+            one["instance"] for one in demo.api("status")["targets"] if (one["job"], one["health"]) == ("edge", "up")
+        ]
+
+    (edge,) = demo.until("the edge is up", edges, seconds=10)
+    return f"http://{edge}"
 
 
 def offered_rate(edge: str) -> float:
@@ -51,8 +57,9 @@ def test_two_targets_are_up_within_8_s_of_readiness(demo: Program) -> None:
 @pytest.mark.timeout(330)
 def test_a_burst_is_seen_decided_upon_and_followed(demo: Program) -> None:
     # At the top of a demo day's own burst all eight replicas run: it lasts 90 s, and a minute until they go.
-    room = demo.until("the shop has room to grow and is not growing", lambda: with_room(shop(demo)), seconds=170)
-    load, up, edge = demo.number(LOAD), demo.number(UP), edge_of(demo)
+    edge = edge_of(demo)
+    room = demo.until("the shop has room to grow, and all is calm", lambda: calm_with_room(demo, edge), seconds=170)
+    load, up = demo.number(LOAD), demo.number(UP)
     # Two and a half replicas more than run: clearly a reason to grow, and no more load than this machine can make.
     factor = min(max((room["current_replicas"] + 2.5) * PER_REPLICA / offered_rate(edge), 1.5), 5.0)
     began = datetime.now().astimezone()
@@ -71,10 +78,12 @@ def test_a_burst_is_seen_decided_upon_and_followed(demo: Program) -> None:
     was_acted_on(demo, decision)
 
 
-def with_room(service: dict[str, Any]) -> dict[str, Any] | None:
-    """The service where every decided replica runs and more are allowed."""
-    current = service["current_replicas"]  # None before the first decision
-    return service if current is not None and service["ready_replicas"] == current < MOST_REPLICAS else None
+def calm_with_room(demo: Program, edge: str) -> dict[str, Any] | None:
+    """The service where every decided replica runs, more are allowed, and the load is what customers send now."""
+    service, load, offered = shop(demo), demo.number(LOAD), offered_rate(edge)
+    ready, current, desired = (service[f"{which}_replicas"] for which in ("ready", "current", "desired"))
+    settled = ready == current == desired  # None before the first decision
+    return service if settled and current and current < MOST_REPLICAS and 0.8 < load / offered < 1.25 else None
 
 
 def scale_up_since(demo: Program, began: datetime) -> dict[str, Any] | None:
