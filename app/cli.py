@@ -6,6 +6,7 @@ Exit codes: 0 ok · 1 a check says no · 2 usage or configuration.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -60,6 +61,9 @@ def up(
     """Run everything in this process: collector, forecaster, controller, API and dashboard."""
     if demo and config is not None:
         _fail("--demo brings its own configuration; leave out --config or --demo", 2)
+    # From the first moment a signal is an order to end, not an accident; the server takes over when it runs.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     from app.run import serve
     from domain.errors import ForetideError
 

@@ -15,8 +15,9 @@ from domain.clock import Clock, from_ms, to_ms
 from domain.errors import NoDataError
 from domain.names import GENERATED
 from domain.series import FloatArray, IntArray, Series, Signal, is_stale
+from rules.schema import MAX_HISTORY_STEPS
 from store.metrics import Matcher, MetricsStore
-from store.promql import Evaluator
+from store.promql import Evaluator, QueryLimits
 from store.promql.results import Matrix, Scalar, Vector
 
 LabelPairs = tuple[tuple[str, str], ...]
@@ -33,6 +34,8 @@ class Queries:
         self._seen = threading.local()
         self.evaluator = Evaluator(store.select)
         self._noting = Evaluator(self._select_noting)
+        # A history may be longer than a chart: 21 days in minutes are 30,240 steps.
+        self._long = Evaluator(store.select, limits=QueryLimits(max_steps=MAX_HISTORY_STEPS))
 
     def signal(self, expr: str, now: datetime) -> Signal:
         """The one number that ``expr`` yields at ``now``.
@@ -76,7 +79,7 @@ class Queries:
         self, expr: str, start: datetime, end: datetime, step: timedelta
     ) -> dict[LabelPairs, tuple[IntArray, FloatArray]]:
         """The same of every series that has a number, by label set."""
-        matrix = self._range(expr, start, end, step)
+        matrix = self._range(self.evaluator, expr, start, end, step)
         found: dict[LabelPairs, tuple[IntArray, FloatArray]] = {}
         for row, labels in enumerate(matrix.labels):
             values = np.where(matrix.present[row], matrix.values[row], np.nan)
@@ -92,7 +95,7 @@ class Queries:
         Raises:
             NoDataError: ``expr`` yields several series.
         """
-        matrix = self._range(expr, start, end, step)
+        matrix = self._range(self._long, expr, start, end, step)
         steps = len(matrix.timestamps_ms)
         if len(matrix.labels) > 1:
             raise NoDataError(f"query yields {len(matrix.labels)} series; aggregate it to one")
@@ -115,9 +118,9 @@ class Queries:
             newest[name] = max(sample.timestamp_ms, newest.get(name, 0))
         return newest
 
-    def _range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> Matrix:
+    def _range(self, evaluator: Evaluator, expr: str, start: datetime, end: datetime, step: timedelta) -> Matrix:
         step_ms = max(int(step / timedelta(milliseconds=1)), 1)
-        return self.evaluator.range(expr, start_ms=to_ms(start), end_ms=to_ms(end), step_ms=step_ms)
+        return evaluator.range(expr, start_ms=to_ms(start), end_ms=to_ms(end), step_ms=step_ms)
 
     def _select_noting(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Series]:
         found = self._store.select(matchers, start_ms, end_ms)

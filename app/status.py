@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from app.schedule import Schedule
 from app.settings import Settings
 from app.telemetry import LastTicks
-from app.views import LoopView, MistakeView, ScrapeTargetView, StatusView, StoresView
+from app.views import LoopView, MistakeView, ScrapeTargetView, SignalForecastView, StatusView, StoresView
 from collector.targets import Health, TargetStatus
 from dashboard.contract import Status, StoreFacts
 from domain.clock import Clock
 from domain.errors import Mistake, StoreError
+from forecaster.run import SignalStatus
 from rules import RuleSet
 from store.metrics import MetricsStore
 from store.state import State
@@ -30,6 +32,7 @@ class StatusBoard:
         rules: Callable[[], RuleSet],
         mistakes: Callable[[], Sequence[Mistake]],
         targets: Callable[[], Sequence[TargetStatus]],
+        forecasts: Callable[[], Mapping[str, SignalStatus]],
         metrics: MetricsStore,
         traces: TraceStore,
         state: State,
@@ -39,7 +42,7 @@ class StatusBoard:
     ) -> None:
         """Whom to ask."""
         self._version, self._settings, self._cluster = version, settings, cluster
-        self._rules, self._mistakes, self._targets = rules, mistakes, targets
+        self._rules, self._mistakes, self._targets, self._forecasts = rules, mistakes, targets, forecasts
         self._metrics, self._traces, self._state = metrics, traces, state
         self._schedule, self._ticks, self._clock = schedule, ticks, clock
         self._started_at = clock.now()
@@ -92,6 +95,10 @@ class StatusBoard:
             targets_up=brief.targets_up,
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],
+            forecasts=[
+                SignalForecastView.model_validate({"signal": signal} | asdict(status))
+                for signal, status in sorted(self._forecasts().items())
+            ],
             stores=self._stores(),
             loops=[
                 LoopView(

@@ -158,6 +158,12 @@ class ForecastStatusView(BaseModel):
     next_due: datetime
 
 
+class SignalForecastView(ForecastStatusView):
+    """The same, for a list: also for signals that were never forecast, with the reason."""
+
+    signal: str
+
+
 def _listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
@@ -335,5 +341,6 @@ class StatusView(BaseModel):
     targets_up: int
     targets_total: int
     targets: list[ScrapeTargetView]
+    forecasts: list[SignalForecastView]
     stores: StoresView
     loops: list[LoopView]

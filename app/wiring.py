@@ -116,11 +116,11 @@ class House:
         self._keeper = Keeper(self.state, clock=clock, retention=settings.retention)
 
         # Forecaster.
-        self._fits, self._references = FitPool(1), OneShotPool()
-        self._forecasts = ForecastLoop(
+        self.fits, self._references = FitPool(1), OneShotPool()
+        self.forecasts = ForecastLoop(
             range_values=self.queries.history,
             save=self._keeper.save_forecast,
-            pool=self._fits,
+            pool=self.fits,
             reference_pool=self._references,
             rules=self.running_rules,
             registry=self.registry,
@@ -143,8 +143,8 @@ class House:
             version=version, settings=settings, cluster=self.cluster.name, rules=self.running_rules,
             mistakes=lambda: self.rules.mistakes if self.rules else (),
             targets=lambda: [*self._scraper.targets(), self._host.status],
-            metrics=self.metrics, traces=self.traces, state=self.state, schedule=self.schedule,
-            ticks=self._tracing.last_ticks, clock=clock,
+            forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
+            schedule=self.schedule, ticks=self._tracing.last_ticks, clock=clock,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -159,7 +159,7 @@ class House:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
-            spending=Spending(self.state), traces=self.traces, forecast_status=self._forecasts.status,
+            spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
             status=self.status.full, clock=self._clock,
         )  # fmt: skip
         application = api.build(
@@ -254,7 +254,7 @@ class House:
         plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
-        plan(FORECAST_EVERY, "forecast", self._forecasts.tick, first_after=soon)
+        plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
         # After the first forecast, so that the first decision already stands on it where there is history.
         plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
@@ -278,7 +278,7 @@ class House:
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
-        for pool in (self._references, self._fits):
+        for pool in (self._references, self.fits):
             pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(self.cluster, LocalCluster):
             self.cluster.close()

@@ -53,11 +53,12 @@ def _averaged(values: FloatArray, block: int) -> FloatArray:
 
 
 def _smooth(values: FloatArray, season_length: int, steps: int) -> FloatArray:
+    from statsmodels.tsa.holtwinters import ExponentialSmoothing
+
     try:
+        # After the import: statsmodels turns its own warnings on when it is loaded.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from statsmodels.tsa.holtwinters import ExponentialSmoothing
-
             model = ExponentialSmoothing(
                 values, seasonal="add", seasonal_periods=season_length, initialization_method="heuristic"
             )

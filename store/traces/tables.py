@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 VERSION: Final = 1
 CHECKED_BYTES: Final = 64 * 2**20
-"""After an unclean stop files up to this size are read whole at start (about 0.2 s); larger ones are trusted."""
+"""Files up to this size are read whole at start (about 0.2 s); larger ones are trusted."""
 
 _TABLES: Final = """
 CREATE TABLE part (position INTEGER PRIMARY KEY, trace_id BLOB NOT NULL, spans BLOB NOT NULL);
@@ -63,7 +63,6 @@ def open_or_move_aside(path: Path) -> tuple[sqlite3.Connection, Path | None]:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection for writing, tables present; autocommit, transactions begin explicitly."""
-    unclean = _size(path.with_name(f"{path.name}-wal")) > 0
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         if not _size(path):
@@ -71,7 +70,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL costs nothing at one commit per group and also covers a power loss.
         connection.execute("PRAGMA synchronous = FULL")
-        if unclean and _size(path) <= CHECKED_BYTES:
+        if _size(path) <= CHECKED_BYTES:
             _check(connection)
         _create_tables(path, connection)
     except BaseException:

@@ -11,7 +11,7 @@ import pytest
 
 from app.queries import Queries
 from domain.clock import to_ms
-from domain.errors import NoDataError, QueryError
+from domain.errors import NoDataError, QueryError, QueryLimitError
 from domain.series import STALE_NAN
 from store.metrics import MetricsStore
 from tests.app.world import NOW, flat, rising
@@ -106,6 +106,14 @@ def test_history_has_a_value_for_every_step(store: MetricsStore, queries: Querie
     assert not generated
     missing, _ = queries.history("none", start, NOW, timedelta(minutes=1))
     assert np.isnan(missing).all()
+
+
+def test_a_history_may_be_longer_than_any_chart(store: MetricsStore, queries: Queries) -> None:
+    store.load([rising("calls", per_second=2.0, minutes=10)])
+    start = NOW - timedelta(days=21)
+    assert len(queries.history("sum(rate(calls[1m]))", start, NOW, timedelta(minutes=1))[0]) == 21 * 24 * 60 + 1
+    with pytest.raises(QueryLimitError, match="11,000 points"):
+        queries.line("sum(rate(calls[1m]))", start, NOW, timedelta(minutes=1))
 
 
 def test_history_of_two_series_is_refused(store: MetricsStore, queries: Queries) -> None:

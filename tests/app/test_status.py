@@ -55,6 +55,16 @@ def test_the_status_is_made_of_everybodys_facts(house: House) -> None:
     assert full.loops == []
 
 
+def test_why_a_signal_is_not_forecast_is_told(house: House) -> None:
+    house.prepare()
+    house.forecasts.tick(SystemClock().now())
+    house.fits.submit(int).result(60)  # the one worker has done what was handed out before
+    (told,) = house.status.full().forecasts
+    assert told.signal == "demo/shop/soon"
+    assert told.last_success is None
+    assert "demo/shop/soon has no value since" in told.last_error
+
+
 def test_the_stores_figures_are_metrics(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     metrics = MetricsStore.open(tmp_path / "metrics.db", retention=timedelta(days=1))

@@ -231,6 +231,22 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_damage_after_a_clean_stop_is_found_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    store = TraceStore.open(path)
+    put(store, *(a_span(n, trace=n) for n in range(1, 400)))
+    store.close()
+    damaged = bytearray(path.read_bytes())
+    for page in range(4096, len(damaged), 3 * 4096):
+        damaged[page : page + 2048] = bytes(255 for _ in range(2048))
+    path.write_bytes(damaged)
+    again = TraceStore.open(path)
+    assert again.stats().moved_aside == tmp_path / "traces.db.broken-1"
+    put(again, a_span(1))
+    assert len(again.trace(trace_id(1))) == 1
+    again.close()
+
+
 def test_commits_are_told_in_order_before_they_are_acknowledged(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     store = TraceStore.open(tmp_path / "traces.db", on_commit=lambda at, spans: told.append((at, len(spans))))
