@@ -51,6 +51,7 @@ class Blend:
         mean: Shape ``(series, horizon)``.
         weights: Of each member, shape ``(members, series)``; they sum to 1.
         errors: Came − blend on each fold, the fold's own errors unseen; shape ``(folds, series, horizon)``.
+        past: The blend on each fold, of the same shape.
         member_loss: Mean absolute error of each member over the folds, shape ``(members, series)``.
         loss: The same of the blend, shape ``(series,)``.
     """
@@ -58,6 +59,7 @@ class Blend:
     mean: FloatArray
     weights: FloatArray
     errors: FloatArray
+    past: FloatArray
     member_loss: FloatArray
     loss: FloatArray
 
@@ -83,13 +85,14 @@ def blend(folds: Folds, batch: FloatArray, *, power: float = POWER) -> Blend:
     tiny = 1e-9 * np.abs(batch).mean(axis=1) + 1e-290
     weights = _weights(misses.mean(axis=1), sound, tiny, power)
     count = misses.shape[1]
-    errors = np.empty_like(folds.came)
+    blended = np.empty_like(folds.came)
     for fold in range(count):
         others = [other for other in range(count) if other != fold] or [fold]
         unseen = _weights(misses[:, others].mean(axis=1), sound, tiny, power)
-        errors[fold] = folds.came[fold] - middle_mean(past[:, fold], unseen)
+        blended[fold] = middle_mean(past[:, fold], unseen)
+    errors = folds.came - blended
     return Blend(
-        mean=middle_mean(ahead, weights), weights=weights, errors=errors,
+        mean=middle_mean(ahead, weights), weights=weights, errors=errors, past=blended,
         member_loss=np.where(sound, misses.mean(axis=1), np.inf), loss=np.abs(errors).mean(axis=(0, 2)),
     )  # fmt: skip
 
@@ -113,33 +116,45 @@ def middle_mean(points: FloatArray, weights: FloatArray) -> FloatArray:
     return middle
 
 
-def band(made: Blend, levels: Sequence[float], *, edges: Sequence[int]) -> FloatArray:
-    """Quantiles around the blend.
+def band(made: Blend, levels: Sequence[float], *, edges: Sequence[int], floor: FloatArray | None = None) -> FloatArray:
+    """Quantiles around the blend, whose own path is the median.
 
-    Errors are taken in units of each series' usual error; their quantiles, by band of steps, come from the series
-    itself and from all series of the batch, the more from itself the more errors it has.
+    Errors are taken in units of each series' usual error or, with ``floor``, of the forecast itself: what is forecast
+    twice as high errs twice as much. Their quantiles, by band of steps, come from the series itself and from all series
+    of the batch, the more from itself the more errors it has.
 
     Args:
         made: The blend and its errors.
         levels: Rising, each in (0, 1).
         edges: Bounds of the bands of steps, from 0 to the horizon.
+        floor: Smallest size of a forecast as a unit, shape ``(series,)``, > 0.
 
     Returns:
         Shape ``(series, horizon, levels)``, rising along the last axis.
     """
     folds, series, horizon = made.errors.shape
-    scale = np.maximum(made.loss, 1e-12 * np.abs(made.mean).max(axis=1) + 1e-290)
-    scaled = made.errors / scale[:, None]
+    usual = np.maximum(made.loss, 1e-12 * np.abs(made.mean).max(axis=1) + 1e-290)
+    unit = np.repeat(usual[:, None], horizon, axis=1) if floor is None else np.maximum(made.mean, floor[:, None])
+    past_unit = unit if floor is None else np.maximum(made.past, floor[:, None])
+    scaled = made.errors / past_unit
     inflation = SEEN_INFLATION if folds == 1 else 1.0
     values = np.empty((series, horizon, len(levels)))
     for first, end in zip(edges[:-1], edges[1:], strict=True):
         part = scaled[..., first:end].transpose(1, 0, 2).reshape(series, -1)
-        own = np.quantile(part, _outward((0.5, *levels), folds * 2), axis=1)
-        pooled = np.quantile(part, _outward((0.5, *levels), folds * series), axis=None)
-        share = part.shape[1] / (part.shape[1] + SINGLE_SERIES) if series > 1 else 1.0
-        offsets = inflation * (share * (own[1:] - own[0]).T + (1 - share) * (pooled[1:] - pooled[0]))
-        values[:, first:end] = made.mean[:, first:end, None] + scale[:, None, None] * offsets[:, None]
+        offsets = inflation * _offsets(part, levels, folds)
+        values[:, first:end] = made.mean[:, first:end, None] + unit[:, first:end, None] * offsets[:, None]
     return np.maximum.accumulate(values, axis=2)
+
+
+def _offsets(errors: FloatArray, levels: Sequence[float], folds: int) -> FloatArray:
+    """Quantiles of each row, shrunk to those of all rows, as distances from the median; shape ``(rows, levels)``."""
+    rows, count = errors.shape
+    # A fold's neighbouring errors are nearly one: two to a fold and band are counted as independent.
+    own = np.quantile(errors, _outward((0.5, *levels), folds * 2), axis=1)
+    pooled = np.quantile(errors, _outward((0.5, *levels), folds * rows), axis=None)
+    share = count / (count + SINGLE_SERIES) if rows > 1 else 1.0
+    offsets: FloatArray = share * (own[1:] - own[0]).T + (1 - share) * (pooled[1:] - pooled[0])
+    return offsets
 
 
 def _weights(loss: FloatArray, sound: NDArray[np.bool_], tiny: FloatArray, power: float) -> FloatArray:

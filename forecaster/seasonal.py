@@ -14,7 +14,9 @@ from typing import Final
 import numpy as np
 
 from domain.series import FloatArray, IntArray
-from forecaster.blend import Blend, Folds, band, blend
+from forecaster.blend import Folds, band, blend
+from forecaster.logs import Logs
+from forecaster.made import Made
 from forecaster.models import aligned_ridge, double_seasonal, harmonic, pooled_ridge, profile
 from forecaster.models.aligned_ridge import Seasons
 from forecaster.models.pooled_ridge import Pool, Sums
@@ -24,8 +26,6 @@ FOLDS: Final = 3
 LONGEST_LAGS: Final = 336
 MOST_LONG_SEASONS: Final = 26
 """Older steps are left out: half a year of hours costs 40 ms a series, and two years err no less."""
-OFFSET: Final = 0.05
-"""Of the mean, added before the logarithm, so that a night of zeros is low and not minus infinity."""
 POOL_STRIDE: Final = 5
 """Between the windows that the pool learns from: all series together have enough of them."""
 ALIGNED_STRIDE: Final = 16
@@ -110,27 +110,10 @@ class Pools:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """Forecasts of one batch.
-
-    Attributes:
-        mean: Shape ``(series, horizon)``: the point forecast, for absolute and scaled error.
-        values: Quantiles, shape ``(series, horizon, levels)``, never crossing.
-        members: Names.
-        blend: Weights and errors.
-    """
-
-    mean: FloatArray
-    values: FloatArray
-    members: tuple[str, ...]
-    blend: Blend
-
-
 def learn(series: Iterable[FloatArray], task: Task) -> Shared:
     """Sum what these series have to say to all; ``task.needed`` steps or more each, without gaps."""
     plain = [values[-task.most :] for values in series]
-    logs = [_Log.of(values[None]).forward(values[None])[0] for values in plain]
+    logs = [Logs.of(values[None]).forward(values[None])[0] for values in plain]
     offsets, lags, ahead = task.offsets, task.lags, task.stretch
     aligned = aligned_ridge.pool_sums(logs, offsets, seasons=task.seasons, horizon=ahead, stride=ALIGNED_STRIDE)
     return Shared(
@@ -167,7 +150,7 @@ def forecast(batch: FloatArray, task: Task, pools: Pools, levels: Sequence[float
 def _members(batch: FloatArray, origins: IntArray, task: Task, pools: Pools) -> FloatArray:
     """Forecasts of every member; shape ``(members, origins, series, stretch)``."""
     ahead, short, long, skip = task.stretch, task.seasons.short, task.seasons.long, FOLDS + 1 - len(origins)
-    log = _Log.of(batch)
+    log = Logs.of(batch)
     logs = log.forward(batch)
     flat = harmonic.Shape(seasons=_waves(task.seasons), order=12, ridge=3.0)
     trend = harmonic.Shape(seasons=_waves(task.seasons, rich=False), order=12, bends=0)
@@ -196,30 +179,6 @@ def _waves(seasons: Seasons, *, rich: bool = True) -> list[tuple[float, int]]:
     short = min(11 if rich else 10, (seasons.short - 1) // 2)
     long = min(42 if rich else 20, (seasons.long - 1) // 2)
     return [(float(seasons.short), short), (float(seasons.long), long)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
-    """Logarithm of the series that have one: none negative, not all zero; the others pass through unchanged."""
-
-    offset: FloatArray
-    usable: FloatArray
-
-    @classmethod
-    def of(cls, batch: FloatArray) -> _Log:
-        mean = batch.mean(axis=1, keepdims=True)
-        usable = (batch.min(axis=1, keepdims=True) >= 0) & (mean > 0)
-        return cls(offset=OFFSET * np.where(usable, mean, 1.0), usable=usable)
-
-    def forward(self, values: FloatArray) -> FloatArray:
-        logs: FloatArray = np.where(self.usable, np.log(np.where(self.usable, values, 0.0) + self.offset), values)
-        return logs
-
-    def back(self, points: FloatArray) -> FloatArray:
-        with np.errstate(over="ignore"):
-            plain = np.exp(np.where(self.usable, points, 0.0)) - self.offset
-        back: FloatArray = np.where(self.usable, plain, points)
-        return back
 
 
 def _extended(values: FloatArray, task: Task) -> FloatArray:
