@@ -22,6 +22,9 @@ REACH: Final = 3.0
 """A forecast further than so many ranges of the history beyond it is refused."""
 SEEN_INFLATION: Final = 1.3
 """Of the band where the only fold also set the weights (facts §2b: 1.0 covers 0.87 of the 0.95 band asked for)."""
+UNSKILLED: Final = 1.5
+"""Times the best naive member's loss from which that one is served alone. On three folds a loss by less is chance: at
+1.0 every tenth M4 series would switch, and the OWA rise by up to 2 %."""
 SINGLE_SERIES: Final = 50.0
 """Errors after which a series' own quantiles weigh as much as those of all series of its batch (facts §7)."""
 
@@ -35,12 +38,14 @@ class Folds:
         past: Members' forecasts of each fold, shape ``(members, folds, series, horizon)``.
         came: What came, shape ``(folds, series, horizon)``.
         ahead: Members' forecasts from the end of the history, shape ``(members, series, horizon)``.
+        simple: How many of the first members are the naive ones that the blend must not lose to.
     """
 
     members: tuple[str, ...]
     past: FloatArray
     came: FloatArray
     ahead: FloatArray
+    simple: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,8 @@ class Blend:
         past: The blend on each fold, of the same shape.
         member_loss: Mean absolute error of each member over the folds, shape ``(members, series)``.
         loss: The same of the blend, shape ``(series,)``.
+        beaten: Where a simple member stands alone, because the blend did clearly worse.
+        sound: Where at least one member stayed within reason; elsewhere the blend means nothing.
     """
 
     mean: FloatArray
@@ -62,6 +69,8 @@ class Blend:
     past: FloatArray
     member_loss: FloatArray
     loss: FloatArray
+    beaten: NDArray[np.bool_]
+    sound: NDArray[np.bool_]
 
 
 def within_reason(points: FloatArray, batch: FloatArray) -> NDArray[np.bool_]:
@@ -83,18 +92,30 @@ def blend(folds: Folds, batch: FloatArray, *, power: float = POWER) -> Blend:
     ahead = np.where(sound[..., None], folds.ahead, 0.0)
     misses = np.abs(folds.came - past).mean(axis=-1)  # (members, folds, series)
     tiny = 1e-9 * np.abs(batch).mean(axis=1) + 1e-290
-    weights = _weights(misses.mean(axis=1), sound, tiny, power)
-    count = misses.shape[1]
-    blended = np.empty_like(folds.came)
-    for fold in range(count):
-        others = [other for other in range(count) if other != fold] or [fold]
-        unseen = _weights(misses[:, others].mean(axis=1), sound, tiny, power)
-        blended[fold] = middle_mean(past[:, fold], unseen)
-    errors = folds.came - blended
+    member_loss = np.where(sound, misses.mean(axis=1), np.inf)
+    weights = _weights(member_loss, tiny, power)
+    unseen = [_weights(np.where(sound, loss, np.inf), tiny, power) for loss in _without_each(misses)]
+    blended = np.stack([middle_mean(past[:, fold], unseen[fold]) for fold in range(len(unseen))])
+    loss = np.abs(folds.came - blended).mean(axis=(0, 2))
+    beaten = loss > UNSKILLED * member_loss[: folds.simple].min(axis=0)
+    if beaten.any():
+        best = np.argmin(member_loss[: folds.simple], axis=0)
+        alone = np.arange(len(weights))[:, None] == best
+        weights = np.where(beaten, alone, weights)
+        blended = np.where(beaten[:, None], (alone[:, None, :, None] * past).sum(axis=0), blended)
+        loss = np.abs(folds.came - blended).mean(axis=(0, 2))
     return Blend(
-        mean=middle_mean(ahead, weights), weights=weights, errors=errors, past=blended,
-        member_loss=np.where(sound, misses.mean(axis=1), np.inf), loss=np.abs(errors).mean(axis=(0, 2)),
+        mean=middle_mean(ahead, weights), weights=weights, errors=folds.came - blended, past=blended,
+        member_loss=member_loss, loss=loss, beaten=beaten, sound=np.any(sound, axis=0, keepdims=True)[0],
     )  # fmt: skip
+
+
+def _without_each(misses: FloatArray) -> list[FloatArray]:
+    """Mean loss over all folds but each one, shape ``(members, series)``; the only fold itself where there is one."""
+    count = misses.shape[1]
+    if count == 1:
+        return [misses[:, 0]]
+    return [np.delete(misses, fold, axis=1).mean(axis=1) for fold in range(count)]
 
 
 def middle_mean(points: FloatArray, weights: FloatArray) -> FloatArray:
@@ -157,12 +178,10 @@ def _offsets(errors: FloatArray, levels: Sequence[float], folds: int) -> FloatAr
     return offsets
 
 
-def _weights(loss: FloatArray, sound: NDArray[np.bool_], tiny: FloatArray, power: float) -> FloatArray:
-    """Inverse power of the loss; equal ones where no member is sound (the caller then serves something else)."""
-    usable = np.where(sound, loss + tiny, np.inf)
-    best = usable.min(axis=0)
-    with np.errstate(invalid="ignore"):
-        raw = np.where(np.isfinite(usable), (best / usable) ** power, 0.0)
+def _weights(loss: FloatArray, tiny: FloatArray, power: float) -> FloatArray:
+    """Inverse power of the loss; equal ones where none is finite (the caller then serves something else)."""
+    best = loss.min(axis=0) + tiny
+    raw = np.where(np.isfinite(loss), (np.where(np.isfinite(best), best, 1.0) / (loss + tiny)) ** power, 0.0)
     raw = np.where(np.isfinite(best), raw, 1.0)
     weights: FloatArray = raw / raw.sum(axis=0)
     return weights

@@ -54,7 +54,9 @@ def forecast(batch: FloatArray, *, horizon: int, levels: Sequence[float]) -> Mad
     origins = _origins(batch.shape[1], ahead)
     points = _members(batch, origins, ahead)
     came = np.stack([batch[:, origin : origin + ahead] for origin in origins[:-1]])
-    made = blend(Folds(members=MEMBERS, past=points[:, :-1], came=came, ahead=points[:, -1]), batch, power=POWER)
+    made = blend(
+        Folds(members=MEMBERS, past=points[:, :-1], came=came, ahead=points[:, -1], simple=1), batch, power=POWER
+    )
     edges = [0, *(edge for edge in BANDS if edge < ahead), ahead]
     positive = batch.min(axis=1) >= 0
     # A series that goes below zero has no size to be relative to: its mean absolute value stands for all days.

@@ -137,7 +137,7 @@ def forecast(batch: FloatArray, task: Task, pools: Pools, levels: Sequence[float
     points = _members(batch, origins, task, pools)
     past, ahead = points[:, :-1], points[:, -1]
     came = np.stack([batch[:, origin : origin + task.stretch] for origin in origins[:-1]])
-    made = blend(Folds(members=MEMBERS, past=past, came=came, ahead=ahead), batch)
+    made = blend(Folds(members=MEMBERS, past=past, came=came, ahead=ahead, simple=2), batch)
     edges = [0, *(end for _, end in aligned_ridge.bands(task.stretch, task.seasons.short))]
     values = band(made, levels, edges=edges)
     lowest = np.where(batch.min(axis=1) >= 0, 0.0, -np.inf)
