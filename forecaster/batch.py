@@ -45,6 +45,9 @@ SHORTEST_SEASON: Final = 8
 LONGEST_SEASON: Final = 48
 """Steps in a season that ``seasonal`` takes: beyond it the week-long window has too many columns."""
 FEW_MEASURED: Final = 0.6
+ABSURD: Final = 1e4
+"""Widths of the middle 98 % beyond it from which a value is taken for broken."""
+CUT: Final = 10.0
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -94,13 +97,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
-    """A series that can be forecast: its history without gaps, and the engine chosen."""
+    """A series that can be forecast: its history without gaps, in units near its size, and the engine chosen."""
 
     at: int
     series: PanelSeries
     values: FloatArray
     season_length: int
     engine: Engine
+    unit: float
     reason: str = ""
 
 
@@ -139,11 +143,13 @@ def _ready(at: int, series: PanelSeries, ask: Ask) -> _Ready | Refusal:
         history = histories.prepare(series.unique_id, series.values, start=EPOCH, step=step, season=length * step)
     except (ForetideError, OverflowError) as error:
         return Refusal(unique_id=series.unique_id, place=series.place, reason=str(error))
-    notes = [*series.notes, *_doubts(history, ask.horizon)]
+    values, cut = _cut(history.values)
+    notes = [*series.notes, *_doubts(history, ask.horizon), *cut]
     engine, reason = _engine(history, length, series.step_seconds, ask)
+    unit = _unit(values)
     return _Ready(
-        at=at, series=replace(series, values=series.values[:0], notes=tuple(notes)), values=history.values,
-        season_length=history.season_length, engine=engine, reason=reason,
+        at=at, series=replace(series, values=series.values[:0], notes=tuple(notes)), values=values / unit,
+        season_length=history.season_length, engine=engine, unit=unit, reason=reason,
     )  # fmt: skip
 
 
@@ -168,6 +174,23 @@ def _doubts(history: histories.History, horizon: int) -> list[str]:
     if horizon > len(history.values):
         notes.append(f"the horizon of {horizon} steps is longer than the history of {len(history.values)}")
     return notes
+
+
+def _cut(values: FloatArray) -> tuple[FloatArray, list[str]]:
+    """Without values that no demand explains: one broken sample of 10⁹⁰ must not become a forecast of 10⁸⁴."""
+    low, high = np.quantile(values, [0.01, 0.99])
+    width = high - low
+    absurd = (values < low - ABSURD * width) | (values > high + ABSURD * width)
+    count = int(np.count_nonzero(absurd))
+    if not count or width <= 0:
+        return values, []
+    note = f"{count} values stand out by more than {ABSURD:g} times the usual range: cut to {CUT:g} times"
+    return np.clip(values, low - CUT * width, high + CUT * width), [note]
+
+
+def _unit(values: FloatArray) -> float:
+    """The power of two below the largest value: dividing by it is exact, and no square over- or underflows."""
+    return float(2.0 ** np.floor(np.log2(largest))) if (largest := float(np.abs(values).max())) > 0 else 1.0
 
 
 def _engine(history: histories.History, length: int, step_seconds: float, ask: Ask) -> tuple[Engine, str]:
@@ -288,18 +311,22 @@ def _stacked(chunk: Sequence[_Ready], most: int | None) -> FloatArray:
 def _answer(one: _Ready, made: Made, row: int) -> Answer:
     blended, weights = made.blend, made.blend.weights[:, row]
     served = made.members[int(np.argmax(weights))] if blended.beaten[row] else "blend"
-    losses = {f"mae_{name}": float(loss) for name, loss in zip(made.members, blended.member_loss[:, row], strict=True)}
+    losses = {
+        f"mae_{name}": one.unit * float(loss)
+        for name, loss in zip(made.members, blended.member_loss[:, row], strict=True)
+    }
     simple = min(losses["mae_seasonal_naive"], losses.get("mae_naive", np.inf))
-    size = float(np.abs(blended.errors[:, row] + blended.past[:, row]).mean())
-    loss = float(blended.loss[row])
+    size = one.unit * float(np.abs(blended.errors[:, row] + blended.past[:, row]).mean())
+    loss = one.unit * float(blended.loss[row])
     backtest = {
         "folds": float(len(blended.errors)), "mae": loss, "wape": loss / size if size else np.inf,
         "skill": 1 - loss / simple if simple else 0.0, **losses,
     }  # fmt: skip
     beaten = f"{served} errs far less than the blend on the last stretches" if blended.beaten[row] else ""
     return Answer(
-        series=one.series, engine=one.engine, model=served, season_length=one.season_length, mean=made.mean[row],
-        values=made.values[row], weights=dict(zip(made.members, weights.tolist(), strict=True)),
+        series=one.series, engine=one.engine, model=served, season_length=one.season_length,
+        mean=one.unit * made.mean[row], values=one.unit * made.values[row],
+        weights=dict(zip(made.members, weights.tolist(), strict=True)),
         backtest={name: value for name, value in backtest.items() if np.isfinite(value)},
         fallback_reason=beaten, notes=one.series.notes,
     )  # fmt: skip
@@ -312,8 +339,9 @@ def _single_answer(one: _Ready, forecast: Forecast) -> Answer:
     }  # fmt: skip
     reasons = [reason for reason in (one.reason, forecast.fallback_reason) if reason]
     return Answer(
-        series=one.series, engine="single", model=forecast.model, season_length=one.season_length, mean=forecast.mean,
-        values=forecast.values, weights={forecast.model: 1.0}, fallback_reason="; ".join(reasons),
+        series=one.series, engine="single", model=forecast.model, season_length=one.season_length,
+        mean=one.unit * forecast.mean, values=one.unit * forecast.values, weights={forecast.model: 1.0},
+        fallback_reason="; ".join(reasons),
         backtest={name: value for name, value in backtest.items() if np.isfinite(value)}, notes=one.series.notes,
     )  # fmt: skip
 

@@ -97,7 +97,7 @@ def blend(folds: Folds, batch: FloatArray, *, power: float = POWER) -> Blend:
     unseen = [_weights(np.where(sound, loss, np.inf), tiny, power) for loss in _without_each(misses)]
     blended = np.stack([middle_mean(past[:, fold], unseen[fold]) for fold in range(len(unseen))])
     loss = np.abs(folds.came - blended).mean(axis=(0, 2))
-    beaten = loss > UNSKILLED * member_loss[: folds.simple].min(axis=0)
+    beaten = loss > UNSKILLED * member_loss[: folds.simple].min(axis=0) + 1e3 * tiny
     if beaten.any():
         best = np.argmin(member_loss[: folds.simple], axis=0)
         alone = np.arange(len(weights))[:, None] == best
