@@ -24,7 +24,8 @@ def test_what_is_written_reads_back() -> None:
 
 @pytest.mark.parametrize(
     ("text", "style", "says"),
-    [("1700000000000", "epoch", "milliseconds"), ("nan", "epoch", "9999"), ("2026-01-01", "epoch", "as the stamps before"),
+    [("1700000000000", "epoch", "milliseconds"), ("nan", "epoch", "9999"),
+     ("2026-01-01", "epoch", "as the stamps before"),
      ("1700000000", "rfc3339", "RFC 3339"), ("yesterday", "rfc3339", "RFC 3339")],
 )  # fmt: skip
 def test_what_is_no_stamp_says_why(text: str, style: stamps.Style, says: str) -> None:
