@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
+import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +78,9 @@ class _Rows:
     """What was read of one series."""
 
     place: str
-    stamps: list[float] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    stamps: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    lines: array[int] = field(default_factory=lambda: array("q"))
     mistake: Refusal | None = None
 
 
@@ -89,8 +90,7 @@ def read(path: Path) -> list[PanelSeries | Refusal]:
     Raises:
         IntakeError: The file cannot be read, is empty, or its header is neither format; says where.
     """
-    text = _text(path)
-    rows = _numbered(text, path)
+    rows = _numbered(path)
     first = next(rows, None)
     if first is None:
         raise IntakeError(f"{path}: the file is empty")
@@ -100,31 +100,24 @@ def read(path: Path) -> list[PanelSeries | Refusal]:
     return _wide(first, rows, path)
 
 
-def _text(path: Path) -> io.StringIO:
-    try:
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-    except (OSError, EOFError) as error:
-        raise IntakeError(f"{path}: cannot be read: {error}") from error
-    try:
-        return io.StringIO(raw.decode("utf-8-sig"), newline="")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise IntakeError(f"{path}:{line}: not UTF-8 text") from error
-
-
-def _numbered(text: io.StringIO, path: Path) -> Iterator[tuple[int, list[str]]]:
+def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not empty, each with its line."""
-    reader = csv.reader(text)
-    while True:
-        try:
+    line = 0
+    try:
+        with path.open("rb") as probe:
+            opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text)
             for row in reader:
+                line = reader.line_num
                 if row:
-                    yield reader.line_num, row
-            return
-        except csv.Error as error:
-            raise IntakeError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+                    yield line, row
+    except UnicodeDecodeError as error:
+        raise IntakeError(f"{path}: not UTF-8 text, somewhere after line {line}") from error
+    except csv.Error as error:
+        raise IntakeError(f"{path}:{line + 1}: not CSV: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise IntakeError(f"{path}: cannot be read: {error}") from error
 
 
 def _long_columns(header: Sequence[str]) -> tuple[int | None, int, int] | None:

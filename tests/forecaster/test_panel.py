@@ -134,7 +134,7 @@ def test_wide_without_header_and_what_can_be_wrong_in_it(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("raw", "says"),
-    [(b"", "empty"), (HEADER.encode(), "no row"), (b"a,b\n1\xff", "data.csv:2: not UTF-8"), (b"word\n", "neither"),
+    [(b"", "empty"), (HEADER.encode(), "no row"), (b"a,b\n1\xff", "data.csv: not UTF-8"), (b"word\n", "neither"),
      (b"\x1f\x8bnot gzip", "cannot be read"), (b'a,"b\n' + b"x" * 140_000, "data.csv")],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, raw: bytes, says: str) -> None:
