@@ -154,11 +154,14 @@ def _ready(at: int, series: PanelSeries, ask: Ask) -> _Ready | Refusal:
 
 
 def season_length(step_seconds: float, asked: int | timedelta | None) -> int:
-    """Steps per season: as asked, else the next longer natural cycle: day, week or year."""
-    if isinstance(asked, int):
-        return asked
+    """Steps per season: as asked, else the next longer natural cycle: day, week or year.
+
+    A week of hours is a day seven times, and every engine for days knows the week.
+    """
     if asked is not None:
-        return max(2, round(asked.total_seconds() / step_seconds))
+        length = asked if isinstance(asked, int) else max(2, round(asked.total_seconds() / step_seconds))
+        a_week_of_days = step_seconds <= DAY / 2 and length == round(7 * DAY / step_seconds)
+        return length // 7 if a_week_of_days else length
     if step_seconds <= DAY / 2:
         return round(DAY / step_seconds)
     if step_seconds < 2 * DAY:

@@ -54,7 +54,7 @@ def test_what_the_blend_is_made_of_is_told() -> None:
 @pytest.mark.parametrize(
     ("step", "asked", "length"),
     [(3600, None, 24), (300, None, 288), (86_400, None, 7), (7 * 86_400, None, 52), (30.4 * 86_400, None, 12),
-     (3600, 12, 12), (3600, timedelta(hours=8), 8)],
+     (3600, 12, 12), (3600, timedelta(hours=8), 8), (3600, timedelta(weeks=1), 24)],
 )  # fmt: skip
 def test_the_season_follows_from_the_step_or_is_asked_for(
     step: float, asked: int | timedelta | None, length: int
