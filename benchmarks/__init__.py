@@ -1,1 +1,1 @@
-"""Measurements beside the peers they are compared with: ``python -m benchmarks.<name> --data DIR -o json``."""
+"""Programs that measure Foretide on this machine: ``python -m benchmarks.<name> -o json``."""

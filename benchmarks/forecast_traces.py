@@ -141,14 +141,22 @@ def pinball(actuals: FloatArray, quantiles: FloatArray) -> FloatArray:
 def losses(batch: Batch, quantiles: FloatArray) -> dict[str, FloatArray]:
     """By horizon: mean loss of each series."""
     loss = pinball(batch.actuals, quantiles)
-    return {name: np.nanmean(loss[:, :steps], axis=1) for name, steps in HORIZONS.items()}
+    return {name: _known_mean(loss[:, :steps]) for name, steps in HORIZONS.items()}
 
 
 def below(batch: Batch, quantiles: FloatArray, level: float = 0.95) -> dict[str, FloatArray]:
     """By horizon: share of the actuals of each series at or below the quantile."""
     bound = quantiles[..., LEVELS.index(level)]
     hit = np.where(np.isnan(batch.actuals), np.nan, batch.actuals <= bound + 1e-12 * np.abs(bound))
-    return {name: np.nanmean(hit[:, :steps], axis=1) for name, steps in HORIZONS.items()}
+    return {name: _known_mean(hit[:, :steps]) for name, steps in HORIZONS.items()}
+
+
+def _known_mean(values: FloatArray) -> FloatArray:
+    """Of each row; NaN where nothing is known."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    mean: FloatArray = np.where(count > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return mean
 
 
 def relative(ours: FloatArray, theirs: FloatArray) -> float:

@@ -69,17 +69,49 @@ class Reads(Protocol):
     lengths: Lengths
     spread: FloatArray
 
-    def value(self, at: IntArray) -> FloatArray: ...
-    def smooth(self, at: IntArray) -> FloatArray: ...
-    def nearby_peak(self, at: IntArray) -> FloatArray: ...
-    def profile(self, at: IntArray) -> FloatArray: ...
-    def exact_profile(self, at: IntArray) -> FloatArray: ...
-    def hours(self, at: IntArray, count: int) -> FloatArray: ...
-    def mean(self, t: IntArray, length: int) -> FloatArray: ...
-    def peak(self, t: IntArray, length: int) -> FloatArray: ...
-    def trough(self, t: IntArray, length: int) -> FloatArray: ...
-    def step_size(self, t: IntArray, length: int) -> FloatArray: ...
-    def deviation(self, t: IntArray, length: int) -> FloatArray: ...
+    def value(self, at: IntArray) -> FloatArray:
+        """The steps themselves."""
+        ...
+
+    def smooth(self, at: IntArray) -> FloatArray:
+        """Means of the steps around ``at``."""
+        ...
+
+    def nearby_peak(self, at: IntArray) -> FloatArray:
+        """Largest step around ``at``."""
+        ...
+
+    def profile(self, at: IntArray) -> FloatArray:
+        """Mean of the smoothed steps a season apart, back from ``at``."""
+        ...
+
+    def exact_profile(self, at: IntArray) -> FloatArray:
+        """The same of the steps themselves."""
+        ...
+
+    def hours(self, at: IntArray, count: int) -> FloatArray:
+        """Mean of ``count`` steps an hour apart, back from ``at``."""
+        ...
+
+    def mean(self, t: IntArray, length: int) -> FloatArray:
+        """Mean of the last ``length`` steps before ``t``."""
+        ...
+
+    def peak(self, t: IntArray, length: int) -> FloatArray:
+        """Their maximum."""
+        ...
+
+    def trough(self, t: IntArray, length: int) -> FloatArray:
+        """Their minimum."""
+        ...
+
+    def step_size(self, t: IntArray, length: int) -> FloatArray:
+        """Their mean absolute change."""
+        ...
+
+    def deviation(self, t: IntArray, length: int) -> FloatArray:
+        """Their standard deviation."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +166,13 @@ def features(reads: Reads, known: Moments, ahead: IntArray) -> Features:
     before = np.where(like >= season, like - season, like)
     smooth_before = np.minimum(before, t - 1 - SMOOTH)
     week = target - -(-ahead // (DAYS * season)) * DAYS * season
-    weekly = np.where(week >= SMOOTH, reads.smooth(np.maximum(week, 0)), reads.profile(smooth_like))
+    weekly = np.where(week >= SMOOTH, reads.smooth(np.clip(week, SMOOTH, t - 1 - SMOOTH)), reads.profile(smooth_like))
     hour = target - -(-ahead // lengths.hour) * lengths.hour
     asked = [
         reads.smooth(smooth_like), reads.smooth(smooth_before), reads.profile(smooth_like), weekly,
-        reads.value(like), reads.value(before), reads.exact_profile(like), reads.nearby_peak(np.minimum(like, t - 1 - AROUND)),
-        reads.value(hour), reads.hours(hour, 4), reads.hours(hour, 24),
+        reads.value(like), reads.value(before), reads.exact_profile(like),
+        reads.nearby_peak(np.minimum(like, t - 1 - AROUND)), reads.value(hour), reads.hours(hour, 4),
+        reads.hours(hour, 24),
     ]  # fmt: skip
     size = (*asked[0].shape[:2],)
     centre, scale = np.broadcast_to(known.centre, size), np.broadcast_to(known.scale, size)
@@ -169,40 +202,52 @@ class Windows:
         self._peaks: dict[int, FloatArray] = {}
 
     def value(self, at: IntArray) -> FloatArray:
+        """The steps themselves."""
         return self._values[:, at]
 
     def smooth(self, at: IntArray) -> FloatArray:
+        """Means of the steps around ``at``."""
         return self._smooth[:, at]
 
     def nearby_peak(self, at: IntArray) -> FloatArray:
+        """Largest step around ``at``."""
         return self._nearby[:, at]
 
     def profile(self, at: IntArray) -> FloatArray:
+        """Mean of the smoothed steps a season apart, back from ``at``."""
         return self._profile[:, at]
 
     def exact_profile(self, at: IntArray) -> FloatArray:
+        """The same of the steps themselves."""
         return self._exact_profile[:, at]
 
     def hours(self, at: IntArray, count: int) -> FloatArray:
+        """Mean of ``count`` steps an hour apart, back from ``at``."""
         return (self._hours4 if count == 4 else self._hours24)[:, at]
 
     def mean(self, t: IntArray, length: int) -> FloatArray:
+        """Mean of the last ``length`` steps before ``t``."""
         return self._between(self._sum, t, length)
 
     def step_size(self, t: IntArray, length: int) -> FloatArray:
+        """Their mean absolute change."""
         return self._between(self._steps, t, length)
 
     def deviation(self, t: IntArray, length: int) -> FloatArray:
+        """Their standard deviation."""
         centred = self.mean(t, length) - self._middle
         variance = self._between(self._squares, t, length) - centred**2
-        return np.sqrt(np.maximum(variance, 0.0))
+        deviation: FloatArray = np.sqrt(np.maximum(variance, 0.0))
+        return deviation
 
     def peak(self, t: IntArray, length: int) -> FloatArray:
+        """Their maximum."""
         if length not in self._peaks:
             self._peaks[length] = running_peak(self._values, length)
         return self._peaks[length][:, t - 1]
 
     def trough(self, t: IntArray, length: int) -> FloatArray:
+        """Their minimum."""
         if -length not in self._peaks:
             self._peaks[-length] = -running_peak(-self._values, length)
         return self._peaks[-length][:, t - 1]
@@ -254,39 +299,58 @@ class Newest:
         self._values, self.spread = values, spread
 
     def value(self, at: IntArray) -> FloatArray:
+        """The steps themselves."""
         return self._values[:, at]
 
     def smooth(self, at: IntArray) -> FloatArray:
-        return sum((self._values[:, at + shift] for shift in range(-SMOOTH, SMOOTH + 1)), start=0.0) / (2 * SMOOTH + 1)  # type: ignore[return-value]
+        """Means of the steps around ``at``."""
+        total = self._values[:, at - SMOOTH].astype(np.float64)
+        for shift in range(1 - SMOOTH, SMOOTH + 1):
+            total += self._values[:, at + shift]
+        return total / (2 * SMOOTH + 1)
 
     def nearby_peak(self, at: IntArray) -> FloatArray:
+        """Largest step around ``at``."""
         first = int(at.min()) - AROUND
         peaks = running_peak(self._values[:, first : int(at.max()) + AROUND + 1], 2 * AROUND + 1)
         return peaks[:, at + AROUND - first]
 
     def profile(self, at: IntArray) -> FloatArray:
+        """Mean of the smoothed steps a season apart, back from ``at``."""
         return self._lagged(at, self.lengths.season, DAYS, smooth=True)
 
     def exact_profile(self, at: IntArray) -> FloatArray:
+        """The same of the steps themselves."""
         return self._lagged(at, self.lengths.season, DAYS)
 
     def hours(self, at: IntArray, count: int) -> FloatArray:
+        """Mean of ``count`` steps an hour apart, back from ``at``."""
         return self._lagged(at, self.lengths.hour, count)
 
     def mean(self, t: IntArray, length: int) -> FloatArray:
-        return self._last(t, length).mean(axis=1, keepdims=True)
+        """Mean of the last ``length`` steps before ``t``."""
+        found: FloatArray = self._last(t, length).mean(axis=1, keepdims=True)
+        return found
 
     def step_size(self, t: IntArray, length: int) -> FloatArray:
-        return np.abs(np.diff(self._last(t, length + 1), axis=1)).mean(axis=1, keepdims=True)
+        """Their mean absolute change."""
+        found: FloatArray = np.abs(np.diff(self._last(t, length + 1), axis=1)).mean(axis=1, keepdims=True)
+        return found
 
     def deviation(self, t: IntArray, length: int) -> FloatArray:
-        return self._last(t, length).std(axis=1, keepdims=True)
+        """Their standard deviation."""
+        found: FloatArray = self._last(t, length).std(axis=1, keepdims=True)
+        return found
 
     def peak(self, t: IntArray, length: int) -> FloatArray:
-        return self._last(t, length).max(axis=1, keepdims=True)
+        """Their maximum."""
+        found: FloatArray = self._last(t, length).max(axis=1, keepdims=True)
+        return found
 
     def trough(self, t: IntArray, length: int) -> FloatArray:
-        return self._last(t, length).min(axis=1, keepdims=True)
+        """Their minimum."""
+        found: FloatArray = self._last(t, length).min(axis=1, keepdims=True)
+        return found
 
     def _last(self, t: IntArray, length: int) -> FloatArray:
         return self._values[:, max(int(t[0]) - length, 0) : int(t[0])]
@@ -296,7 +360,9 @@ class Newest:
         total, known = np.zeros((len(self._values), len(at))), np.zeros(len(at))
         for back in range(count):
             there = at - back * lag
-            total += np.where(there >= 0, read(np.maximum(there, SMOOTH)) if smooth else read(np.maximum(there, 0)), 0.0)
+            total += np.where(
+                there >= 0, read(np.maximum(there, SMOOTH)) if smooth else read(np.maximum(there, 0)), 0.0
+            )
             known += there >= 0
         return total / known
 

@@ -15,8 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.series import FloatArray, IntArray
-from forecaster.windows import Features, Moments, Reads, features, moments
+from domain.series import FloatArray
+from forecaster.windows import Moments, Reads, features, moments
+
+Float32Array = NDArray[np.float32]
+Floats = FloatArray | Float32Array
 
 EDGES: Final = (1, 2, 4, 8, 12, 24, 48, 96, 192)
 """Last step of each range of horizons at a season of 288; the last range reaches to the horizon."""
@@ -47,7 +50,7 @@ class QuantileRidge:
     coefficients: NDArray[np.float32]
 
     def paths(self, reads: Reads, t: int, horizon: int) -> FloatArray:
-        """Quantiles of the next steps, shape ``(series, horizon, levels)``."""
+        """Quantiles of the steps after window end ``t``, shape ``(series, horizon, levels)``."""
         known = moments(reads, np.array([t]))
         asked = features(reads, known, np.arange(1, horizon + 1))
         made = [
@@ -86,7 +89,7 @@ def fit(
     ends = np.arange(size - 1, first, -stride)
     all_moments = moments(reads, ends)
     coefficients = []
-    for i, (lowest, highest) in enumerate(found):
+    for lowest, highest in found:
         usable = ends <= size - highest
         t = ends[usable]
         ahead = lowest + (np.arange(len(t)) * max(1, round((highest - lowest + 1) * 0.618))) % (highest - lowest + 1)
@@ -95,7 +98,7 @@ def fit(
         scaled = np.clip((values[:, at] - rows.centre) / rows.scale, -FARTHEST_TARGET, FARTHEST_TARGET)
         weights = _weights(rows.scale, measured[:, at] & measured[:, t - 1])
         coefficients.append(regress(rows.rows, scaled, weights, levels))
-    return QuantileRidge(ranges=found, levels=tuple(levels), coefficients=np.stack(coefficients, 1).astype(np.float32))
+    return QuantileRidge(ranges=found, levels=tuple(levels), coefficients=np.stack(coefficients, 1))
 
 
 def _some(known: Moments, usable: NDArray[np.bool_]) -> Moments:
@@ -115,74 +118,108 @@ def _weights(scale: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
     return found
 
 
-def regress(rows: FloatArray, targets: FloatArray, weights: FloatArray, levels: Sequence[float]) -> FloatArray:
+def regress(rows: FloatArray, targets: FloatArray, weights: FloatArray, levels: Sequence[float]) -> Float32Array:
     """Coefficients of each series, shape ``(series, levels, columns)``."""
-    taus = np.asarray(levels)
-    columns = rows.shape[-1]
-    shared = _shared(rows, targets, weights, taus)
-    gram = np.matmul((rows * weights[..., None]).transpose(0, 2, 1), rows)
-    pull = SHRINKAGE * gram.mean(axis=0) + 1e-9 * np.eye(columns)
-    own = np.repeat(shared[None], len(rows), axis=0)
-    return _descend(rows, targets, weights, taus, gram=gram, pull=pull, start=own, steps=OWN_STEPS).transpose(0, 2, 1)
+    taus = np.asarray(levels, dtype=np.float32)[:, None]
+    data = _Rows.of(rows, targets, weights)
+    shared = _shared(data, taus)
+    if len(rows) == 1:
+        return shared
+    pull = SHRINKAGE * data.gram.mean(axis=0) + _ridge(data.gram)
+    return _descend(data, taus, pull=pull, start=np.repeat(shared, len(rows), axis=0), held=True, steps=OWN_STEPS)
 
 
-def _shared(rows: FloatArray, targets: FloatArray, weights: FloatArray, taus: FloatArray) -> FloatArray:
-    """Coefficients of the batch as one, shape ``(columns, levels)``."""
-    columns = rows.shape[-1]
-    thin = max(1, rows.shape[0] * rows.shape[1] // SHARED_ROWS)
-    x = np.ascontiguousarray(rows.reshape(1, -1, columns)[:, ::thin])
-    y, w = targets.reshape(1, -1)[:, ::thin], weights.reshape(1, -1)[:, ::thin]
-    if not w.any():
-        return np.zeros((columns, len(taus)))
-    gram = np.matmul((x * w[..., None]).transpose(0, 2, 1), x)
-    pull = RIDGE * np.trace(gram[0]) / columns * np.eye(columns)
-    middle = np.linalg.solve(gram + pull, np.matmul(x.transpose(0, 2, 1), (w * y)[..., None]))
-    start = np.repeat(middle, len(taus), axis=2)
-    return _descend(x, y, w, taus, gram=gram, pull=pull, start=start, steps=SHARED_STEPS, towards=0.0)[0]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Regression data in single precision: half the time, and the noise of the data is 1e5 times its rounding.
+
+    Attributes:
+        rows: Shape ``(series, n, columns)``.
+        across: The same, ``(series, columns, n)``.
+        targets: Shape ``(series, 1, n)``.
+        weights: Shape ``(series, 1, n)``.
+        gram: Weighted, shape ``(series, columns, columns)``.
+    """
+
+    rows: Float32Array
+    across: Float32Array
+    targets: Float32Array
+    weights: Float32Array
+    gram: Float32Array
+
+    @classmethod
+    def of(cls, rows: Floats, targets: Floats, weights: Floats) -> _Rows:
+        single = rows.astype(np.float32, copy=False)
+        across = np.ascontiguousarray(single.transpose(0, 2, 1))
+        weight = weights.astype(np.float32)[:, None, :]
+        return cls(
+            rows=single, across=across, targets=targets.astype(np.float32)[:, None, :], weights=weight,
+            gram=np.matmul(across * weight, single),
+        )  # fmt: skip
+
+    def thinned(self) -> _Rows:
+        """Of all series together, at most ``SHARED_ROWS`` rows."""
+        thin = -(-self.rows.shape[0] * self.rows.shape[1] // SHARED_ROWS)
+        flat = self.rows.reshape(1, -1, self.rows.shape[2])[:, ::thin]
+        return _Rows.of(flat, self.targets.reshape(1, -1)[:, ::thin], self.weights.reshape(1, -1)[:, ::thin])
+
+
+def _shared(data: _Rows, taus: Float32Array) -> Float32Array:
+    """Coefficients of the batch as one, shape ``(1, levels, columns)``."""
+    pooled = data.thinned()
+    pull = RIDGE / 1e-4 * _ridge(pooled.gram)
+    against = np.matmul(pooled.weights * pooled.targets, pooled.rows)
+    start = np.repeat(np.matmul(against, np.linalg.inv(pooled.gram + pull)), len(taus), axis=1)
+    return _descend(pooled, taus, pull=pull, start=start.astype(np.float32), held=False, steps=SHARED_STEPS)
+
+
+def _ridge(gram: Float32Array) -> Float32Array:
+    """A ten thousandth of the mean curvature on each column: columns may repeat each other."""
+    columns = gram.shape[-1]
+    size = np.trace(gram, axis1=1, axis2=2).mean() / columns
+    ridge: Float32Array = ((1e-4 * size + 1e-9) * np.eye(columns)).astype(np.float32)
+    return ridge
 
 
 def _descend(
-    rows: FloatArray, targets: FloatArray, weights: FloatArray, taus: FloatArray, *, gram: FloatArray,
-    pull: FloatArray, start: FloatArray, steps: int, towards: float = 1.0,
-) -> FloatArray:  # fmt: skip
-    """Damped Newton steps from ``start``, shape ``(series, columns, levels)``; no level's loss ever rises.
+    data: _Rows, taus: Float32Array, *, pull: Float32Array, start: Float32Array, held: bool, steps: int
+) -> Float32Array:
+    """Damped Newton steps from ``start``, shape ``(series, levels, columns)``; no level's loss ever rises.
 
-    The ridge ``pull`` holds to ``towards × start``. It is taken in units of the curvature, as the matrix of all levels.
+    The ridge ``pull`` holds to ``start``, or to 0. It is taken in units of the curvature: one matrix for all levels.
     """
-    inverse = np.linalg.inv(gram + pull)
-    across = rows.transpose(0, 2, 1)
-    mass = np.maximum(weights.sum(axis=1), 1e-12)[:, None]
-    anchor = towards * start
-    best, damping = start, np.ones((len(rows), 1, len(taus)))
-    rest = targets[..., None] - np.matmul(rows, best)
-    density = _density(rest, weights, mass, taus)
-    lowest = np.full((len(rows), 1, len(taus)), np.inf)
-    found, move = best, np.zeros_like(best)
+    inverse = np.linalg.inv(data.gram + pull)
+    anchor = start if held else np.zeros_like(start)
+    best = found = start
+    rest = data.targets - np.matmul(found, data.across)
+    density = _density(rest, data.weights, taus)
+    lowest, damping, move = np.full_like(density, np.inf), np.ones_like(density), np.zeros_like(start)
     for _ in range(steps + 1):
+        ramp = np.clip(rest / (2 * SMOOTHING), -0.5, 0.5)
+        slope = (ramp + (taus - 0.5)) * data.weights
         apart = found - anchor
-        held = np.matmul(pull, apart)
-        loss = _loss(rest, weights, taus) + 0.5 * density * (apart * held).sum(axis=1, keepdims=True)
+        pulled = np.matmul(apart, pull)
+        loss = _dot(slope, rest) - SMOOTHING * _dot(ramp * data.weights, ramp) + 0.5 * density * _dot(apart, pulled)
         better = loss < lowest
-        lowest = np.where(better, loss, lowest)
-        best = np.where(better, found, best)
-        ramp = np.clip(rest / (2 * SMOOTHING), -0.5, 0.5) + (taus - 0.5)
-        step = np.matmul(inverse, np.matmul(across, ramp * weights[..., None]) / density - held)
+        lowest, best = np.where(better, loss, lowest), np.where(better, found, best)
+        step = np.matmul(np.matmul(slope, data.rows) / density - pulled, inverse)
         move = np.where(better, step, move)
-        damping = np.where(better, np.minimum(1.0, 1.6 * damping), 0.4 * damping)
+        damping = np.where(better, np.minimum(1.0, 1.6 * damping), 0.4 * damping).astype(np.float32)
         found = best + damping * move
-        rest = targets[..., None] - np.matmul(rows, found)
+        rest = data.targets - np.matmul(found, data.across)
     return best
 
 
-def _density(rest: FloatArray, weights: FloatArray, mass: FloatArray, taus: FloatArray) -> FloatArray:
+def _dot(one: Float32Array, other: Float32Array) -> Float32Array:
+    """Sum of products along the last axis, which is kept."""
+    product: Float32Array = np.einsum("slc,slc->sl", one, other)[..., None]
+    return product
+
+
+def _density(rest: Float32Array, weights: Float32Array, taus: Float32Array) -> Float32Array:
     """Density of the residuals around 0, by level: the curvature of the loss per unit of the gram matrix."""
     wide = 4 * SMOOTHING
-    inside = ((np.abs(rest) < wide) * weights[..., None]).sum(axis=1) / mass / (2 * wide)
-    return np.maximum(inside, 0.5 * np.minimum(taus, 1 - taus))[:, None, :]
-
-
-def _loss(rest: FloatArray, weights: FloatArray, taus: FloatArray) -> FloatArray:
-    """Smoothed pinball loss of each series and level, shape ``(series, 1, levels)``."""
-    size = np.abs(rest)
-    smooth = np.where(size < SMOOTHING, rest**2 / (4 * SMOOTHING) + SMOOTHING / 4, size / 2)
-    return ((smooth + (taus - 0.5) * rest) * weights[..., None]).sum(axis=1, keepdims=True)
+    mass = np.maximum(weights.sum(axis=2, keepdims=True), 1e-9)
+    inside = ((np.abs(rest) < wide) * weights).sum(axis=2, keepdims=True) / mass / (2 * wide)
+    density: Float32Array = np.maximum(inside, 0.5 * np.minimum(taus, 1 - taus)).astype(np.float32)
+    return density

@@ -17,7 +17,8 @@ SEASON_WAVES: Final = 10
 WEEK_WAVES: Final = 3
 HOUR_WAVES: Final = 6
 HOURS: Final = 24
-ORDER: Final = 12
+ORDER: Final = 24
+"""Two hours at 5 minutes: jobs of each hour echo once; 12 cost 1 % at 1 h."""
 RIDGE: Final = 0.02
 """In observations per observation: 2,592 steps are held to 0 as if by 52."""
 HUBER: Final = 3.0
