@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from forecaster.batch import Answer, Ask, forecast_all, season_length
+from forecaster.batch import Answer, Ask, forecast_all
 from forecaster.panel import PanelSeries, Refusal
+from forecaster.ready import season_length
 from tests.forecaster.hourly import days, hours
 
 ASK = Ask(horizon=24, levels=(0.05, 0.5, 0.95))
@@ -40,6 +41,19 @@ def test_each_series_goes_to_the_engine_of_its_frequency_and_length() -> None:
     short = _answer(hours(300, noise=3))
     assert short.engine == "single"
     assert "1w5d12h of 2w1d" in short.fallback_reason
+
+
+def test_many_series_of_fine_telemetry_go_through_one_batch() -> None:
+    phases = 2 * np.pi * (np.arange(288 * 12 + 12) + 9 * np.arange(70)[:, None]) / 288
+    truth = 100 - 50 * np.cos(phases)
+    values = truth + np.random.default_rng(0).standard_normal(truth.shape)
+    begins = [288 * (seed % 4) for seed in range(70)]
+    found = [_series(str(i), values[i, begin : 288 * 12], step=300) for i, begin in enumerate(begins)]
+    made = [one for one in forecast_all(found, Ask(horizon=12, levels=(0.1, 0.9))) if isinstance(one, Answer)]
+    assert {one.engine for one in made} == {"telemetry"}
+    assert max(np.abs(one.mean - truth[i, 288 * 12 :]).mean() for i, one in enumerate(made)) < 8
+    few = forecast_all(found[:2], Ask(horizon=12, levels=(0.1, 0.9)))
+    assert [one.engine for one in few if isinstance(one, Answer)] == ["single", "single"]
 
 
 def test_what_the_blend_is_made_of_is_told() -> None:
