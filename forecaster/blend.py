@@ -75,11 +75,25 @@ class Blend:
 
 def within_reason(points: FloatArray, batch: FloatArray) -> NDArray[np.bool_]:
     """Which of ``points``, shape ``(…, series, horizon)``, stay near the history; shape ``(…, series)``."""
-    low, high = batch.min(axis=1)[:, None], batch.max(axis=1)[:, None]
-    reach = REACH * (high - low)
+    low, high = (bound[:, None] for bound in _reach(batch))
     with np.errstate(invalid="ignore"):
-        inside: NDArray[np.bool_] = ((points >= low - reach) & (points <= high + reach)).all(axis=-1)
-    return inside
+        inside = (points >= low) & (points <= high)
+    return np.asarray(inside.all(axis=-1))
+
+
+def clipped(values: FloatArray, batch: FloatArray) -> FloatArray:
+    """``values``, shape ``(series, …)``, within reason, and not below 0 where the history never was."""
+    low, high = _reach(batch)
+    low = np.where(batch.min(axis=1) >= 0, 0.0, low)
+    beside = (-1, *(1,) * (values.ndim - 1))
+    kept: FloatArray = np.clip(values, low.reshape(beside), high.reshape(beside))
+    return kept
+
+
+def _reach(batch: FloatArray) -> tuple[FloatArray, FloatArray]:
+    low, high = batch.min(axis=1), batch.max(axis=1)
+    reach = REACH * (high - low)
+    return low - reach, high + reach
 
 
 def blend(folds: Folds, batch: FloatArray, *, power: float = POWER) -> Blend:

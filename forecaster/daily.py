@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from domain.series import FloatArray, IntArray
-from forecaster.blend import Folds, band, blend
+from forecaster.blend import Folds, band, blend, clipped
 from forecaster.logs import Logs
 from forecaster.made import Made
 from forecaster.models import harmonic, profile, year_ago
@@ -29,6 +29,7 @@ EARLIEST: Final = 8 * WEEK
 FLOOR: Final = 0.05
 """Of the history's mean: below it the band no longer shrinks with the forecast."""
 MEMBERS: Final = ("seasonal_naive", "profile", "harmonic", "harmonic_log", "year_ago", "year_ago_half_moved")
+LOW_DAYS: Final = 0.1
 BANDS: Final = (7, 14, 28, 56, 112, 224)
 
 
@@ -58,15 +59,22 @@ def forecast(batch: FloatArray, *, horizon: int, levels: Sequence[float]) -> Mad
         Folds(members=MEMBERS, past=points[:, :-1], came=came, ahead=points[:, -1], simple=1), batch, power=POWER
     )
     edges = [0, *(edge for edge in BANDS if edge < ahead), ahead]
-    positive = batch.min(axis=1) >= 0
-    # A series that goes below zero has no size to be relative to: its mean absolute value stands for all days.
-    floor = np.abs(batch).mean(axis=1) * np.where(positive, FLOOR, 1.0) + 1e-290
-    values = band(made, levels, edges=edges, floor=floor)
-    lowest = np.where(positive, 0.0, -np.inf)
+    values = band(made, levels, edges=edges, floor=_smallest_size(batch))
     return Made(
-        mean=np.maximum(made.mean, lowest[:, None])[:, :horizon], members=MEMBERS, blend=made,
-        values=np.maximum(values, lowest[:, None, None])[:, :horizon],
+        mean=clipped(made.mean, batch)[:, :horizon], members=MEMBERS, blend=made,
+        values=clipped(values, batch)[:, :horizon],
     )  # fmt: skip
+
+
+def _smallest_size(batch: FloatArray) -> FloatArray:
+    """What a forecast counts as at least, where the band is relative to it.
+
+    A series that is near zero on its low days, or below, has no size to be relative to: its mean stands for all days.
+    """
+    mean = np.abs(batch).mean(axis=1)
+    sized = np.quantile(batch, 0.05, axis=1) > LOW_DAYS * mean
+    floor: FloatArray = mean * np.where(sized, FLOOR, 1.0) + 1e-290
+    return floor
 
 
 def _origins(length: int, ahead: int) -> IntArray:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from domain.series import FloatArray, IntArray
-from forecaster.blend import Folds, band, blend
+from forecaster.blend import Folds, band, blend, clipped
 from forecaster.logs import Logs
 from forecaster.made import Made
 from forecaster.models import aligned_ridge, double_seasonal, harmonic, pooled_ridge, profile
@@ -140,10 +140,9 @@ def forecast(batch: FloatArray, task: Task, pools: Pools, levels: Sequence[float
     made = blend(Folds(members=MEMBERS, past=past, came=came, ahead=ahead, simple=2), batch)
     edges = [0, *(end for _, end in aligned_ridge.bands(task.stretch, task.seasons.short))]
     values = band(made, levels, edges=edges)
-    lowest = np.where(batch.min(axis=1) >= 0, 0.0, -np.inf)
     return Made(
-        mean=_extended(np.maximum(made.mean, lowest[:, None]), task), members=MEMBERS, blend=made,
-        values=_extended(np.maximum(values, lowest[:, None, None]), task),
+        mean=_extended(clipped(made.mean, batch), task), members=MEMBERS, blend=made,
+        values=_extended(clipped(values, batch), task),
     )  # fmt: skip
 
 

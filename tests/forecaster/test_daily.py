@@ -40,3 +40,10 @@ def test_a_spike_a_year_ago_does_not_come_back() -> None:
     struck[1000 - 364 + 10] *= 50
     plain, spiked = (daily.forecast(v[None], horizon=30, levels=LEVELS).mean[0] for v in (values, struck))
     assert np.abs(spiked / plain - 1).max() < 0.25
+
+
+def test_days_that_are_mostly_zero_do_not_get_a_band_of_hundreds() -> None:
+    sparse = np.random.default_rng(0).poisson(0.1, 400).astype(float)
+    made = daily.forecast(sparse[None], horizon=30, levels=LEVELS)
+    assert made.values.min() >= 0
+    assert made.values.max() <= 3
