@@ -7,7 +7,7 @@ The errors choose the model; its residuals calibrate the band (``forecaster.cali
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,30 +30,19 @@ class Replay:
         origins: Number of steps known at each origin, rising, shape ``(n,)``.
         actuals: What came, shape ``(n, horizon)``; NaN beyond the end of the history and where nothing was measured.
         points: Point forecasts of each model, each of the shape of ``actuals``.
-        bands: Quantiles of the engine's median by level, each of that shape; empty where it did not take part.
+        bands: Quantiles of the engine's median, with a last axis of levels; None where it did not take part.
     """
 
     origins: IntArray
     actuals: FloatArray
     points: Mapping[str, FloatArray]
-    bands: Mapping[float, FloatArray] = field(default_factory=dict)
+    bands: FloatArray | None = None
 
     def joined(self, quantiles: Mapping[str, FloatArray], levels: Sequence[float]) -> Replay:
         """With the engine's members, of shape ``(origins, horizon, levels)``; 0.5 is their point forecast."""
         middle = list(levels).index(0.5)
         points = {name: made[..., middle] for name, made in quantiles.items() if name not in self.points}
-        bands = {level: quantiles["median"][..., i] for i, level in enumerate(levels)}
-        return replace(self, points={**self.points, **points}, bands=bands)
-
-    def below(self) -> Mapping[float, float]:
-        """Share of the actuals at or below each level of ``bands``; empty where nothing is known."""
-        known = ~np.isnan(self.actuals)
-        if not known.any():
-            return {}
-        return {
-            level: float((self.actuals <= bound + 1e-12 * np.abs(bound))[known].mean())
-            for level, bound in self.bands.items()
-        }
+        return replace(self, points={**self.points, **points}, bands=quantiles["median"])
 
     def wape(self, model: str) -> float:
         """Sum of absolute errors ÷ sum of absolute actuals; infinite where all actuals are 0 and the model errs."""

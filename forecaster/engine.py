@@ -22,15 +22,21 @@ from numpy.typing import NDArray
 from domain.series import FloatArray, IntArray
 from forecaster import conformal
 from forecaster.models import boosted, quantile_ridge, waves
-from forecaster.windows import Newest, Windows
+from forecaster.windows import Lengths, Newest, Windows
 
 BoolArray = NDArray[np.bool_]
 
 SOFTNESS: Final = 0.3
 """Added to a value before its logarithm, in means of the series: zeros stay finite, spikes stay small."""
+OUT_OF_RANGE: Final = 3.0
+"""A forecast leaves the history's range by at most so many times its width."""
 CALIBRATION_SHARE: Final = 0.35
 CALIBRATION_ORIGINS: Final = 48
 MEMBERS: Final = ("quantile_ridge", "waves", "naive")
+BREACHES: Final = 3
+"""Steps in a row above the highest forecast quantile that count as a shift of the level; by chance 1 in 8,000."""
+SHIFT_WIDER: Final = 1.5
+"""The band of naive is so much wider while a shift is young."""
 SLACK: Final = 288
 """Columns the ring may grow by before it is copied back."""
 
@@ -39,42 +45,57 @@ SLACK: Final = 288
 class Scale:
     """The soft logarithm of each series and its inverse; linear where negative values are known.
 
+    Then in spreads around the middle, so that single precision is enough for what hardly varies, too.
+
     Attributes:
-        offset: Added before the logarithm, shape ``(series,)``; NaN where linear.
-        highest: No forecast exceeds this, shape ``(series,)``.
+        mean: Of the history where it is a logarithm, shape ``(series, 1)``; NaN where linear.
+        middle: Of the history on that scale.
+        width: Its standard deviation, > 0.
+        highest: No forecast exceeds this.
         lowest: Nor falls below this.
     """
 
-    offset: FloatArray
+    mean: FloatArray
+    middle: FloatArray
+    width: FloatArray
     highest: FloatArray
     lowest: FloatArray
 
     @classmethod
     def of(cls, values: FloatArray) -> Scale:
         """Of histories without gaps, shape ``(series, steps)``."""
-        lowest, highest = values.min(axis=1), values.max(axis=1)
-        mean = values.mean(axis=1)
-        reach = 3 * (highest - lowest)
-        offset = np.where((lowest >= 0) & (mean > 0), SOFTNESS * mean, np.nan)
-        return cls(offset=offset, highest=highest + reach, lowest=np.where(lowest >= 0, 0.0, lowest - reach))
+        lowest, highest = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
+        mean = values.mean(axis=1, keepdims=True)
+        reach = OUT_OF_RANGE * (highest - lowest)
+        logarithmic = np.where((lowest >= 0) & (mean > 0), mean, np.nan)
+        line = _logarithm(values, logarithmic)
+        width = line.std(axis=1, keepdims=True)
+        return cls(
+            mean=logarithmic, middle=line.mean(axis=1, keepdims=True), width=np.where(width > 0, width, 1.0),
+            highest=highest + reach, lowest=np.where(lowest >= 0, 0.0, lowest - reach),
+        )  # fmt: skip
 
     def soft(self, values: FloatArray) -> FloatArray:
-        """To the members' scale, shape ``(series, …)``."""
-        offset = self._beside(self.offset, values)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(np.isnan(offset), values, np.log(np.maximum(values, 0.0) + offset))
+        """To the members' scale, shape ``(series, steps)``."""
+        return (_logarithm(values, self.mean) - self.middle) / self.width
 
     def hard(self, soft: FloatArray) -> FloatArray:
-        """Back, within the bounds of reason."""
-        offset, highest = self._beside(self.offset, soft), self._beside(self.highest, soft)
-        with np.errstate(invalid="ignore"):
-            ceiling = np.log(highest + offset)
-            made = np.where(np.isnan(offset), soft, np.exp(np.minimum(soft, ceiling)) - offset)
-        return np.clip(made, self._beside(self.lowest, soft), highest)
+        """Back from shape ``(series, …)``, within the bounds of reason."""
+        beside = (-1, *(1,) * (soft.ndim - 1))
+        mean, highest = self.mean.reshape(beside), self.highest.reshape(beside)
+        line = soft * self.width.reshape(beside) + self.middle.reshape(beside)
+        linear = np.isnan(mean)
+        ceiling = np.log(np.where(linear, 1.0, highest / np.where(linear, 1.0, mean)) + SOFTNESS)
+        grown = (np.exp(np.minimum(line, ceiling)) - SOFTNESS) * mean
+        return np.clip(np.where(linear, line, grown), self.lowest.reshape(beside), highest)
 
-    @staticmethod
-    def _beside(column: FloatArray, values: FloatArray) -> FloatArray:
-        return column.reshape(-1, *(1,) * (values.ndim - 1))
+
+def _logarithm(values: FloatArray, mean: FloatArray) -> FloatArray:
+    """Of values in means; the values themselves where the mean is NaN."""
+    linear = np.isnan(mean)
+    ratio = np.maximum(values, 0.0) / np.where(linear, 1.0, mean)
+    made: FloatArray = np.where(linear, values, np.log(ratio + SOFTNESS))
+    return made
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +113,7 @@ class State:
         spread: Of each history, shape ``(series,)``.
         boosted: The optional member; None where it was not asked for.
         steps: Number of steps known since the fit's first, the clock of the waves.
+        shifted_until: Step until which a series counts as shifted: naive alone is served, shape ``(series,)``.
     """
 
     season: int
@@ -104,8 +126,12 @@ class State:
     spread: FloatArray
     boosted: boosted.Boosted | None = None
     steps: int
+    shifted_until: IntArray
     _ring: NDArray[np.float32]
     _end: int
+    _breaches: IntArray
+    _promised: NDArray[np.float32] | None = None
+    _promised_at: int = 0
 
     @property
     def newest(self) -> NDArray[np.float32]:
@@ -118,14 +144,39 @@ class State:
             kept = self.newest.copy()
             self._ring[:, : kept.shape[1]] = kept
             self._end = kept.shape[1]
-        soft = self.scale.soft(values)
+        soft = self.scale.soft(values[:, None])[:, 0]
+        self._judge(soft)
         self._ring[:, self._end] = np.where(np.isfinite(soft), soft, self._ring[:, self._end - 1])
         self._end += 1
         self.steps += 1
 
+    @property
+    def shifted(self) -> BoolArray:
+        """Which series have left their band for another level within the last hour, shape ``(series,)``."""
+        return self.steps < self.shifted_until
+
+    def _judge(self, soft: FloatArray) -> None:
+        """Count steps above the highest quantile that was forecast last; some in a row are a shift."""
+        ahead = self.steps - self._promised_at
+        if self._promised is None or ahead >= self._promised.shape[1]:
+            return
+        self._breaches = np.where(soft > self._promised[:, ahead], self._breaches + 1, 0)
+        hour = Lengths(season=self.season).hour
+        self.shifted_until = np.where(self._breaches >= BREACHES, self.steps + 1 + hour, self.shifted_until)
+
     def forecast(self, horizon: int | None = None) -> FloatArray:
-        """Quantiles of the next steps, shape ``(series, horizon, levels)``: the median of the members'."""
-        return self.scale.hard(combined(list(self.members(horizon or self.horizon).values())))
+        """Quantiles of the next steps, shape ``(series, horizon, levels)``: the median of the members'.
+
+        Of a series whose level has just shifted naive's, in a wider band: the others go back to the old level too soon.
+        """
+        members = self.members(horizon or self.horizon)
+        made = combined(list(members.values()))
+        self._promised, self._promised_at = made[..., -1].astype(np.float32), self.steps
+        shifted = self.shifted
+        if shifted.any():
+            now = self.newest[shifted, -1].astype(np.float64)[:, None, None]
+            made[shifted] = np.maximum.accumulate(now + SHIFT_WIDER * (members["naive"][shifted] - now), axis=-1)
+        return self.scale.hard(made)
 
     def members(self, horizon: int) -> dict[str, FloatArray]:
         """Each member's quantiles on the members' scale; boosted stands in naive's place, where it is fitted."""
@@ -182,6 +233,7 @@ def fit(
         season=season_length, horizon=horizon, levels=tuple(levels), scale=scale, ridge=ridge,
         waves=waves.fit(soft, season_length), offsets=_offsets(soft, measured, season_length, ridge.ranges, levels),
         spread=reads.spread, boosted=far, steps=size, _end=size,
+        shifted_until=np.zeros(len(soft), dtype=np.int64), _breaches=np.zeros(len(soft), dtype=np.int64),
         _ring=np.pad(soft.astype(np.float32), ((0, 0), (0, SLACK))),
     )  # fmt: skip
 
@@ -221,7 +273,7 @@ def replay(
     }
     flat = np.broadcast_to(soft[:, origins - 1][..., None], (len(soft), len(origins), horizon))
     made = {
-        "quantile_ridge": np.stack([state.ridge.paths(reads, int(t), horizon) for t in origins], axis=1),
+        "quantile_ridge": state.ridge.paths_at(reads, origins, horizon),
         "waves": state.waves.paths(soft, origins, horizon)[..., None] + spread_out["waves"],
         "naive": flat[..., None] + spread_out["naive"],
     }

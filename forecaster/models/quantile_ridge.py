@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.series import FloatArray
+from domain.series import FloatArray, IntArray
 from forecaster.windows import Moments, Reads, features, moments
 
 Float32Array = NDArray[np.float32]
@@ -33,6 +33,8 @@ OWN_STEPS: Final = 6
 SHARED_ROWS: Final = 6_000
 """Rows of the shared fit; more move the coefficients by less than the data's own noise."""
 RIDGE: Final = 1e-3
+BLOCK: Final = 20_000
+"""Rows of features that are made at a time: 5 MB for one series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +53,29 @@ class QuantileRidge:
 
     def paths(self, reads: Reads, t: int, horizon: int) -> FloatArray:
         """Quantiles of the steps after window end ``t``, shape ``(series, horizon, levels)``."""
-        known = moments(reads, np.array([t]))
-        asked = features(reads, known, np.arange(1, horizon + 1))
+        return self.paths_at(reads, np.array([t]), horizon)[:, 0]
+
+    def paths_at(self, reads: Reads, ends: IntArray, horizon: int) -> FloatArray:
+        """The same after each of many window ends, shape ``(series, ends, horizon, levels)``."""
+        ahead, known = np.arange(1, horizon + 1), moments(reads, ends)
+        blocks = [
+            self._block(reads, _some(known, some), ahead)
+            for some in np.array_split(np.arange(len(ends)), -(-len(ends) * horizon // BLOCK))
+        ]
+        return np.concatenate(blocks, axis=1)
+
+    def _block(self, reads: Reads, known: Moments, ahead: IntArray) -> FloatArray:
+        count, horizon = len(known.t), len(ahead)
+        each = known if count == 1 else _some(known, np.repeat(np.arange(count), horizon))
+        asked = features(reads, each, np.tile(ahead, count))
+        rows = asked.rows.reshape(len(asked.rows), count, horizon, -1)
         made = [
-            np.matmul(asked.rows[:, first - 1 : last], self.coefficients[:, i].transpose(0, 2, 1))
+            np.matmul(rows[:, :, first - 1 : last], self.coefficients[:, i].transpose(0, 2, 1)[:, None])
             for i, (first, last) in enumerate(self.ranges)
             if first <= horizon
         ]
-        scaled = np.concatenate(made, axis=1)
-        paths: FloatArray = asked.centre[..., None] + asked.scale[..., None] * scaled
+        size = (len(rows), count, horizon, 1)
+        paths: FloatArray = np.concatenate(made, axis=2) * asked.scale.reshape(size) + asked.centre.reshape(size)
         return paths
 
 
@@ -101,7 +117,7 @@ def fit(
     return QuantileRidge(ranges=found, levels=tuple(levels), coefficients=np.stack(coefficients, 1))
 
 
-def _some(known: Moments, usable: NDArray[np.bool_]) -> Moments:
+def _some(known: Moments, usable: NDArray[np.bool_] | IntArray) -> Moments:
     return Moments(
         t=known.t[usable], centre=known.centre[:, usable], scale=known.scale[:, usable],
         columns=known.columns[:, usable],
