@@ -8,8 +8,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -38,7 +40,7 @@ def forecast_file(
     Returns:
         The exit code: 0 every series is forecast, 1 some are refused, 2 an option or the file cannot be used.
     """
-    began = time.process_time()
+    began = time.perf_counter()
     try:
         ask = Ask(horizon=_horizon(horizon), levels=_levels(quantiles), season=_season(season))
         if output not in WRITERS:
@@ -50,7 +52,7 @@ def forecast_file(
     with _runner(workers, found) as run:
         made = forecast_all(found, ask, run=run)
     WRITERS[output](made, ask.levels, out)
-    _tell(made, time.process_time() - began)
+    _tell(made, time.perf_counter() - began)
     return 1 if any(isinstance(one, Refusal) for one in made) else 0
 
 
@@ -86,22 +88,44 @@ def _season(text: str | None) -> int | timedelta | None:
 
 @contextmanager
 def _runner(workers: int, found: Sequence[PanelSeries | Refusal]) -> Iterator[Callable[..., Any]]:
-    """Here for one worker or a handful of series, else in a pool of processes."""
+    """Here for one worker or a handful of series, else in a pool of processes; with progress on a terminal."""
     if workers <= 1 or len(found) < 2:
-        yield map
+        yield partial(_shown, map)
         return
     with FitPool(workers) as pool:
-        yield pool.map
+        yield partial(_shown, partial(_pooled, pool))
 
 
-def _tell(made: Sequence[Answer | Refusal], cpu_seconds: float) -> None:
+def _pooled(pool: Executor, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+    """In the pool's processes; what a lost worker leaves undone is done here."""
+    done = 0
+    try:
+        for result in pool.map(work, tasks):
+            done += 1
+            yield result
+    except BrokenExecutor:
+        print(f"foretide: a worker process ended; {len(tasks) - done} chunks run in this one", file=sys.stderr)
+        yield from map(work, tasks[done:])
+
+
+def _shown(run: Callable[..., Any], work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+    """The same results, counted on a terminal."""
+    watched = sys.stderr.isatty() and len(tasks) > 1
+    for done, result in enumerate(run(work, tasks), start=1):
+        if watched:
+            end = "" if done < len(tasks) else "\r\x1b[K"
+            print(f"\rforetide: {done} of {len(tasks)} chunks", end=end, file=sys.stderr, flush=True)
+        yield result
+
+
+def _tell(made: Sequence[Answer | Refusal], seconds: float) -> None:
     """What was chosen, in one line; then what was simpler than usual, mended and refused."""
     answers = [one for one in made if isinstance(one, Answer)]
     kinds = Counter((one.engine, one.season_length) for one in answers)
     chosen = ", ".join(f"{count} by {engine} (season {length} steps)" for (engine, length), count in kinds.items())
     refused = [str(one) for one in made if isinstance(one, Refusal)]
     line = f"foretide: {len(answers)} series forecast" + (f": {chosen}" if chosen else "")
-    print(f"{line}; {len(refused)} refused; {cpu_seconds:.1f} s of CPU in this process", file=sys.stderr)
+    print(f"{line}; {len(refused)} refused; {seconds:.1f} s", file=sys.stderr)
     simpler = [f"{one.series.place}: series {one.series.unique_id}: {one.fallback_reason}"
                for one in answers if one.fallback_reason]  # fmt: skip
     mended = [f"{one.series.place}: series {one.series.unique_id}: {note}" for one in answers for note in one.notes]

@@ -158,7 +158,8 @@ def _long(
             series.mistake = Refusal(unique_id=name, place=f"{path}:{line}", reason=str(error))
     if not found:
         raise IntakeError(f"{path}: a header, but no row")
-    return [_gridded(name, series, style or "epoch", path) for name, series in found.items()]
+    # Rows are let go one series at a time: of ten thousand series both forms at once would be a gigabyte.
+    return [_gridded(name, found.pop(name), style or "epoch", path) for name in list(found)]
 
 
 def _value(text: str) -> float:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.forecast_command import forecast_file
+from app.forecast_command import _pooled, forecast_file
+from forecaster.workers import fork_server
 from tests.forecaster.hourly import hours
 
 START = 1_767_225_600
@@ -108,6 +112,18 @@ def test_seasons_in_steps_and_durations(data: Path) -> None:
     wrong = runner.invoke(app, ["forecast", "--data", str(data), "--horizon", "2", "--season", "soon"])
     assert wrong.exit_code == 2
     assert "--season soon" in wrong.stderr
+
+
+def test_what_a_lost_worker_leaves_undone_is_done_here(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProcessPoolExecutor(1, mp_context=fork_server()) as pool:
+        assert list(_pooled(pool, partial(_end_once, os.getpid()), [1, 2, 3])) == [1, 2, 3]
+    assert "3 chunks run in this one" in capsys.readouterr().err
+
+
+def _end_once(keep: int, task: int) -> int:
+    if os.getpid() != keep:
+        os._exit(9)
+    return task
 
 
 def test_help_does_not_import_numpy() -> None:
