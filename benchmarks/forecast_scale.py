@@ -20,10 +20,11 @@ from forecaster.fanout import Task, fit_all
 from forecaster.workers import FitPool
 
 SERIES = 10_000
-POOLED_SERIES = 2_048
+POOLED_SERIES = 1_536
 TICK_SERIES = 1_024
 TICK_STEPS = 12
 TICKS = 20
+ROUNDS = 4
 TASK = Task(season_length=SEASON, horizon=AHEAD, levels=LEVELS)
 
 
@@ -58,14 +59,20 @@ def main(data: Path) -> dict[str, float]:
 
 
 def _speedup(values: NDArray[np.float32]) -> dict[str, float]:
-    walls = {}
-    for workers in (1, 2):
-        with FitPool(workers) as pool:
-            fit_all(values[: 128 * workers], TASK, pool=pool, workers=workers)  # start the workers
+    """Best of some rounds each, in turns: what else runs on the machine shall slow neither more than the other."""
+    pools = {workers: FitPool(workers) for workers in (1, 2)}
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for workers, pool in pools.items():
+        fit_all(values[: 128 * workers], TASK, pool=pool, workers=workers)  # starts the workers
+    for _ in range(ROUNDS):
+        for workers, pool in pools.items():
             began = time.perf_counter()
             fit_all(values, TASK, pool=pool, workers=workers)
-            walls[workers] = time.perf_counter() - began
-    return {"wall_1_worker_s": walls[1], "wall_2_workers_s": walls[2], "speedup_2_workers": walls[1] / walls[2]}
+            walls[workers].append(time.perf_counter() - began)
+    for pool in pools.values():
+        pool.shutdown()
+    one, two = min(walls[1]), min(walls[2])
+    return {"wall_1_worker_s": one, "wall_2_workers_s": two, "speedup_2_workers": one / two}
 
 
 if __name__ == "__main__":
