@@ -130,13 +130,13 @@ def _seasonal(ready: Sequence[Ready], *, ask: Ask, run: Run[Any, Any]) -> Iterab
             continue
         pools = seasonal.Pools.of(sum(parts[1:], start=parts[0]))
         chunks = _chunks(alike, seasonal_most=task.most)
-        forecast = partial(_safely, partial(seasonal.forecast, task=task, pools=pools, levels=ask.levels))
+        forecast = partial(_made, partial(seasonal.forecast, task=task, pools=pools, levels=ask.levels))
         yield from zip(chunks, run(forecast, [_stacked(chunk, task.most) for chunk in chunks]), strict=True)
 
 
 def _daily(ready: Sequence[Ready], *, ask: Ask, run: Run[Any, Any]) -> Iterable[tuple[Sequence[Ready], Made | str]]:
     chunks = _chunks(ready, seasonal_most=None)
-    forecast = partial(_safely, partial(daily.forecast, horizon=ask.horizon, levels=ask.levels))
+    forecast = partial(_made, partial(daily.forecast, horizon=ask.horizon, levels=ask.levels))
     yield from zip(chunks, run(forecast, [_stacked(chunk, None) for chunk in chunks]), strict=True)
 
 
@@ -230,8 +230,14 @@ def _chunks(ready: Sequence[Ready], *, seasonal_most: int | None) -> list[list[R
     return [group[i : i + CHUNK] for _, group in groups for i in range(0, len(group), CHUNK)]
 
 
-def _stacked(chunk: Sequence[Ready], most: int | None) -> FloatArray:
-    return np.stack([one.values[-most:] if most else one.values for one in chunk])
+def _stacked(chunk: Sequence[Ready], most: int | None) -> tuple[FloatArray, BoolArray]:
+    """Values, and which of them were measured."""
+    end = -most if most else None
+    return np.stack([one.values[end:] for one in chunk]), np.stack([one.measured[end:] for one in chunk])
+
+
+def _made(engine: Callable[..., Made], chunk: tuple[FloatArray, BoolArray]) -> Made | str:
+    return _safely(partial(engine, measured=chunk[1]), chunk[0])
 
 
 def _answer(one: Ready, made: Made, row: int) -> Answer:

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.series import FloatArray, IntArray
 from forecaster.blend import Folds, band, blend, clipped
 from forecaster.logs import Logs
 from forecaster.made import Made
 from forecaster.models import harmonic, profile, year_ago
+
+BoolArray = NDArray[np.bool_]
 
 WEEK: Final = 7
 YEAR: Final = 365.25
@@ -43,18 +46,20 @@ def needed(horizon: int) -> int:
     return EARLIEST + stretch(horizon)
 
 
-def forecast(batch: FloatArray, *, horizon: int, levels: Sequence[float]) -> Made:
+def forecast(batch: FloatArray, *, horizon: int, levels: Sequence[float], measured: BoolArray | None = None) -> Made:
     """Forecast daily series of one length.
 
     Args:
         batch: Histories without gaps, shape ``(series, length)``, ``length ≥ needed(horizon)``, none constant.
         horizon: Days ahead.
         levels: Quantiles, rising.
+        measured: Which values of ``batch`` were; the others, filled, weigh nothing. None for all.
     """
+    truth = batch if measured is None else np.where(measured, batch, np.nan)
     ahead = stretch(horizon)
     origins = _origins(batch.shape[1], ahead)
     points = _members(batch, origins, ahead)
-    came = np.stack([batch[:, origin : origin + ahead] for origin in origins[:-1]])
+    came = np.stack([truth[:, origin : origin + ahead] for origin in origins[:-1]])
     made = blend(
         Folds(members=MEMBERS, past=points[:, :-1], came=came, ahead=points[:, -1], simple=1), batch, power=POWER
     )

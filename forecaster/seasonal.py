@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.series import FloatArray, IntArray
 from forecaster.blend import Folds, band, blend, clipped
@@ -20,6 +21,8 @@ from forecaster.made import Made
 from forecaster.models import aligned_ridge, double_seasonal, harmonic, pooled_ridge, profile
 from forecaster.models.aligned_ridge import Seasons
 from forecaster.models.pooled_ridge import Pool, Sums
+
+BoolArray = NDArray[np.bool_]
 
 FOLDS: Final = 3
 """Stretches that weigh the members; one gives OWA 0.591, two 0.580, three 0.579 (M4 hourly, mean of three cuts)."""
@@ -123,7 +126,9 @@ def learn(series: Iterable[FloatArray], task: Task) -> Shared:
     )
 
 
-def forecast(batch: FloatArray, task: Task, pools: Pools, levels: Sequence[float]) -> Made:
+def forecast(
+    batch: FloatArray, task: Task, pools: Pools, levels: Sequence[float], *, measured: BoolArray | None = None
+) -> Made:
     """Forecast series of one length.
 
     Args:
@@ -131,12 +136,14 @@ def forecast(batch: FloatArray, task: Task, pools: Pools, levels: Sequence[float
         task: Seasons and horizon.
         pools: What all series agree on.
         levels: Quantiles, rising.
+        measured: Which values of ``batch`` were; the others, filled, weigh nothing. None for all.
     """
-    batch = batch[:, -task.most :]
+    truth = batch if measured is None else np.where(measured, batch, np.nan)
+    batch, truth = batch[:, -task.most :], truth[:, -task.most :]
     origins = task.origins(batch.shape[1])
     points = _members(batch, origins, task, pools)
     past, ahead = points[:, :-1], points[:, -1]
-    came = np.stack([batch[:, origin : origin + task.stretch] for origin in origins[:-1]])
+    came = np.stack([truth[:, origin : origin + task.stretch] for origin in origins[:-1]])
     made = blend(Folds(members=MEMBERS, past=past, came=came, ahead=ahead, simple=2), batch)
     edges = [0, *(end for _, end in aligned_ridge.bands(task.stretch, task.seasons.short))]
     values = band(made, levels, edges=edges)

@@ -54,6 +54,16 @@ def test_a_member_beyond_reason_has_no_weight_for_that_series_alone() -> None:
     assert np.isfinite(made.mean).all()
 
 
+def test_folds_of_which_too_little_was_measured_tell_nothing() -> None:
+    came = np.full((2, 2, 10), np.nan)
+    came[0, 0, :6] = 5.0
+    past = np.full((2, 2, 2, 10), 6.0)
+    made = blend(_folds(past, came, past[:, 0]), HISTORY)
+    assert made.sound.tolist() == [True, False]
+    np.testing.assert_allclose(made.loss, [1, 0])
+    np.testing.assert_allclose(made.errors[:, 0], -1)
+
+
 def test_where_no_member_is_sound_the_blend_says_so() -> None:
     came = np.full((1, 2, 3), 5.0)
     lost = np.full((2, 1, 2, 3), np.nan)

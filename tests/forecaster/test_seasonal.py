@@ -74,6 +74,20 @@ def test_what_is_never_negative_is_not_forecast_negative_and_what_is_may_be() ->
     assert below.mean.min() < -20
 
 
+def test_what_was_filled_weighs_nothing(noisy: np.ndarray) -> None:
+    measured = np.ones((2, 700), dtype=bool)
+    measured[0, 600:640] = False
+    filled = noisy[:2, :700].copy()
+    filled[0, 600:640] = filled[0, 576:616]  # what seasonal naive would have said: it must not be praised for it
+    pools = seasonal.Pools.of(seasonal.learn(filled, TASK))
+    believed = seasonal.forecast(filled, TASK, pools, LEVELS).blend
+    known = seasonal.forecast(filled, TASK, pools, LEVELS, measured=measured).blend
+    naive = seasonal.MEMBERS.index("seasonal_naive")
+    assert known.weights[naive, 0] < believed.weights[naive, 0]
+    assert known.sound.all()
+    assert np.isfinite(known.errors).all()
+
+
 def test_half_hours_work_too() -> None:
     task = seasonal.Task(seasons=Seasons(short=48, long=336), horizon=48)
     at = np.arange(900)
