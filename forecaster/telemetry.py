@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from domain.series import FloatArray
 from forecaster import engine
+from forecaster.history import prepare_batch
 from forecaster.windows import Lengths
 
 SHORTEST_SEASON: Final = 24
@@ -43,16 +44,11 @@ def forecast(
         levels: Rising.
     """
     size = min(max(len(values) for values in histories), MOST_SEASONS * season_length)
-    batch = np.stack([_tiled_back(values[-size:], size, season_length) for values in histories])
-    known = np.stack([np.pad(mask[-size:], (size - min(size, len(mask)), 0)) for mask in measured])
+    known = np.full((len(histories), size), np.nan)
+    for row, values, mask in zip(known, histories, measured, strict=True):
+        row[-min(size, len(values)) :] = np.where(mask, values, np.nan)[-size:]
+    batch, seen = prepare_batch(known, season_length)
     ahead = stretch(horizon, season_length)
-    state = engine.fit(batch, known, season_length=season_length, horizon=ahead, levels=levels)
+    state = engine.fit(batch, seen, season_length=season_length, horizon=ahead, levels=levels)
     made: FloatArray = np.asarray(state.forecast(ahead), dtype=np.float64)[:, np.arange(horizon) % ahead]
     return made
-
-
-def _tiled_back(values: FloatArray, size: int, season_length: int) -> FloatArray:
-    """A history that begins late, with its first season repeated before it."""
-    missing = size - len(values)
-    first = values[:season_length]
-    return np.concatenate([first[(np.arange(missing) - missing) % season_length], values])
