@@ -9,7 +9,18 @@ import pytest
 
 from benchmarks.forecast_peers import chosen, seasonal_naive
 from benchmarks.forecast_traces import (
-    AHEAD, HISTORY, SEASON, Batch, NoTracesError, Trace, batches, below, load, losses, pinball, relative,
+    AHEAD,
+    HISTORY,
+    SEASON,
+    Batch,
+    NoTracesError,
+    Trace,
+    batches,
+    below,
+    load,
+    losses,
+    pinball,
+    relative,
 )  # fmt: skip
 
 
