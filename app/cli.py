@@ -83,6 +83,30 @@ def check(
     raise typer.Exit(check_paths(paths))
 
 
+@app.command()
+def forecast(
+    data: Annotated[
+        Path, typer.Option("--data", help="CSV, gzip or not: unique_id,ds,y or M4's wide format (id, then values).")
+    ],
+    horizon: Annotated[int, typer.Option("--horizon", help="Steps ahead.")],
+    quantiles: Annotated[
+        str, typer.Option("--quantiles", help="Levels between 0 and 1, separated by commas.")
+    ] = "0.05,0.1,0.5,0.9,0.95,0.99",
+    season: Annotated[
+        str | None, typer.Option("--season", help="Steps (24) or a duration (1d); by default a day, week or year.")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="csv, json or table.")] = "table",
+    workers: Annotated[int, typer.Option("--workers", help="Processes; the result does not depend on it.")] = 1,
+) -> None:
+    """Forecast every series of a file."""
+    from app.forecast_command import forecast_file
+
+    code = forecast_file(
+        data, horizon=horizon, quantiles=quantiles, season=season, output=output, workers=workers, out=sys.stdout
+    )
+    raise typer.Exit(code)
+
+
 def _fail(message: str, code: int) -> NoReturn:
     print(f"foretide: {message}", file=sys.stderr)
     raise typer.Exit(code)

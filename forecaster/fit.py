@@ -1,6 +1,7 @@
 """One history in, one forecast out: a pure function that a worker process runs.
 
-Prepare the history, let the models compete on it, serve the best that stays within reason, band it by its own errors.
+Prepare the history, let the models compete on it, serve the best that stays within reason. The engine's median brings
+its own quantiles; the point models are banded by their own errors.
 Whatever is simpler than was asked for says why in ``fallback_reason``. The same request gives the same forecast.
 """
 
@@ -17,15 +18,19 @@ from domain.errors import FitFailedError, HistoryTooShortError
 from domain.forecasts import Backtest, Forecast
 from domain.series import FloatArray
 from domain.units import format_duration
+from forecaster import ensemble
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
-from forecaster.calibrate import calibrate, coverage
+from forecaster.calibrate import band_coverage, calibrate, coverage
 from forecaster.guard import objection
 from forecaster.history import History
 from forecaster.models import COMPETING, holt_winters
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 SEASONS_NEEDED: Final = 2
+CLEARLY: Final = 0.9
+"""Another model is served in the median's place only where it errs > 10 % less: chance chooses too. A guess: 2 % and 10 %
+were not yet compared by themselves."""
 LONGEST_HORIZON: Final = 5_000
 """Steps; a day at 17 s. Beyond it the backtest no longer fits a worker's memory."""
 CONSTANT_BAND: Final = 0.05
@@ -44,7 +49,7 @@ class FitRequest:
         season: Length of the season.
         horizon: Steps to forecast, 1 … ``LONGEST_HORIZON``.
         quantiles: Levels, rising, each in (0, 1).
-        model: The model to serve; ``auto`` takes the one with the smallest backtest error.
+        model: The model to serve; ``auto`` takes the engine's median, unless another errs clearly less in the backtest.
         made_at: Now, as the caller sees it.
         generated: True when part of the history was generated and not measured.
         with_reference: Also fit Holt-Winters; imports statsmodels (190 MB), so only in a worker that ends.
@@ -135,13 +140,16 @@ def _serve(history: History, request: FitRequest) -> _Served:
 def _best(history: History, request: FitRequest) -> _Served:
     """The asked model, or the best; the next simpler one where it leaves the bounds of reason."""
     past = replay(history, COMPETING, horizon=request.horizon)
+    if request.model == "auto" and ensemble.suits(history, past.origins, request.horizon):
+        levels = _with_median(request.quantiles)
+        past = past.joined(ensemble.replayed(history, past.origins, request.horizon, levels), levels)
     wape = {name: past.wape(name) for name in past.points}
     reason = ""
     for model in _ranked(wape, request.model):
-        mean, values = _banded(model, history, past, request)
+        mean, values = _forecast(model, history, past, request)
         if (doubt := objection(mean, values, history)) is None:
             found = Backtest(
-                wape=wape[model], coverage=coverage(past, model, request.quantiles), origins=len(past.origins),
+                wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
                 wape_by_model=wape,
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
@@ -152,9 +160,16 @@ def _best(history: History, request: FitRequest) -> _Served:
 
 def _ranked(wape: Mapping[str, float], asked: str) -> list[str]:
     """What to serve, then what to fall back to: seasonal naive, naive."""
-    first = min(wape, key=lambda name: wape[name], default="naive") if asked == "auto" else asked
-    order = dict.fromkeys([first, "seasonal_naive", "naive"])
+    order = dict.fromkeys([_favourite(wape) if asked == "auto" else asked, "seasonal_naive", "naive"])
     return [name for name in order if name in wape]
+
+
+def _favourite(wape: Mapping[str, float]) -> str:
+    """The median, unless another errs clearly less."""
+    served = {name: error for name, error in wape.items() if name in COMPETING or name == ensemble.NAME}
+    best = min(served, key=lambda name: served[name], default="naive")
+    median = wape.get(ensemble.NAME)
+    return ensemble.NAME if median is not None and CLEARLY * median <= wape[best] else best
 
 
 def _why_simpler(model: str, wape: Mapping[str, float], asked: str) -> str:
@@ -166,14 +181,29 @@ def _why_simpler(model: str, wape: Mapping[str, float], asked: str) -> str:
     return ""
 
 
-def _banded(model: str, history: History, past: Replay, request: FitRequest) -> tuple[FloatArray, FloatArray]:
+def _forecast(model: str, history: History, past: Replay, request: FitRequest) -> tuple[FloatArray, FloatArray]:
     """Point forecast from the end of the history, and its quantiles."""
+    if model == ensemble.NAME:
+        levels = _with_median(request.quantiles)
+        made = _floored(ensemble.forecast(history, request.horizon, levels), history)
+        return made[:, levels.index(0.5)], made[:, [levels.index(level) for level in request.quantiles]]
     origin = np.array([len(history.values)])
     paths = COMPETING[model]
     mean = paths(history.values, origin, season_length=history.season_length, horizon=request.horizon)[0]
     mean = _floored(mean, history)
     calibration = calibrate(past.actuals, past.points[model], request.quantiles)
     return mean, _floored(calibration.band(mean), history)
+
+
+def _coverage(past: Replay, model: str, levels: tuple[float, ...]) -> Mapping[float, float]:
+    if model != ensemble.NAME or past.bands is None:
+        return coverage(past, model, levels)
+    shares = band_coverage(past, past.bands, _with_median(levels))
+    return {level: shares[level] for level in levels if level in shares}
+
+
+def _with_median(levels: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted({*levels, 0.5}))
 
 
 def _flat(history: History, request: FitRequest) -> _Served:

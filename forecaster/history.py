@@ -91,6 +91,30 @@ def prepare(signal: str, values: FloatArray, *, start: datetime, step: timedelta
     )  # fmt: skip
 
 
+def prepare_batch(values: FloatArray | NDArray[np.float32], season_length: int) -> tuple[FloatArray, BoolArray]:
+    """Many histories of one length, filled, and which of their values were measured.
+
+    Gaps are filled as in ``prepare``. A series that begins late has its first season tiled back over the time before;
+    one without any value is 0 throughout.
+
+    Args:
+        values: NaN where nothing was measured, shape ``(series, steps)``.
+        season_length: Steps per season.
+    """
+    measured = np.isfinite(values)
+    filled = np.where(measured, values, np.nan).astype(np.float64)
+    for row in np.flatnonzero(~measured.all(axis=1)):
+        known = np.flatnonzero(measured[row])
+        if len(known) == 0:
+            filled[row] = 0.0
+            continue
+        first = int(known[0])
+        filled[row, first:] = _filled(filled[row, first:], season_length)
+        begin = filled[row, first : first + season_length]
+        filled[row, :first] = begin[(np.arange(first) - first) % len(begin)]
+    return filled, measured
+
+
 def most_steps(season_length: int) -> int:
     """How far back a fit looks."""
     return max(MOST_STEPS, 3 * season_length)
