@@ -29,8 +29,8 @@ from forecaster.models import COMPETING, holt_winters
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 SEASONS_NEEDED: Final = 2
 CLEARLY: Final = 0.9
-"""Another model is served in the median's place only where it errs > 10 % less: chance chooses too. A guess: 2 % and 10 %
-were not yet compared by themselves."""
+"""Another model is served in the median's place only where it errs > 10 % less: chance chooses too. A guess: 2 % and
+10 % were not yet compared by themselves."""
 LONGEST_HORIZON: Final = 5_000
 """Steps; a day at 17 s. Beyond it the backtest no longer fits a worker's memory."""
 CONSTANT_BAND: Final = 0.05
