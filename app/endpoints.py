@@ -61,7 +61,12 @@ class Sources:
 def router(sources: Sources) -> APIRouter:
     """The routes of `/api/v1`."""
     api = APIRouter(prefix="/api/v1", responses=ERROR_RESPONSES)
+    for add in (_add_services_and_rules, _add_decisions, _add_forecasts_and_signals, _add_traces, _add_overviews):
+        add(api, sources)
+    return api
 
+
+def _add_services_and_rules(api: APIRouter, sources: Sources) -> None:
     @api.get("/services", operation_id="listServices")
     def services(page: PageNumber = 1, limit: Limit = 20) -> Page[ServiceView]:
         """Every known service: those with a rule, and those seen in traces only."""
@@ -84,6 +89,8 @@ def router(sources: Sources) -> APIRouter:
         views = [_rule_view(rule, running, rows, decision) for rule, decision in _latest(sources.state, shown)]
         return page_of(views, page=page, limit=limit, total=len(running.rules))
 
+
+def _add_decisions(api: APIRouter, sources: Sources) -> None:
     @api.get("/decisions", operation_id="listDecisions")
     def decisions(
         page: PageNumber = 1,
@@ -109,6 +116,8 @@ def router(sources: Sources) -> APIRouter:
             raise HTTPException(404, f"no decision {decision_id}")
         return ok(DecisionView.model_validate(found))
 
+
+def _add_forecasts_and_signals(api: APIRouter, sources: Sources) -> None:
     @api.get("/forecasts", operation_id="listForecasts")
     def forecasts(page: PageNumber = 1, limit: Limit = 20) -> Page[ForecastView]:
         """The newest forecast of each signal."""
@@ -125,6 +134,8 @@ def router(sources: Sources) -> APIRouter:
         views = [view for rule, newest in _latest(sources.state, running) for view in _signal_views(rule, newest)]
         return _paged(views, page, limit)
 
+
+def _add_traces(api: APIRouter, sources: Sources) -> None:
     @api.get("/traces", operation_id="listTraces")
     def traces(
         page: PageNumber = 1,
@@ -157,6 +168,8 @@ def router(sources: Sources) -> APIRouter:
             for span in spans
         ])  # fmt: skip
 
+
+def _add_overviews(api: APIRouter, sources: Sources) -> None:
     @api.get("/budgets", operation_id="listBudgets")
     def budget_list(page: PageNumber = 1, limit: Limit = 20) -> Page[BudgetView]:
         """Every budget: what is spent of it, and where the present rate leads."""
@@ -169,8 +182,6 @@ def router(sources: Sources) -> APIRouter:
     def status() -> Ok[StatusView]:
         """How Foretide itself is doing: rules, targets, stores, loops."""
         return ok(sources.status())
-
-    return api
 
 
 def _paged(items: Sequence[T], page: int, limit: int) -> Page[T]:
