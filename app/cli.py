@@ -109,7 +109,7 @@ def forecast(
 
 @app.command(short_help="Hold forecasts of earlier times against what came.")
 def backtest(
-    rule: Annotated[str | None, typer.Argument(metavar="[RULE]", help="Not yet: replaying a rule's decisions.")] = None,
+    rule: Annotated[str | None, typer.Argument(metavar="RULE", help="Not yet: replaying a rule's decisions.")] = None,
     forecast_only: Annotated[
         bool, typer.Option("--forecast", help="Backtest the forecaster on the series of --data.")
     ] = False,

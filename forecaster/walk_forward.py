@@ -183,7 +183,7 @@ def _compare(walk: _Walk, cut: PanelSeries, answer: Answer | Refusal, ask: Ask) 
     end = len(cut.values)
     actuals = walk.series.values[None, end : end + ask.horizon]
     if np.isnan(actuals).all():
-        walk.reason = f"no value in the {ask.horizon} steps after an origin"
+        walk.reason = f"has no value in the {ask.horizon} steps after any origin"
         return
     filled, measured = prepare_batch(cut.values[None], walk.season)
     if walk.scale is None:
