@@ -28,7 +28,7 @@ MOST_LINES: Final = 20
 """Of one kind on stderr; the JSON has them all."""
 
 
-class _UsageError(ForetideError):
+class UsageError(ForetideError):
     """An option that cannot be meant."""
 
 
@@ -42,37 +42,40 @@ def forecast_file(
     """
     began = time.perf_counter()
     try:
-        ask = Ask(horizon=_horizon(horizon), levels=_levels(quantiles), season=_season(season))
+        ask = Ask(horizon=horizon_of(horizon), levels=levels_of(quantiles), season=season_of(season))
         if output not in WRITERS:
-            raise _UsageError(f"-o {output}: expected one of {', '.join(WRITERS)}")
+            raise UsageError(f"-o {output}: expected one of {', '.join(WRITERS)}")
         found = read(data)
     except ForetideError as error:
         print(f"foretide: {error}", file=sys.stderr)
         return 2
-    with _runner(workers, found) as run:
+    with runner(workers, found) as run:
         made = forecast_all(found, ask, run=run)
     WRITERS[output](made, ask.levels, out)
     _tell(made, time.perf_counter() - began)
     return 1 if any(isinstance(one, Refusal) for one in made) else 0
 
 
-def _horizon(steps: int) -> int:
+def horizon_of(steps: int) -> int:
+    """``--horizon``, checked."""
     if not 1 <= steps <= LONGEST_HORIZON:
-        raise _UsageError(f"--horizon {steps}: expected 1 to {LONGEST_HORIZON} steps")
+        raise UsageError(f"--horizon {steps}: expected 1 to {LONGEST_HORIZON} steps")
     return steps
 
 
-def _levels(text: str) -> tuple[float, ...]:
+def levels_of(text: str) -> tuple[float, ...]:
+    """``--quantiles``, rising."""
     try:
         levels = sorted({float(part) for part in text.split(",")})
     except ValueError as error:
-        raise _UsageError(f"--quantiles {text}: expected numbers between commas, as in {QUANTILES}") from error
+        raise UsageError(f"--quantiles {text}: expected numbers between commas, as in {QUANTILES}") from error
     if not all(0 < level < 1 for level in levels):
-        raise _UsageError(f"--quantiles {text}: each must lie between 0 and 1")
+        raise UsageError(f"--quantiles {text}: each must lie between 0 and 1")
     return tuple(levels)
 
 
-def _season(text: str | None) -> int | timedelta | None:
+def season_of(text: str | None) -> int | timedelta | None:
+    """``--season``: steps or a duration."""
     if text is None:
         return None
     season = int(text) if text.isdigit() else None
@@ -80,14 +83,14 @@ def _season(text: str | None) -> int | timedelta | None:
         try:
             return parse_duration(text)
         except ValueError as error:
-            raise _UsageError(f"--season {text}: expected steps (24) or a duration (1d)") from error
+            raise UsageError(f"--season {text}: expected steps (24) or a duration (1d)") from error
     if season < 2:
-        raise _UsageError(f"--season {text}: a season has at least 2 steps")
+        raise UsageError(f"--season {text}: a season has at least 2 steps")
     return season
 
 
 @contextmanager
-def _runner(workers: int, found: Sequence[PanelSeries | Refusal]) -> Iterator[Callable[..., Any]]:
+def runner(workers: int, found: Sequence[PanelSeries | Refusal]) -> Iterator[Callable[..., Any]]:
     """Here for one worker or a handful of series, else in a pool of processes; with progress on a terminal."""
     if workers <= 1 or len(found) < 2:
         yield partial(_shown, map)
@@ -130,7 +133,12 @@ def _tell(made: Sequence[Answer | Refusal], seconds: float) -> None:
                for one in answers if one.fallback_reason]  # fmt: skip
     mended = [f"{one.series.place}: series {one.series.unique_id}: {note}" for one in answers for note in one.notes]
     for title, lines in (("simpler forecast", simpler), ("note", mended), ("refused", refused)):
-        for text in lines[:MOST_LINES]:
-            print(f"{title}: {text}", file=sys.stderr)
-        if len(lines) > MOST_LINES:
-            print(f"{title}: … and {len(lines) - MOST_LINES} more (-o json has them all)", file=sys.stderr)
+        tell(title, lines)
+
+
+def tell(title: str, lines: Sequence[str]) -> None:
+    """The first of them on stderr."""
+    for text in lines[:MOST_LINES]:
+        print(f"{title}: {text}", file=sys.stderr)
+    if len(lines) > MOST_LINES:
+        print(f"{title}: … and {len(lines) - MOST_LINES} more (-o json has them all)", file=sys.stderr)

@@ -140,6 +140,18 @@ class RuleView(BaseModel):
     message: str | None
 
 
+class HorizonAccuracyView(_View):
+    """How well the served model did up to a distance ahead; null where the history cannot tell."""
+
+    until_seconds: float = Field(description="End of the band, which begins at the first step.")
+    wape: float | None
+    mase: float | None = Field(description="Scaled by seasonal naive inside the history before the first origin.")
+    pinball: float | None = Field(description="Mean over the quantiles, in the signal's unit.")
+    coverage_95: float | None = Field(description="Share of actuals at or below the 0.95 quantile.")
+    skill_vs_naive: float | None = Field(description="1 − error ÷ that of the last value held.")
+    skill_vs_seasonal_naive: float | None = Field(description="1 − error ÷ that of the last season repeated.")
+
+
 class BacktestView(_View):
     """What the rolling backtest found."""
 
@@ -147,6 +159,7 @@ class BacktestView(_View):
     coverage: dict[float, float]
     origins: int
     wape_by_model: dict[str, float]
+    by_horizon: list[HorizonAccuracyView] = Field(description="The served model by how far ahead, nearest first.")
 
 
 class ForecastStatusView(BaseModel):

@@ -12,6 +12,34 @@ from domain.series import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HorizonAccuracy:
+    """How well the served model did up to a distance ahead; None where the history cannot tell.
+
+    Attributes:
+        until: End of the band, which begins at the first step: each band holds those before it.
+        wape: Sum of absolute errors ÷ sum of absolute actuals (ratio).
+        mase: Mean absolute error ÷ that of seasonal naive in the history before the first origin.
+        pinball: Mean over the quantiles of the mean pinball loss, in the signal's unit.
+        coverage_95: Share of actuals at or below the 0.95 quantile (ratio).
+        skill_vs_naive: 1 − error ÷ that of the last value held; 0 is no better, 1 perfect.
+        skill_vs_seasonal_naive: The same against the last season repeated.
+    """
+
+    until: timedelta
+    wape: float | None
+    mase: float | None
+    pinball: float | None
+    coverage_95: float | None
+    skill_vs_naive: float | None
+    skill_vs_seasonal_naive: float | None
+
+    @property
+    def until_seconds(self) -> float:
+        """``until`` as a number."""
+        return self.until.total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backtest:
     """What a rolling backtest inside the history found, for the model that is served.
 
@@ -20,12 +48,14 @@ class Backtest:
         coverage: For each quantile the share of actuals at or below it (ratio, ideally the quantile itself).
         origins: How many forecasts were made and compared.
         wape_by_model: The same error for every model that competed, the served one included.
+        by_horizon: The served model by how far ahead, nearest first; empty in forecasts stored before it was counted.
     """
 
     wape: float
     coverage: Mapping[float, float]
     origins: int
     wape_by_model: Mapping[str, float]
+    by_horizon: tuple[HorizonAccuracy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,16 @@ def coverage(replay: Replay, model: str, levels: Sequence[float]) -> Mapping[flo
     return _shares(judged, calibrate(seen, points[:half], levels).band(points[half:]), levels)
 
 
+def replayed_band(replay: Replay, model: str, levels: Sequence[float]) -> FloatArray:
+    """The band that ``coverage`` counts, shape ``(origins, horizon, levels)``; NaN at the origins that calibrate it."""
+    band = np.full((*replay.actuals.shape, len(levels)), np.nan)
+    if (halves := _halves(replay)) is not None:
+        half, seen, _ = halves
+        points = replay.points[model]
+        band[half:] = calibrate(seen, points[:half], levels).band(points[half:])
+    return band
+
+
 def band_coverage(replay: Replay, bands: FloatArray, levels: Sequence[float]) -> Mapping[float, float]:
     """The same of bands that were forecast, shape ``(origins, horizon, levels)``: all origins count, none calibrated.
 

@@ -15,13 +15,13 @@ from typing import Final, Literal
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError
-from domain.forecasts import Backtest, Forecast
+from domain.forecasts import Backtest, Forecast, HorizonAccuracy
 from domain.series import FloatArray
 from domain.units import format_duration
-from forecaster import ensemble
+from forecaster import accuracy, ensemble
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
-from forecaster.calibrate import band_coverage, calibrate, coverage
+from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band
 from forecaster.guard import objection
 from forecaster.history import History
 from forecaster.models import COMPETING, holt_winters
@@ -150,7 +150,7 @@ def _best(history: History, request: FitRequest) -> _Served:
         if (doubt := objection(mean, values, history)) is None:
             found = Backtest(
                 wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
-                wape_by_model=wape,
+                wape_by_model=wape, by_horizon=_by_horizon(past, model, history, request),
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
             return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
@@ -200,6 +200,31 @@ def _coverage(past: Replay, model: str, levels: tuple[float, ...]) -> Mapping[fl
         return coverage(past, model, levels)
     shares = band_coverage(past, past.bands, _with_median(levels))
     return {level: shares[level] for level in levels if level in shares}
+
+
+def _by_horizon(past: Replay, model: str, history: History, request: FitRequest) -> tuple[HorizonAccuracy, ...]:
+    """The replay's errors of the served model, by how far ahead, beside naive and the last season."""
+    over, levels, season = accuracy.bands(request.horizon, request.step), request.quantiles, history.season_length
+    if model == ensemble.NAME and past.bands is not None:
+        known = _with_median(levels)
+        band = past.bands[..., [known.index(level) for level in levels]]
+    else:
+        band = replayed_band(past, model, levels)
+    sums = accuracy.tally(
+        past.actuals, past.points[model], band, levels=levels, over=over,
+        naive=accuracy.naive_paths(history.values, past.origins, request.horizon),
+        seasonal=accuracy.seasonal_paths(history.values, past.origins, request.horizon, season),
+    )  # fmt: skip
+    first = int(past.origins[0])
+    scale = accuracy.season_scale(history.values[:first], history.measured[:first], season)
+    return tuple(
+        HorizonAccuracy(
+            until=one.band.steps * request.step, wape=one.wape, mase=one.mase, pinball=one.pinball,
+            coverage_95=one.coverage.get(0.95), skill_vs_naive=one.skill_vs_naive,
+            skill_vs_seasonal_naive=one.skill_vs_seasonal_naive,
+        )
+        for one in accuracy.measure(sums, over, levels, scale)
+    )  # fmt: skip
 
 
 def _with_median(levels: tuple[float, ...]) -> tuple[float, ...]:

@@ -29,6 +29,8 @@ LARGEST: Final = 1e100
 """Beyond it squares overflow, and no demand is meant."""
 MOST_CELLS: Final = 200_000
 """Steps of one series' grid; older ones are left out (one stamp of 1970 among seconds of today would need 10⁹)."""
+FINEST_SECONDS: Final = 1e-3
+"""Shortest step: Python's durations end at a microsecond, and no workload is measured more often."""
 CHANGE_RUN: Final = 5
 """Equal distances in a row that make another frequency and not gaps."""
 MISSING: Final = frozenset({"", "nan", "na", "null", "none"})
@@ -187,6 +189,9 @@ def _gridded(name: str, rows: _Rows, style: Style, path: Path) -> PanelSeries | 
     times, values = np.array(rows.stamps)[order], values[order]
     notes = _mended(rows.stamps, doubled)
     step = stamps.regular_step(times)
+    if step < FINEST_SECONDS:
+        reason = f"its stamps are {step:g} s apart: steps of less than a millisecond are not forecast"
+        return Refusal(unique_id=name, place=rows.place, reason=reason)
     begin = stamps.last_change(times, step, run=CHANGE_RUN)
     if begin:
         line = rows.lines[int(order[begin])]

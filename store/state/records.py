@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Forecast
+from domain.forecasts import Backtest, Forecast, HorizonAccuracy
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
 
+_ACCURACY_FIELDS = ("wape", "mase", "pinball", "coverage_95", "skill_vs_naive", "skill_vs_seasonal_naive")
 _PROPOSAL_FIELDS = ("trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing")
 
 
@@ -167,11 +168,22 @@ def _backtest_json(backtest: Backtest) -> dict[str, Any]:
         "coverage": [[level, float(share)] for level, share in backtest.coverage.items()],
         "origins": backtest.origins,
         "wape_by_model": {model: float(error) for model, error in backtest.wape_by_model.items()},
+        "by_horizon": [_accuracy_json(one) for one in backtest.by_horizon],
     }
 
 
+def _accuracy_json(one: HorizonAccuracy) -> dict[str, float | None]:
+    return {"until_seconds": one.until_seconds, **{name: getattr(one, name) for name in _ACCURACY_FIELDS}}
+
+
 def _backtest_of(item: dict[str, Any]) -> Backtest:
-    return Backtest(**{**item, "coverage": {level: share for level, share in item["coverage"]}})
+    rows = item.get("by_horizon", ())  # rows of before it was counted have none
+    by_horizon = tuple(
+        HorizonAccuracy(until=timedelta(seconds=row["until_seconds"]), **{name: row[name] for name in _ACCURACY_FIELDS})
+        for row in rows
+    )
+    coverage = {level: share for level, share in item["coverage"]}
+    return Backtest(**{**item, "coverage": coverage, "by_horizon": by_horizon})
 
 
 def _money(amount: str | None, currency: str | None) -> Money | None:

@@ -82,6 +82,10 @@ def test_forecasts(served: Served) -> None:
     assert one["quantiles"] == [0.05, 0.25, 0.5, 0.75, 0.9, 0.95]
     assert len(one["mean"]) == len(one["values"])
     assert {len(row) for row in one["values"]} == {6}
+    assert one["backtest"]["by_horizon"] == [
+        {"until_seconds": 900.0, "wape": 0.08, "mase": None, "pinball": 0.5, "coverage_95": 0.94,
+         "skill_vs_naive": 0.3, "skill_vs_seasonal_naive": 0.2}
+    ]  # fmt: skip
 
 
 def test_signals(served: Served) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from domain.clock import to_ms
-from domain.forecasts import Backtest, Forecast
+from domain.forecasts import Backtest, Forecast, HorizonAccuracy
 from domain.labels import METRIC_NAME, Labels
 from domain.money import Money
 from domain.scaling import Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
@@ -101,7 +101,23 @@ def forecast(*, made_at: datetime = NOW, signal: str = "demo/shop/soon", generat
         quantiles=levels,
         values=np.stack([mean * (0.5 + level) for level in levels], axis=1),
         reference=None,
-        backtest=Backtest(wape=0.1, coverage={0.5: 0.48}, origins=5, wape_by_model={"fourier_ar": 0.1}),
+        backtest=Backtest(
+            wape=0.1,
+            coverage={0.5: 0.48},
+            origins=5,
+            wape_by_model={"fourier_ar": 0.1},
+            by_horizon=(
+                HorizonAccuracy(
+                    until=timedelta(minutes=15),
+                    wape=0.08,
+                    mase=None,
+                    pinball=0.5,
+                    coverage_95=0.94,
+                    skill_vs_naive=0.3,
+                    skill_vs_seasonal_naive=0.2,
+                ),
+            ),
+        ),
         history_start=made_at - timedelta(days=21),
         generated=generated,
     )

@@ -212,3 +212,32 @@ def test_a_fit_without_reference_does_not_import_statsmodels() -> None:
 
 def test_season_is_told() -> None:
     assert fit(request(curve(400))).season == SEASON
+
+
+@pytest.mark.parametrize("model", ["auto", "fourier_ar"])
+def test_accuracy_by_horizon_is_told_beside_naive_and_the_last_season(model: str) -> None:
+    found = fit(request(curve(2016) + 10 * noise(2016), model=model)).backtest
+    assert found is not None
+    assert [one.until for one in found.by_horizon] == [steps * STEP for steps in (1, 5, 24, 48)]
+    near, whole = found.by_horizon[0], found.by_horizon[-1]
+    assert whole.wape == pytest.approx(found.wape)
+    assert whole.coverage_95 == pytest.approx(found.coverage[0.95])
+    # The season repeats but for noise: two of them differ by √2 as much as one of them from the perfect forecast.
+    assert whole.mase == pytest.approx(1 / np.sqrt(2), rel=0.15)
+    assert whole.skill_vs_seasonal_naive == pytest.approx(1 - 1 / np.sqrt(2), abs=0.12)
+    assert near.skill_vs_naive is not None
+    assert whole.skill_vs_naive is not None
+    assert near.skill_vs_naive < whole.skill_vs_naive
+
+
+def test_accuracy_by_horizon_follows_the_clock_where_the_step_fits_it() -> None:
+    found = fit(request(curve(960) + noise(960), step=timedelta(minutes=5), season=timedelta(hours=8))).backtest
+    assert found is not None
+    assert [one.until for one in found.by_horizon] == [timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4)]
+
+
+def test_accuracy_without_the_quantile_or_the_truth_is_unknown_and_not_a_number() -> None:
+    found = fit(request(np.where(np.arange(960) < 500, curve(960), 0.0), quantiles=(0.1, 0.9))).backtest
+    assert found is not None
+    assert found.by_horizon[-1].wape is None
+    assert found.by_horizon[-1].coverage_95 is None

@@ -147,3 +147,8 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, raw: bytes, says: s
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(IntakeError, match="cannot be read"):
         read(tmp_path / "none.csv")
+
+
+def test_steps_finer_than_a_duration_are_refused(tmp_path: Path) -> None:
+    rows = "".join(f"a,{i}e-9,{i}\n" for i in range(40))
+    assert "a millisecond" in _refused(tmp_path, HEADER + rows)

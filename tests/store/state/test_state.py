@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from domain.errors import StoreError
-from domain.forecasts import Backtest, Forecast
+from domain.forecasts import Backtest, Forecast, HorizonAccuracy
 from domain.money import Money
 from domain.scaling import (
     Action,
@@ -31,10 +31,16 @@ from domain.scaling import (
     WorkloadRef,
 )
 from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastShelf, State, engine
+from store.state.records import forecast_row
 from store.state.tables import Base
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
+
+ACCURACY = HorizonAccuracy(
+    until=timedelta(seconds=15), wape=0.1, mase=0.7, pinball=0.03, coverage_95=0.94, skill_vs_naive=0.4,
+    skill_vs_seasonal_naive=-0.1,
+)  # fmt: skip
 
 
 def decision(number: int, *, outcome: Outcome = Outcome.SCALE_UP, at: datetime = NOW) -> Decision:
@@ -83,7 +89,13 @@ def forecast(made_at: datetime = NOW) -> Forecast:
         quantiles=(0.5, 0.9),
         values=np.array([[1.0, 1.5], [2.0, 2.75]]),
         reference=np.array([1.1, 2.1]),
-        backtest=Backtest(wape=0.1, coverage={0.9: 0.91}, origins=6, wape_by_model={"fourier_ar": 0.1}),
+        backtest=Backtest(
+            wape=0.1,
+            coverage={0.9: 0.91},
+            origins=6,
+            wape_by_model={"fourier_ar": 0.1},
+            by_horizon=(ACCURACY, replace(ACCURACY, until=timedelta(minutes=15), mase=None)),
+        ),
         history_start=NOW - timedelta(hours=8),
         generated=True,
     )
@@ -188,10 +200,24 @@ def test_a_forecast_comes_back_and_the_latest_outlives_the_retention(state: Stat
         assert kept.made_at == NOW - timedelta(minutes=1)
         np.testing.assert_array_equal(kept.values, forecast().values)
         assert kept.backtest == forecast().backtest
+        assert kept.backtest is not None
+        assert kept.backtest.by_horizon[0] == ACCURACY
         assert kept.generated is True
         assert shelf.made_before("demo/shop/soon", NOW - timedelta(minutes=2)) is None
         assert shelf.page(limit=5)[1] == 1
         assert shelf.latest("demo/other/soon") is None
+
+
+def test_a_forecast_stored_before_accuracy_was_counted_by_horizon_still_reads(state: State) -> None:
+    row = forecast_row(forecast())
+    del row.body["backtest"]["by_horizon"]
+    with state.transaction() as session:
+        session.add(row)
+    with state.transaction() as session:
+        kept = ForecastShelf(session).latest("demo/shop/soon")
+        assert kept is not None
+        assert kept.backtest is not None
+        assert (kept.backtest.wape, kept.backtest.by_horizon) == (0.1, ())
 
 
 def test_a_document_is_new_once(state: State) -> None:
