@@ -40,7 +40,7 @@ def _range_offsets(errors: FloatArray, levels: Sequence[float]) -> FloatArray:
     flat = np.sort(errors.reshape(len(errors), -1), axis=1)
     known = (~np.isnan(flat)).sum(axis=1)
     origins = (~np.isnan(errors)).any(axis=2).sum(axis=1)
-    own = _sorted_quantiles(flat, known, levels)
+    own = sorted_quantiles(flat, known, levels)
     size = np.nanmean(np.abs(np.where(known[:, None] > 0, flat, 0.0)), axis=1)[:, None]
     trusted = (known > 0) & (size[:, 0] > 0)
     if not trusted.any():
@@ -51,7 +51,7 @@ def _range_offsets(errors: FloatArray, levels: Sequence[float]) -> FloatArray:
     return found
 
 
-def _sorted_quantiles(flat: FloatArray, known: IntArray, levels: Sequence[float]) -> FloatArray:
+def sorted_quantiles(flat: FloatArray, known: IntArray, levels: Sequence[float]) -> FloatArray:
     """Quantiles of the first ``known`` of each row.
 
     Not moved outward for the small number of origins: the median of three members is already wide enough (0.95 covers

@@ -8,7 +8,7 @@ Whatever is simpler than was asked for says why in ``fallback_reason``. The same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from domain.errors import FitFailedError, HistoryTooShortError
 from domain.forecasts import Backtest, Forecast, HorizonAccuracy
 from domain.series import FloatArray
 from domain.units import format_duration
-from forecaster import accuracy, ensemble
+from forecaster import accuracy, ensemble, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
 from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band
@@ -134,6 +134,8 @@ def _serve(history: History, request: FitRequest) -> _Served:
         return _constant(history, request)
     if len(history.values) < SEASONS_NEEDED * history.season_length:
         return _flat(history, request)
+    if request.model == "auto" and sparse.is_sparse(history):
+        return _empirical(history, request)
     return _best(history, request)
 
 
@@ -156,6 +158,25 @@ def _best(history: History, request: FitRequest) -> _Served:
             return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
+
+
+def _empirical(history: History, request: FitRequest) -> _Served:
+    """Mostly zeros: quantiles of what came at this time of the seasons before; the simple models beside it."""
+    levels = _with_median(request.quantiles)
+    asked = [levels.index(level) for level in request.quantiles]
+    past = replay(history, COMPETING, horizon=request.horizon)
+    bands = sparse.quantiles(history, past.origins, request.horizon, levels)
+    past = replace(past, points={**past.points, sparse.NAME: bands[..., levels.index(0.5)]})
+    made = sparse.quantiles(history, np.array([len(history.values)]), request.horizon, levels)[0]
+    wape = {name: past.wape(name) for name in past.points}
+    found = Backtest(
+        wape=wape[sparse.NAME], coverage=band_coverage(past, bands[..., asked], request.quantiles),
+        origins=len(past.origins), wape_by_model=wape,
+    )  # fmt: skip
+    return _Served(
+        model=sparse.NAME, mean=made[:, levels.index(0.5)], values=made[:, asked], backtest=found,
+        fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros",
+    )  # fmt: skip
 
 
 def _ranked(wape: Mapping[str, float], asked: str) -> list[str]:

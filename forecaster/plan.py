@@ -39,6 +39,11 @@ class Plan:
         """Steps to forecast; a begun step counts."""
         return -(-self.spec.horizon // self.step)
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantiles to forecast, rising, the one that the trigger asks for among them."""
+        return tuple(sorted({*QUANTILES, self.spec.quantile}))
+
     def cutoff(self, now: datetime) -> datetime:
         """The last complete step: steps are multiples of ``step`` since the epoch, whoever asks and whenever."""
         return _EPOCH + (now - _EPOCH) // self.step * self.step
@@ -52,7 +57,7 @@ class Plan:
         """The fit to run on that history."""
         return FitRequest(
             signal=self.signal, values=values, start=start, step=self.step, season=self.spec.season,
-            horizon=self.horizon, quantiles=tuple(sorted({*QUANTILES, self.spec.quantile})), model=self.spec.model,
+            horizon=self.horizon, quantiles=self.levels, model=self.spec.model,
             made_at=made_at, generated=generated,
         )  # fmt: skip
 

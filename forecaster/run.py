@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -22,14 +22,18 @@ from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.series import FloatArray
 from forecaster.fit import FitRequest, fit, reference
+from forecaster.level_shift import LevelShift
 from forecaster.metrics import ForecasterMetrics
 from forecaster.plan import Plan, plans
+from forecaster.served import Served, ServedErrors
 from rules import RuleSet
 
 logger = logging.getLogger(__name__)
 
 REFERENCE_EVERY: Final = timedelta(minutes=15)
 """A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal."""
+WATCHED: Final = 0.95
+"""The quantile whose coverage is watched beside the one that the trigger asks for."""
 _REFERENCE_SLACK: Final = timedelta(minutes=5)
 """A reference reaches so far beyond horizon and interval, so that it lasts until the next one has come."""
 
@@ -55,6 +59,11 @@ class SignalStatus:
         reference_error: Why there is no newer reference; empty when there is no reason to give.
         next_due: When it is fitted again at the earliest.
         in_flight: True while a fit is under way.
+        served_coverage: Share of what came at or below each quantile that was served, over the rolling window; empty
+            before the first truth came.
+        served_errors: The same and the error by range of horizons, nearest first.
+        recalibrated: Whether the coverage is so far off that quantiles are moved by the errors of the window.
+        level_shift: First step of a new level, while the naive path is served for it; None otherwise.
     """
 
     last_success: datetime | None = None
@@ -62,6 +71,10 @@ class SignalStatus:
     reference_error: str = ""
     next_due: datetime
     in_flight: bool = False
+    served_coverage: Mapping[float, float] = field(default_factory=dict)
+    served_errors: tuple[ServedErrors, ...] = ()
+    recalibrated: bool = False
+    level_shift: datetime | None = None
 
 
 class _Reference(NamedTuple):
@@ -77,6 +90,8 @@ class _State:
 
     plan: Plan
     status: SignalStatus
+    served: Served
+    shift: LevelShift
     reference_due: datetime
     reference_in_flight: bool = False
     reference: _Reference | None = None
@@ -84,7 +99,10 @@ class _State:
 
     @classmethod
     def new(cls, plan: Plan, now: datetime) -> _State:
-        return cls(plan=plan, status=SignalStatus(next_due=now), reference_due=now)
+        watched = sorted({WATCHED, plan.spec.quantile})
+        served = Served(levels=plan.levels, watched=watched, horizon=plan.horizon, step=plan.step)
+        shift = LevelShift(season=plan.spec.season, step=plan.step)
+        return cls(plan=plan, status=SignalStatus(next_due=now), served=served, shift=shift, reference_due=now)
 
     def refers(self, now: datetime) -> bool:
         """Whether a reference is due: after the first forecast, which shall not wait for it."""
@@ -164,30 +182,61 @@ class ForecastLoop:
         start = plan.history_start(end)
         values, generated = self._range_values(plan.expr, start, end, plan.step)
         request = plan.request(values, start=start, made_at=now, generated=generated)
+        self._look_back(state, values, start)
         with self._lock:
             state.status = replace(state.status, in_flight=True, next_due=end + plan.step)
             refer = state.refers(now)
         began = time.monotonic()
-        self._pool.submit(fit, request).add_done_callback(partial(self._fitted, state, now, began))
+        self._pool.submit(fit, request).add_done_callback(partial(self._fitted, state, request, began))
         if refer:
             self._refer(state, request)
 
-    def _fitted(self, state: _State, now: datetime, began: float, done: Future[Forecast]) -> None:
-        """A fit ended: save its forecast, with the reference carried forward to its cutoff."""
+    def _look_back(self, state: _State, values: FloatArray, start: datetime) -> None:
+        """Hold what was served against what came."""
+        served = state.served
+        served.learn(values, start)
+        state.shift.learn(values, start)
+        with self._lock:
+            changed = state.status.recalibrated != served.recalibrated
+            state.status = replace(
+                state.status, served_coverage=served.coverage(), served_errors=served.errors(),
+                recalibrated=served.recalibrated,
+            )  # fmt: skip
+            coverage = state.status.served_coverage
+        if changed:
+            said = "Coverage is off, quantiles are moved" if served.recalibrated else "Coverage is right again"
+            logger.info(said, extra={"signal": state.plan.signal, "coverage": dict(coverage)})
+
+    def _fitted(self, state: _State, request: FitRequest, began: float, done: Future[Forecast]) -> None:
+        """A fit ended: save its forecast, recalibrated, with the reference carried forward to its cutoff."""
         if done.cancelled():
             return
         try:
-            forecast = done.result()
+            fitted = done.result()
+            usual = state.served.moved(fitted, lowest=_lowest(request.values))
+            forecast = state.shift.answer(usual, request.values)
             with self._lock:
                 wanted = self._states.get(state.plan.signal) is state
                 forecast = replace(forecast, reference=state.reference_for(forecast))
             if wanted:
                 self._save(forecast)
+                state.served.remember(fitted, forecast)
+                self._tell_shift(state)
         except Exception as error:  # a fit, a broken pool or a full disk: all of them are this signal's trouble only
-            self._failed(state, error, retry_at=now)
+            self._failed(state, error, retry_at=request.made_at)
         else:
             self._metrics.fit_duration.observe(time.monotonic() - began)
             self._succeeded(state, forecast)
+
+    def _tell_shift(self, state: _State) -> None:
+        """Note whether the naive path was served for a shift; log it when that changes."""
+        with self._lock:
+            before, since = state.status.level_shift, state.shift.since
+            state.status = replace(state.status, level_shift=since)
+        if (before is None) != (since is None):
+            said = "Level shift, the naive path is served" if since else "Level shift is over"
+            at = since or before
+            logger.info(said, extra={"signal": state.plan.signal, "since": at.isoformat() if at else ""})
 
     def _succeeded(self, state: _State, forecast: Forecast) -> None:
         self._metrics.fits.labels(result="fallback" if forecast.fallback_reason else "ok").inc()
@@ -231,6 +280,11 @@ class ForecastLoop:
             if error is None:
                 state.reference = _Reference(*done.result())
         logger.debug("Reference ended", extra={"signal": state.plan.signal})
+
+
+def _lowest(values: FloatArray) -> float | None:
+    """No quantile falls below this: 0, where no negative value is known."""
+    return None if bool((values < 0).any()) else 0.0
 
 
 def _sentence(error: BaseException) -> str:

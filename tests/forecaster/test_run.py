@@ -28,6 +28,7 @@ class Demand:
     def __init__(self, since: datetime) -> None:
         self.since = since
         self.error: Exception | None = None
+        self.higher: tuple[datetime, datetime] | None = None
         self.asked: list[tuple[datetime, datetime]] = []
 
     def __call__(self, expr: str, start: datetime, end: datetime, step: timedelta) -> tuple[FloatArray, bool]:
@@ -37,6 +38,9 @@ class Demand:
         steps = (end - start) // step + 1
         at = (start.timestamp() + np.arange(steps) * step.total_seconds()) / STEP.total_seconds()
         values = 200 - 100 * np.cos(2 * np.pi * at / SEASON_LENGTH) + 5 * np.sin(at * 1.7)
+        if self.higher is not None:
+            first, last = (moment.timestamp() / STEP.total_seconds() for moment in self.higher)
+            values = values + np.where((at >= first) & (at <= last), 400.0, 0.0)
         return np.where(at * STEP.total_seconds() >= self.since.timestamp(), values, np.nan), True
 
 
@@ -223,3 +227,43 @@ def test_rules_that_cannot_be_read_do_not_end_the_loop(
     loop_of(rules=unreadable).tick(now)
     assert saved == []
     assert [record.getMessage() for record in caplog.records] == ["Forecast rules cannot be read"]
+
+
+def test_what_was_served_is_held_against_what_came(
+    loop_of: Callable[..., ForecastLoop], now: datetime, saved: list[Forecast]
+) -> None:
+    loop = loop_of()
+    loop.tick(now)
+    assert loop.status()["shop/checkout/soon"].served_coverage == {}
+    for minute in range(1, 30):
+        loop.tick(now + minute * MINUTE)
+    status = loop.status()["shop/checkout/soon"]
+    assert [(one.first, one.last) for one in status.served_errors] == [
+        (1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 48),
+    ]  # fmt: skip
+    assert [one.known for one in status.served_errors] == [29, 29, 29, 28, 27, 24, 20]
+    assert all(one.wape is not None and one.wape < 0.1 for one in status.served_errors)
+    assert set(status.served_coverage) == set(saved[0].quantiles)
+    assert not status.recalibrated
+
+
+def test_a_level_shift_is_served_naive_told_once_and_over_when_the_level_is_back(
+    loop_of: Callable[..., ForecastLoop], demand: Demand, saved: list[Forecast], now: datetime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    demand.higher = (now + MINUTE, now + 5 * MINUTE)
+    loop = loop_of()
+    with caplog.at_level(logging.INFO, logger="forecaster.run"):
+        for minute in range(25):
+            loop.tick(now + minute * MINUTE)
+    guarded = [minute for minute, one in enumerate(saved) if one.fallback_reason.startswith("level shift at")]
+    assert guarded
+    assert guarded[0] == 2  # four steps a minute: the shift's first is the last of minute 1
+    assert saved[2].model == "naive"
+    assert saved[2].mean[0] > 400
+    assert saved[2].fallback_reason == f"level shift at {(now + MINUTE).isoformat()}"
+    assert guarded[-1] < 12
+    assert saved[-1].fallback_reason == ""
+    assert loop.status()["shop/checkout/soon"].level_shift is None
+    said = [record.getMessage() for record in caplog.records if "shift" in record.getMessage()]
+    assert said == ["Level shift, the naive path is served", "Level shift is over"]

@@ -1,0 +1,250 @@
+"""What was served, held against what came: the errors of the last two days, by distance.
+
+Each range of horizons (1, 2, 3–4, 5–8 … steps) keeps a ring of the errors at its middle step. Where the quantiles as
+they were fitted cover too much or too little of what came, the next ones are moved by the quantiles of those errors,
+in units of the band's own width, so that what was learned in the busy hours fits the quiet ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.forecasts import Forecast
+from domain.series import FloatArray
+
+WINDOW: Final = timedelta(days=2)
+MOST: Final = 500
+LEAST: Final = 100
+"""Errors remembered per range: two days of them, but 100 to 500. One signal holds 20 kB per range at most."""
+ENOUGH: Final = 50
+"""Fewer known errors move nothing: a share of 0.95 in 50 is known to ± 0.06 (two standard deviations)."""
+INDEPENDENT: Final = 20
+"""Errors that do not overlap, needed besides: two days hold 4 of them 12 hours ahead, and moved by those the bands did
+worse than as fitted (docs/forecasting.md)."""
+TOLERATED: Final = 0.05
+SETTLED: Final = 0.025
+"""A range is moved from a deviation of the coverage beyond the first on, until one below the second: no flapping."""
+_ROUNDING: Final = 1e-9
+"""1 − 0.95 is more than 0.05 to a computer."""
+BARE: Final = 0.01
+"""Added to the width of a band, in its middle's size: a band without width must not divide by nothing."""
+FARTHEST: Final = 1e6
+"""An error counts as so many widths at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedErrors:
+    """How the forecasts that were served did at one range of horizons.
+
+    Attributes:
+        first: First step ahead of the range.
+        last: Its last step.
+        known: Forecasts of it whose truth came, within the window.
+        wape: Sum of their absolute errors ÷ sum of what came; None before the first, or where nothing but 0 came.
+        coverage: Share of what came at or below each quantile as it was served; empty before the first.
+        moved: Whether its quantiles are moved by these errors now.
+    """
+
+    first: int
+    last: int
+    known: int
+    wape: float | None
+    coverage: Mapping[float, float]
+    moved: bool
+
+
+class _Awaited(NamedTuple):
+    """One step of a forecast whose truth has not come."""
+
+    at: datetime
+    mean: float
+    fitted: FloatArray
+    served: FloatArray
+
+
+class _Ring:
+    """The errors of one range of horizons; adding one is O(1), its memory does not grow."""
+
+    def __init__(self, *, first: int, last: int, levels: int, size: int) -> None:
+        self.first, self.last, self.lead = first, last, (first + last) // 2
+        self.awaited: deque[_Awaited] = deque(maxlen=self.lead + 1)
+        self.moved = False
+        self._residuals = np.zeros((size, levels), dtype=np.float32)
+        self._below = np.zeros((size, levels), dtype=np.bool_)
+        self._sizes = np.zeros((size, 2))
+        self._added = 0
+
+    @property
+    def known(self) -> int:
+        return min(self._added, len(self._sizes))
+
+    @property
+    def independent(self) -> float:
+        """Errors that do not overlap: forecasts wait for their truth side by side, one of so many counts."""
+        return self.known / (len(self.awaited) + 1)
+
+    @property
+    def residuals(self) -> FloatArray:
+        """What came minus the fitted quantiles, in units of the band; shape ``(known, levels)``, in no order."""
+        return self._residuals[: self.known].astype(np.float64)
+
+    def add(self, awaited: _Awaited, truth: float) -> None:
+        row = self._added % len(self._sizes)
+        residual = (truth - awaited.fitted) / unit(awaited.fitted[None])[0]
+        self._residuals[row] = np.clip(residual, -FARTHEST, FARTHEST)
+        self._below[row] = truth <= awaited.served
+        self._sizes[row] = abs(truth - awaited.mean), abs(truth)
+        self._added += 1
+
+    def coverage(self) -> FloatArray:
+        """Share at or below each quantile as it was served."""
+        shares: FloatArray = self._below[: self.known].mean(axis=0)
+        return shares
+
+    def wape(self) -> float | None:
+        error, size = self._sizes[: self.known].sum(axis=0)
+        return float(error / size) if size > 0 else None
+
+
+class Served:
+    """The memory of one signal's served forecasts; used by one thread at a time."""
+
+    def __init__(self, *, levels: Sequence[float], watched: Sequence[float], horizon: int, step: timedelta) -> None:
+        """Begin with nothing known.
+
+        Args:
+            levels: Of the forecasts' quantiles, rising.
+            watched: The levels whose coverage decides whether quantiles are moved.
+            horizon: Steps of the forecasts.
+            step: Distance of two steps.
+        """
+        size = min(MOST, max(LEAST, WINDOW // step))
+        self._levels, self._step = tuple(levels), step
+        self._watched = [self._levels.index(level) for level in watched]
+        self._rings = [
+            _Ring(first=first, last=last, levels=len(self._levels), size=size) for first, last in doubling(horizon)
+        ]
+
+    def learn(self, values: FloatArray, start: datetime) -> None:
+        """Hold what was served against a history read later; steps that it has no value for are forgotten.
+
+        Args:
+            values: On the grid of the forecasts, NaN where nothing was measured.
+            start: Time of ``values[0]``.
+        """
+        end = start + (len(values) - 1) * self._step
+        for ring in self._rings:
+            while ring.awaited and ring.awaited[0].at <= end:
+                awaited = ring.awaited.popleft()
+                row = (awaited.at - start) // self._step
+                if row >= 0 and np.isfinite(values[row]):
+                    ring.add(awaited, float(values[row]))
+            ring.moved = ring.independent >= INDEPENDENT and is_off(
+                ring.residuals, self._levels, self._watched, already=ring.moved
+            )
+
+    def moved(self, fitted: Forecast, *, lowest: float | None) -> Forecast:
+        """The forecast with the quantiles of the ranges that are off moved; the point forecast stays the model's.
+
+        Args:
+            fitted: As the fit gave it.
+            lowest: No quantile falls below this; None where negative values are known.
+        """
+        if not self.recalibrated:
+            return fitted
+        values = fitted.values.copy()
+        for ring in self._rings:
+            if ring.moved:
+                rows = slice(ring.first - 1, ring.last)
+                values[rows] = moved(values[rows], ring.residuals, self._levels)
+        return replace(fitted, values=values if lowest is None else np.maximum(values, lowest))
+
+    def remember(self, fitted: Forecast, served: Forecast) -> None:
+        """Await the truth of a forecast that was served, and of what the fit had said."""
+        for ring in self._rings:
+            row, at = ring.lead - 1, served.cutoff + ring.lead * self._step
+            if ring.awaited and ring.awaited[-1].at >= at:  # the signal is silent: the same cutoff once more
+                continue
+            said = fitted.values[row].copy(), served.values[row].copy()
+            ring.awaited.append(_Awaited(at, float(served.mean[row]), *said))
+
+    @property
+    def recalibrated(self) -> bool:
+        """Whether any range's quantiles are moved now."""
+        return any(ring.moved for ring in self._rings)
+
+    def coverage(self) -> Mapping[float, float]:
+        """Share of what came at or below each served quantile, all ranges alike; empty before the first."""
+        shares = [ring.coverage() for ring in self._rings if ring.known]
+        means = np.mean(shares, axis=0) if shares else ()
+        return dict(zip(self._levels, map(float, means), strict=False))
+
+    def errors(self) -> tuple[ServedErrors, ...]:
+        """By range of horizons, nearest first."""
+        return tuple(
+            ServedErrors(
+                first=ring.first, last=ring.last, known=ring.known, wape=ring.wape() if ring.known else None,
+                coverage=dict(zip(self._levels, map(float, ring.coverage()), strict=True)) if ring.known else {},
+                moved=ring.moved,
+            )
+            for ring in self._rings
+        )  # fmt: skip
+
+
+def doubling(horizon: int) -> list[tuple[int, int]]:
+    """First and last step of each range of horizons: 1, 2, 3–4, 5–8 … up to the horizon, both included."""
+    ranges, first, last = [], 1, 1
+    while first <= horizon:
+        ranges.append((first, min(last, horizon)))
+        first, last = last + 1, 2 * last
+    return ranges
+
+
+def unit(values: FloatArray) -> FloatArray:
+    """What errors are measured in beside each row of quantiles: the width of the band; shape ``(rows, 1)``, > 0."""
+    width = values[:, -1:] - values[:, :1] + BARE * np.abs(values).mean(axis=1, keepdims=True)
+    return np.where(width > 0, width, 1.0)
+
+
+def is_off(residuals: FloatArray, levels: Sequence[float], watched: Sequence[int], *, already: bool) -> bool:
+    """Whether quantiles cover so much more or less than they promise that they have to be moved.
+
+    What came exactly at a quantile may count as below or as above: zeros at a quantile of 0 are no fault.
+
+    Args:
+        residuals: What came minus the quantiles, shape ``(known, levels)``.
+        levels: What they promise.
+        watched: Which of them count.
+        already: Whether they are moved now; then they stay so until the deviation is small.
+    """
+    if len(residuals) < ENOUGH:
+        return False
+    promised = np.asarray(levels)
+    too_few, too_many = promised - (residuals <= 0).mean(axis=0), (residuals < 0).mean(axis=0) - promised
+    off = np.maximum(too_few, too_many)[list(watched)].max()
+    return bool(off > (SETTLED if already else TOLERATED) + _ROUNDING)
+
+
+def moved(values: FloatArray, residuals: FloatArray, levels: Sequence[float]) -> FloatArray:
+    """Quantiles moved so that they would have covered what came, never crossing.
+
+    Args:
+        values: Shape ``(rows, levels)``.
+        residuals: What came minus such quantiles, in their ``unit``, shape ``(known, levels)``.
+        levels: Rising.
+
+    Source:
+        Split-conformal prediction: of n errors the quantile at 0.5 + (level − 0.5)·(n + 1)/n.
+    """
+    count = len(residuals)
+    places = np.clip(0.5 + (np.asarray(levels) - 0.5) * (count + 1) / count, 0.0, 1.0)
+    offsets = [np.quantile(column, place) for column, place in zip(residuals.T, places, strict=True)]
+    found: NDArray[np.float64] = np.sort(values + unit(values) * np.asarray(offsets), axis=1)
+    return found
