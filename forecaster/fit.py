@@ -152,7 +152,8 @@ def _best(history: History, request: FitRequest) -> _Served:
         if (doubt := objection(mean, values, history)) is None:
             found = Backtest(
                 wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
-                wape_by_model=wape, by_horizon=_by_horizon(past, model, history, request),
+                wape_by_model=wape,
+                by_horizon=_by_horizon(past, model, history, request, _past_band(past, model, request.quantiles)),
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
             return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
@@ -172,6 +173,7 @@ def _empirical(history: History, request: FitRequest) -> _Served:
     found = Backtest(
         wape=wape[sparse.NAME], coverage=band_coverage(past, bands[..., asked], request.quantiles),
         origins=len(past.origins), wape_by_model=wape,
+        by_horizon=_by_horizon(past, sparse.NAME, history, request, bands[..., asked]),
     )  # fmt: skip
     return _Served(
         model=sparse.NAME, mean=made[:, levels.index(0.5)], values=made[:, asked], backtest=found,
@@ -223,14 +225,11 @@ def _coverage(past: Replay, model: str, levels: tuple[float, ...]) -> Mapping[fl
     return {level: shares[level] for level in levels if level in shares}
 
 
-def _by_horizon(past: Replay, model: str, history: History, request: FitRequest) -> tuple[HorizonAccuracy, ...]:
-    """The replay's errors of the served model, by how far ahead, beside naive and the last season."""
+def _by_horizon(
+    past: Replay, model: str, history: History, request: FitRequest, band: FloatArray
+) -> tuple[HorizonAccuracy, ...]:
+    """The replay's errors of the served model and its band, by how far ahead, beside naive and the last season."""
     over, levels, season = accuracy.bands(request.horizon, request.step), request.quantiles, history.season_length
-    if model == ensemble.NAME and past.bands is not None:
-        known = _with_median(levels)
-        band = past.bands[..., [known.index(level) for level in levels]]
-    else:
-        band = replayed_band(past, model, levels)
     sums = accuracy.tally(
         past.actuals, past.points[model], band, levels=levels, over=over,
         naive=accuracy.naive_paths(history.values, past.origins, request.horizon),
@@ -246,6 +245,14 @@ def _by_horizon(past: Replay, model: str, history: History, request: FitRequest)
         )
         for one in accuracy.measure(sums, over, levels, scale)
     )  # fmt: skip
+
+
+def _past_band(past: Replay, model: str, levels: tuple[float, ...]) -> FloatArray:
+    """The quantiles of the served model at each origin: the median brings its own."""
+    if model == ensemble.NAME and past.bands is not None:
+        known = _with_median(levels)
+        return past.bands[..., [known.index(level) for level in levels]]
+    return replayed_band(past, model, levels)
 
 
 def _with_median(levels: tuple[float, ...]) -> tuple[float, ...]:
