@@ -18,6 +18,13 @@ from store.metrics.database import Database
 
 RETENTION = timedelta(days=15)
 ALWAYS = (0, 10**15)
+_OPEN = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from store.metrics import MetricsStore
+MetricsStore.open(Path(sys.argv[1]), retention=timedelta(days=1))
+"""
 
 
 def write_some(path: Path) -> None:
@@ -51,11 +58,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         MetricsStore.open(tmp_path / "file" / "data" / "metrics.db", retention=RETENTION)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(StoreError, match=f"data folder {tmp_path}: Permission denied"):
-        MetricsStore.open(tmp_path / "metrics.db", retention=RETENTION)
+    # Root may write everywhere by a capability, so as root the store is opened by a child that has none.
+    powerless = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    command = [*powerless, sys.executable, "-c", _OPEN, str(tmp_path / "metrics.db")]
+    child = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60)
+    assert child.returncode == 1
+    assert f"StoreError: cannot write in the data folder {tmp_path}: Permission denied" in child.stderr
 
 
 def test_garbage_is_moved_aside_and_the_rest_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
