@@ -10,12 +10,15 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
+from app import explanation_views
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
+from app.explanations import Explanations
 from app.read_model import ReadModel
 from app.spending import Spending
 from app.views import (
     BudgetView,
     DecisionView,
+    DecompositionView,
     ForecastStatusView,
     ForecastView,
     MoneyView,
@@ -30,6 +33,7 @@ from app.views import (
 from cost import budgets
 from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
+from domain.errors import HistoryTooShortError, NoDataError
 from domain.scaling import Decision
 from forecaster.run import SignalStatus
 from rules import RuleSet
@@ -54,6 +58,7 @@ class Sources:
     spending: Spending
     traces: TraceStore
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
+    explanations: Explanations
     status: Callable[[], StatusView]
     clock: Clock
 
@@ -126,6 +131,18 @@ def _add_forecasts_and_signals(api: APIRouter, sources: Sources) -> None:
         known = sources.forecast_status()
         views = [ForecastView.of(one, _forecast_status(known.get(one.signal))) for one in found]
         return page_of(views, page=page, limit=limit, total=total)
+
+    @api.get("/forecasts/{namespace}/{rule}/{trigger}/decomposition", operation_id="getDecomposition")
+    def decomposition(namespace: str, rule: str, trigger: str) -> Ok[DecompositionView]:
+        """Why the newest forecast of a signal looks as it does; takes some seconds the first time."""
+        signal = f"{namespace}/{rule}/{trigger}"
+        try:
+            found = sources.explanations.of(signal)
+        except (HistoryTooShortError, NoDataError) as error:
+            raise HTTPException(404, f"{signal} cannot be taken apart yet: {error}") from error
+        if found is None:
+            raise HTTPException(404, f"no running rule asks for a forecast {signal}")
+        return ok(explanation_views.api_view(found))
 
     @api.get("/signals", operation_id="listSignals")
     def signals(page: PageNumber = 1, limit: Limit = 20) -> Page[SignalView]:

@@ -226,6 +226,59 @@ class ForecastView(BaseModel):
         )
 
 
+class SeasonView(BaseModel):
+    """One repeating part of a history."""
+
+    length_seconds: float
+    values: Numbers
+    strength: float = Field(description="1 − var(remainder) ÷ var(this + remainder), at least 0.")
+    share: float = Field(description="Of the variances of all parts.")
+
+
+class ReferenceView(BaseModel):
+    """A textbook model fitted to the same history."""
+
+    model: str
+    parameters: dict[str, float]
+    aic: float = Field(description="Akaike's criterion; comparable between fits of the same points only.")
+    points: int
+    point_seconds: float = Field(description="It was fitted to means of that time.")
+    path: Numbers = Field(description="In the forecast's steps from the cutoff on.")
+    note: str
+
+
+class ResidualsView(BaseModel):
+    """What the served model missed one step ahead."""
+
+    count: int
+    ljung_box_p: float | None = Field(description="Small: something is left to learn. Null: cannot tell.")
+    lags: int
+    autocorrelation: float | None = Field(description="The largest of these lags.")
+    autocorrelation_lag: int
+
+
+class DecompositionView(BaseModel):
+    """A forecast's history taken apart: trend, seasons and remainder add up to what was observed."""
+
+    signal: str
+    model: str = Field(description="Whose residuals are judged; empty where nothing is served yet.")
+    sentences: list[str]
+    cutoff: datetime = Field(description="Time of the last point.")
+    point_seconds: float = Field(description="Distance of two points, each the mean of that time.")
+    observed: Numbers
+    trend: Numbers
+    trend_strength: float
+    trend_share: float
+    seasons: list[SeasonView]
+    remainder: Numbers
+    remainder_share: float
+    measured_share: float = Field(description="How much of the history was measured; the rest is filled.")
+    adf_p: float | None = Field(description="Dickey-Fuller without the seasons; small: the level returns.")
+    residuals: ResidualsView
+    references: list[ReferenceView]
+    failures: list[str]
+
+
 class SignalView(BaseModel):
     """What a trigger read at its rule's newest decision."""
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from app import api, local_processes, self_metrics
 from app.endpoints import Sources
+from app.explanations import Explanations
 from app.keeper import Keeper
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
@@ -126,6 +127,11 @@ class House:
             registry=self.registry,
         )
 
+        self._explanations = Explanations(
+            rules=self.running_rules, latest=self._keeper.latest_forecast, range_values=self.queries.history,
+            pool=self._references, clock=clock,
+        )  # fmt: skip
+
         # Controller.
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
@@ -148,7 +154,7 @@ class House:
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
-            status=self.status.brief, clock=clock,
+            status=self.status.brief, explain=self._explanations.of, clock=clock,
         )  # fmt: skip
         self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
         self._plan_loops()
@@ -160,7 +166,7 @@ class House:
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
             spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
-            status=self.status.full, clock=self._clock,
+            explanations=self._explanations, status=self.status.full, clock=self._clock,
         )  # fmt: skip
         application = api.build(
             sources=sources,
