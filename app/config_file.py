@@ -60,6 +60,26 @@ class Local(_Section):
     """One process each, beside the workloads: a load generator."""
 
 
+class Dask(_Section):
+    """A Dask cluster that fits run on."""
+
+    scheduler: Text
+    """``tcp://host:8786`` or ``tls://host:8786``; needs the extra ``dask``, and Foretide on the cluster's workers."""
+    tls_ca: Text | None = None
+    """PEM file of the authority, for ``tls://``. Files are relative to this file."""
+    tls_cert: Text | None = None
+    """Our certificate."""
+    tls_key: Text | None = None
+    """Its key."""
+
+
+class Forecaster(_Section):
+    """Where forecasts are made."""
+
+    dask: Dask | None = None
+    """None fits in a process of this machine."""
+
+
 class ConfigFile(_Section):
     """The whole file; every field may be left out, and the environment wins over it."""
 
@@ -79,5 +99,6 @@ class ConfigFile(_Section):
     """What rules act on: ``observe`` acts on nothing, ``local`` on the processes below."""
     retention: Retention = Retention()
     local: Local = Local()
+    forecaster: Forecaster = Forecaster()
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

@@ -41,6 +41,8 @@ from domain.clock import Clock
 from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
+from forecaster.dask_pool import DaskPool
+from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
 from rules import RuleSet, RulesFolder
@@ -118,10 +120,11 @@ class House:
 
         # Forecaster.
         self.fits, self._references = FitPool(1), OneShotPool()
+        self.cluster_fits = self._dask_pool()
         self.forecasts = ForecastLoop(
             range_values=self.queries.history,
             save=self._keeper.save_forecast,
-            pool=self.fits,
+            pool=self.cluster_fits or self.fits,
             reference_pool=self._references,
             rules=self.running_rules,
             registry=self.registry,
@@ -242,6 +245,12 @@ class House:
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
         return ObserveCluster(self._number)
 
+    def _dask_pool(self) -> DaskPool | None:
+        metrics = ClusterMetrics(self.registry)
+        if self.settings.dask is None:
+            return None
+        return DaskPool(self.settings.dask, local=self.fits, metrics=metrics)
+
     def _number(self, expr: str) -> float | None:
         try:
             return self.queries.signal(expr, self._clock.now()).value
@@ -284,6 +293,8 @@ class House:
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
+        if self.cluster_fits is not None:
+            self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):
             pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(self.cluster, LocalCluster):
