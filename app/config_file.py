@@ -74,10 +74,16 @@ class Dask(_Section):
 
 
 class Forecaster(_Section):
-    """Where forecasts are made."""
+    """Where forecasts are made, and what they are held against."""
 
     dask: Dask | None = None
     """None fits in a process of this machine."""
+    challengers: tuple[Literal["statsforecast", "onnx"], ...] = ()
+    """Models that are held against the served one once a day, told and never served; each needs its extra."""
+    challenged: tuple[Text, ...] = ()
+    """Signals (``namespace/rule/trigger``) they are held against it on; default the three largest."""
+    onnx_model: Text | None = None
+    """File of challenger ``onnx``; relative to this file."""
 
 
 class ConfigFile(_Section):

@@ -35,6 +35,7 @@ from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
 from domain.errors import HistoryTooShortError, NoDataError
 from domain.scaling import Decision
+from forecaster.challenge import Challenge
 from forecaster.run import SignalStatus
 from rules import RuleSet
 from rules.ruleset import source_key
@@ -59,6 +60,7 @@ class Sources:
     traces: TraceStore
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
     explanations: Explanations
+    challenges: Callable[[str], Sequence[Challenge]]
     status: Callable[[], StatusView]
     clock: Clock
 
@@ -129,7 +131,10 @@ def _add_forecasts_and_signals(api: APIRouter, sources: Sources) -> None:
         with sources.state.transaction() as session:
             found, total = ForecastShelf(session).page(limit=limit, offset=(page - 1) * limit)
         known = sources.forecast_status()
-        views = [ForecastView.of(one, _forecast_status(known.get(one.signal))) for one in found]
+        views = [
+            ForecastView.of(one, _forecast_status(known.get(one.signal)), sources.challenges(one.signal))
+            for one in found
+        ]
         return page_of(views, page=page, limit=limit, total=total)
 
     @api.get("/forecasts/{namespace}/{rule}/{trigger}/decomposition", operation_id="getDecomposition")

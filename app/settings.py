@@ -42,6 +42,9 @@ class Settings:
         log_level: FORETIDE_LOG_LEVEL. debug, info, warning or error.
         log_format: FORETIDE_LOG_FORMAT. json, text, or auto: text on a terminal.
         dask: The cluster that fits run on; None is this machine.
+        challengers: What the served model is held against once a day.
+        onnx_model: The file of challenger ``onnx``; None without it.
+        challenged: On which signals; empty is the largest.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -56,6 +59,9 @@ class Settings:
     retention: RetentionTimes
     local: Local
     dask: DaskConfig | None
+    challengers: tuple[str, ...]
+    onnx_model: Path | None
+    challenged: tuple[str, ...]
     scrape: ScrapeConfig
     log_level: str
     log_format: str
@@ -106,6 +112,9 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         retention=_retention(file.retention),
         local=file.local,
         dask=_dask(file.forecaster, path),
+        challengers=file.forecaster.challengers,
+        onnx_model=_onnx_model(file.forecaster, path),
+        challenged=file.forecaster.challenged,
         scrape=scrape,
         log_level=_choice(environment, "FORETIDE_LOG_LEVEL", ("info", "debug", "warning", "error")),
         log_format=_choice(environment, "FORETIDE_LOG_FORMAT", ("auto", "json", "text")),
@@ -232,6 +241,13 @@ def _dask(given: Forecaster, config: Path | None) -> DaskConfig | None:
     return DaskConfig(
         scheduler=wanted.scheduler, **{name: file and str(beside / file) for name, file in files.items()}
     )  # fmt: skip
+
+
+def _onnx_model(given: Forecaster, config: Path | None) -> Path | None:
+    if ("onnx" in given.challengers) != (given.onnx_model is not None):
+        raise SettingsError(f"{config}: forecaster: challenger onnx and onnx_model, its file, belong together")
+    beside = Path() if config is None else config.parent
+    return None if given.onnx_model is None else beside / given.onnx_model
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

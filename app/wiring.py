@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -41,6 +42,10 @@ from domain.clock import Clock
 from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
+from forecaster.challenge import Challenges
+from forecaster.challengers import Candidate
+from forecaster.challengers.onnx_model import OnnxModel
+from forecaster.challengers.statistical import Statistical
 from forecaster.dask_pool import DaskPool
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
@@ -61,6 +66,8 @@ HOST_EVERY = timedelta(seconds=15)
 DECIDE_EVERY = timedelta(seconds=15)
 """HPA's own sync period."""
 FORECAST_EVERY = timedelta(seconds=60)
+CHALLENGE_EVERY = timedelta(hours=1)
+"""Looked at; each signal is challenged once a day."""
 FORGET_EVERY = timedelta(hours=1)
 RESUME_WITHIN = timedelta(minutes=10)
 """After a longer stop nobody knows whether the replicas of then are those of now."""
@@ -135,6 +142,11 @@ class House:
             pool=self._references, clock=clock,
         )  # fmt: skip
 
+        self._challenges = Challenges(
+            candidates=self._candidates(), named=settings.challenged, rules=self.running_rules,
+            latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
+        )  # fmt: skip
+
         # Controller.
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
@@ -169,7 +181,7 @@ class House:
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
             spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
-            explanations=self._explanations, status=self.status.full, clock=self._clock,
+            explanations=self._explanations, challenges=self._challenges.of, status=self.status.full, clock=self._clock,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -251,6 +263,13 @@ class House:
             return None
         return DaskPool(self.settings.dask, local=self.fits, metrics=metrics)
 
+    def _candidates(self) -> list[Candidate]:
+        makers: dict[str, Callable[[], Candidate]] = {
+            "statsforecast": Statistical,
+            "onnx": lambda: OnnxModel(self.settings.onnx_model or Path()),
+        }  # fmt: skip
+        return [makers[name]() for name in self.settings.challengers]
+
     def _number(self, expr: str) -> float | None:
         try:
             return self.queries.signal(expr, self._clock.now()).value
@@ -270,6 +289,8 @@ class House:
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
+        if self.settings.challengers:
+            plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
         # After the first forecast, so that the first decision already stands on it where there is history.
         plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))

@@ -175,9 +175,10 @@ def _telemetry_chunk(
 ) -> tuple[FloatArray | str, Mapping[str, FloatArray]]:  # fmt: skip
     """Quantiles, or why there are none, and errors on the last third where those are asked for."""
     values, measured = zip(*series, strict=True)
-    asked = {"measured": measured, "season_length": season_length, "horizon": horizon}
-    made = _safely(partial(telemetry.forecast, **asked, levels=levels), values)
-    errors = _safely(partial(telemetry.backtest, **asked), values) if judged else {}
+    engine = partial(telemetry.forecast, measured=measured, season_length=season_length, horizon=horizon, levels=levels)
+    made = _safely(engine, values)
+    replay = partial(telemetry.backtest, measured=measured, season_length=season_length, horizon=horizon)
+    errors = _safely(replay, values) if judged else {}
     return made, {} if isinstance(errors, str) else errors
 
 

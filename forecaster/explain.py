@@ -15,7 +15,7 @@ import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError, NoDataError
 from domain.series import FloatArray
-from forecaster import coarse, diagnostics, history, one_step
+from forecaster import coarse, diagnostics, history, replayed
 from forecaster.fit import SEASONS_NEEDED, FitRequest
 from forecaster.models import holt_winters, sarimax, stl
 from forecaster.models.textbook import Textbook
@@ -124,7 +124,7 @@ def explain(request: FitRequest, model: str) -> Explanation:
     trend, day, long_day, remainder = stl.decompose(observed, length // block, long_seasons=WEEK if week else None)
     seasons = [day] if long_day is None else [day, long_day]
     shares = _shares([trend, *seasons, remainder])
-    left = one_step.residuals(known, model)
+    left = replayed.residuals(known, model)
     judged, largest = _judged(left)
     references, failures = _references(known.values, length, request.horizon)
     return Explanation(

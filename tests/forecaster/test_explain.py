@@ -12,7 +12,7 @@ from domain.errors import HistoryTooShortError, NoDataError
 from forecaster.explain import Explanation, explain
 from forecaster.explain_words import sentences
 from forecaster.history import prepare
-from forecaster.one_step import residuals
+from forecaster.replayed import residuals
 from tests.forecaster.synthetic import SEASON, SEASON_LENGTH, START, STEP, curve, noise, request
 
 SEASONS = 16

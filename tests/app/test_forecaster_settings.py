@@ -56,3 +56,21 @@ def test_a_house_whose_cluster_is_away_fits_here_and_closes(tmp_path: Path) -> N
         assert house.registry.get_sample_value("foretide_forecaster_cluster_fallbacks_total") == 1.0
     finally:
         house.close()
+
+
+def test_challengers_and_their_file(tmp_path: Path) -> None:
+    found = settings(tmp_path, "forecaster: {challengers: [statsforecast, onnx], onnx_model: a.onnx}\n")
+    assert (found.challengers, found.onnx_model) == (("statsforecast", "onnx"), tmp_path / "a.onnx")
+    for given in ("{challengers: [onnx]}", "{onnx_model: a.onnx}"):
+        with pytest.raises(SettingsError, match="belong together"):
+            settings(tmp_path, f"forecaster: {given}\n")
+
+
+def test_a_house_looks_for_challenges_only_where_there_are_some(tmp_path: Path) -> None:
+    for config, expected in (("", False), ("forecaster: {challengers: [statsforecast]}\n", True)):
+        house = a_house(tmp_path, config=f"rules_dir: rules\n{config}")
+        try:
+            failures = house.registry.get_sample_value("foretide_loop_failures_total", {"loop": "challenge"})
+            assert (failures == 0.0) == expected
+        finally:
+            house.close()
