@@ -36,7 +36,7 @@ from domain.clock import Clock, from_ms, to_ms
 from domain.errors import HistoryTooShortError, NoDataError
 from domain.scaling import Decision
 from forecaster.challenge import Challenge
-from forecaster.run import SignalStatus
+from forecaster.signal_state import SignalStatus
 from rules import RuleSet
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule

@@ -22,7 +22,8 @@ from domain.series import FloatArray, IntArray
 from forecaster import history as histories
 from forecaster import replayed
 from forecaster.challengers import Candidate
-from forecaster.fit import SEASONS_NEEDED, FitRequest
+from forecaster.fit import FitRequest
+from forecaster.fitted import SEASONS_NEEDED
 from forecaster.plan import Plan, plans
 from forecaster.run import RangeValues
 from rules import RuleSet

@@ -16,7 +16,8 @@ import numpy as np
 from domain.errors import FitFailedError, HistoryTooShortError, NoDataError
 from domain.series import FloatArray
 from forecaster import coarse, diagnostics, history, replayed
-from forecaster.fit import SEASONS_NEEDED, FitRequest
+from forecaster.fit import FitRequest
+from forecaster.fitted import SEASONS_NEEDED
 from forecaster.models import holt_winters, sarimax, stl
 from forecaster.models.textbook import Textbook
 
