@@ -15,7 +15,7 @@ from domain.clock import Clock, from_ms, to_ms
 from domain.errors import NoDataError
 from domain.names import GENERATED
 from domain.series import FloatArray, IntArray, Series, Signal, is_stale
-from rules.schema import MAX_HISTORY_STEPS
+from rules.forecast import MAX_HISTORY_STEPS
 from store.metrics import Matcher, MetricsStore
 from store.promql import Evaluator, QueryLimits
 from store.promql.results import Matrix, Scalar, Vector
