@@ -8,7 +8,6 @@ changes, nothing is moved and every bit stays.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -45,11 +44,11 @@ class WallClock:
     def of(cls, zone: tzinfo, *, start: datetime, steps: int, step: timedelta, horizon: int) -> WallClock:
         """Lay ``steps`` of history from ``start`` on, and ``horizon`` steps after them, on the clock of ``zone``.
 
-        An offset that is no whole number of steps is rounded to one: steps of an hour in a zone that moves by half
-        of one stay where they are, steps of a day everywhere.
+        A change that is no whole number of steps is rounded to one, half a step to none: steps of an hour in a zone
+        that moves by half of one stay where they are, steps of a day everywhere.
         """
-        shift = _shifts(zone, start, steps + horizon, step)
-        shift = shift - shift[steps - 1]
+        offsets = _offsets(zone, start.astimezone(UTC), steps + horizon, step)
+        shift = np.rint((offsets - offsets[steps - 1]) / step.total_seconds()).astype(np.int64)
         wall = np.arange(steps + horizon) + shift
         first = int(wall[:steps].min())
         past = np.where(wall[:steps] <= steps - 1, wall[:steps] - first, -1)
@@ -59,12 +58,17 @@ class WallClock:
     @property
     def is_even(self) -> bool:
         """Whether no clock changes: wall steps are the steps."""
-        return self.length == len(self.past) and self.horizon == len(self.ahead) and not (np.diff(self.past) != 1).any()
+        return np.array_equal(self.indices, np.arange(len(self.past) + len(self.ahead)))
 
     @property
     def horizon(self) -> int:
         """Wall steps to forecast."""
         return int(self.ahead.max()) + 1 if len(self.ahead) else 0
+
+    @property
+    def ahead_of_utc(self) -> int:
+        """Steps by which the clock jumps forward at most, from the cutoff to the end of the horizon."""
+        return max(0, int((self.ahead - np.arange(len(self.ahead))).max(initial=0)))
 
     @property
     def indices(self) -> IntArray:
@@ -79,13 +83,9 @@ class WallClock:
         known = (self.past >= 0) & ~np.isnan(values)
         np.add.at(sums, self.past[known], values[known])
         np.add.at(counts, self.past[known], 1.0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # 0 ÷ 0 is the NaN that is meant
-            return sums / counts
-
-    def read(self, path: FloatArray) -> FloatArray:
-        """What a path of ``horizon`` wall steps says of each step of the horizon; further axes are kept."""
-        return path if self.is_even else path[self.ahead]
+        laid = np.full(self.length, np.nan)
+        np.divide(sums, counts, out=laid, where=counts > 0)
+        return laid
 
     def time_of(self, wall: datetime) -> datetime:
         """The time of a wall step of the history; of one that the clock left out, the first step after it."""
@@ -96,23 +96,14 @@ class WallClock:
         return cutoff - behind * self.step
 
 
-def _shifts(zone: tzinfo, start: datetime, count: int, step: timedelta) -> IntArray:
-    """UTC offset at each step, in whole steps; kept, because all series of a document ask alike."""
-    return _kept_shifts(zone, start.astimezone(UTC), count, step)
-
-
 @lru_cache(maxsize=64)
-def _kept_shifts(zone: tzinfo, start: datetime, count: int, step: timedelta) -> IntArray:
-    end = start + (count - 1) * step
-    shifts = np.empty(count, np.int64)
-    begin, offset = 0, _offset(zone, start)
-    for change, after in transitions(zone, start, end):
-        first = min(count, max(0, -(-(change - start) // step)))
-        shifts[begin:first] = round(offset / step)
-        begin, offset = first, after
-    shifts[begin:] = round(offset / step)
-    shifts.setflags(write=False)
-    return shifts
+def _offsets(zone: tzinfo, start: datetime, count: int, step: timedelta) -> FloatArray:
+    """UTC offset at each step in seconds; kept, because all series of a document ask alike."""
+    offsets = np.full(count, _offset(zone, start).total_seconds())
+    for change, after in transitions(zone, start, start + (count - 1) * step):
+        offsets[-(-(change - start) // step) :] = after.total_seconds()
+    offsets.setflags(write=False)
+    return offsets
 
 
 def transitions(zone: tzinfo, start: datetime, end: datetime) -> list[tuple[datetime, timedelta]]:
