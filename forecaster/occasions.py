@@ -43,6 +43,4 @@ def _holidays(spec: ForecastSpec, wanted: Holidays, start: datetime, end: dateti
 
 def _holiday(spec: ForecastSpec, day: date, name: str, weekday: int | None) -> Occasion:
     midnights = [datetime.combine(one, time(), spec.zone).astimezone(UTC) for one in (day, day + _DAY)]
-    return Occasion(
-        name=name, start=midnights[0], end=midnights[1], weekday=weekday, of=day.weekday(), kind=HOLIDAY
-    )
+    return Occasion(name=name, start=midnights[0], end=midnights[1], weekday=weekday, of=day.weekday(), kind=HOLIDAY)
