@@ -60,6 +60,23 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What a forecast stands on.
+
+    Attributes:
+        history_steps: From the first measured step to the last.
+        missing_ratio: Share of these that were not measured.
+        cold_start: Whether the fit knew less than two seasons.
+        level_shift: First step of a new level, while the naive path is served for it; None otherwise.
+    """
+
+    history_steps: int
+    missing_ratio: float
+    cold_start: bool
+    level_shift: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """Demand to come, as seen at ``cutoff``.
 
@@ -81,6 +98,9 @@ class Forecast:
         labels: Of the series, where it comes from a ``Forecast`` document.
         unit: Of the values, as the document writes it; empty where nobody said.
         events: Events and holidays that moved a step of it, in order of their beginning.
+        fitted_at: When the coefficients behind it were fitted; None in forecasts stored before that was told.
+        model_version: Of the forecaster's models; empty in these.
+        quality: What it stands on; None in these.
     """
 
     signal: str
@@ -100,6 +120,9 @@ class Forecast:
     labels: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
     events: tuple[str, ...] = ()
+    fitted_at: datetime | None = None
+    model_version: str = ""
+    quality: Quality | None = None
 
     @property
     def horizon(self) -> int:

@@ -18,6 +18,8 @@ from domain.series import FloatArray, IntArray
 from forecaster.events import Effects, Mark, Occasion, effects, widened
 from forecaster.wall_clock import WallClock
 
+KEPT: Final = 512
+"""Steps of the history that are remembered after the fit; only those read again, or left out at its end, are asked."""
 NEGATIVE: Final = "negative values are known: events are left out, which are factors"
 
 
@@ -86,6 +88,32 @@ class View:
             _clock=clock, _effects=found, _warning=NEGATIVE if marks and negative else "",
         )  # fmt: skip
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether all that is seen, and all that is told for as long as it knows, is as it is without it."""
+        return self._clock.is_even and self._effects is None and not self._warning
+
+    def began(self, wall: datetime) -> datetime:
+        """The time of a step of what is seen."""
+        return self._clock.time_of(wall)
+
+    def trimmed(self) -> View:
+        """The same without the history but for its end: what is kept from one fit to the next."""
+        clock, found = self._clock, self._effects
+        past = clock.past[-KEPT:]
+        dropped = int(past[past >= 0].min())
+        if found is not None:
+            found = replace(
+                found, factors=found.factors[dropped:], doubt=found.doubt[dropped:],
+                moves=tuple(one.earlier(dropped) for one in found.moves),
+                unknown=tuple(one.earlier(dropped) for one in found.unknown),
+            )  # fmt: skip
+        clock = replace(
+            clock, start=clock.start + dropped * clock.step, past=np.where(past < 0, -1, past - dropped),
+            length=clock.length - dropped,
+        )  # fmt: skip
+        return replace(self, values=np.empty(0), _clock=clock, _effects=found)
+
     def taken(self, values: FloatArray, start: datetime) -> FloatArray | None:
         """Steps that came since, as the fit shall see them; None where it must be made anew: the clock has changed.
 
@@ -109,7 +137,6 @@ class View:
         read = replace(
             usual, mean=usual.mean[ahead], values=usual.values[ahead],
             reference=None if usual.reference is None else usual.reference[ahead],
-            history_start=self._clock.time_of(usual.history_start),
         )  # fmt: skip
         return self._moved(read, walls[1:])
 

@@ -80,6 +80,10 @@ class Said:
     first: int
     end: int
 
+    def earlier(self, steps: int) -> Said:
+        """The same word on a grid that begins so many steps later."""
+        return Said(word=self.word, first=self.first - steps, end=self.end - steps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:

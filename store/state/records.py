@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Forecast, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
@@ -129,6 +129,9 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "labels": dict(forecast.labels),
             "unit": forecast.unit,
             "events": list(forecast.events),
+            "fitted_at": None if forecast.fitted_at is None else forecast.fitted_at.isoformat(),
+            "model_version": forecast.model_version,
+            "quality": None if forecast.quality is None else _quality_json(forecast.quality),
         },
     )
 
@@ -155,7 +158,31 @@ def forecast_of(row: ForecastRow) -> Forecast:
         labels=body.get("labels", {}),  # rows of before there were documents have none
         unit=body.get("unit", ""),
         events=tuple(body.get("events", ())),
+        **_told_since(body),
     )
+
+
+def _told_since(body: dict[str, Any]) -> dict[str, Any]:
+    """Fields that rows of before they were told do not have."""
+    fitted_at, quality = body.get("fitted_at"), body.get("quality")
+    return {
+        "fitted_at": None if fitted_at is None else datetime.fromisoformat(fitted_at),
+        "model_version": body.get("model_version", ""),
+        "quality": None if quality is None else _quality_of(quality),
+    }
+
+
+def _quality_json(quality: Quality) -> dict[str, Any]:
+    return {
+        "history_steps": quality.history_steps, "missing_ratio": quality.missing_ratio,
+        "cold_start": quality.cold_start,
+        "level_shift": None if quality.level_shift is None else quality.level_shift.isoformat(),
+    }  # fmt: skip
+
+
+def _quality_of(item: dict[str, Any]) -> Quality:
+    shift = item["level_shift"]
+    return Quality(**{**item, "level_shift": None if shift is None else datetime.fromisoformat(shift)})
 
 
 def _proposal_json(proposal: Proposal) -> dict[str, Any]:
