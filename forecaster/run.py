@@ -33,7 +33,8 @@ from rules import RuleSet
 logger = logging.getLogger(__name__)
 
 REFERENCE_EVERY: Final = timedelta(minutes=15)
-"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal."""
+"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal. A
+document may have hundreds of series, so that only triggers' signals have one."""
 _REFERENCE_SLACK: Final = timedelta(minutes=5)
 """A reference reaches so far beyond horizon and interval, so that it lasts until the next one has come."""
 
@@ -191,7 +192,7 @@ class ForecastLoop:
         self._look_back(state, values, start)
         with self._lock:
             state.status = replace(state.status, in_flight=True, next_due=end + plan.step)
-            refer = state.refers(now)
+            refer = state.refers(now) and not plan.document
         began = time.monotonic()
         self._pool.submit(fit, request).add_done_callback(partial(self._fitted, state, request, began))
         if refer:
