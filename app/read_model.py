@@ -380,9 +380,11 @@ def load_trigger(rule: ScalingRule) -> Trigger | None:
 def forecast_signal(rule: ScalingRule) -> str | None:
     """The signal that forecasts the load; None where the rule asks for none."""
     load = load_trigger(rule)
-    asked = (one for one in rule.spec.triggers if one.forecast is not None and load and one.forecast.of == load.name)
+    if load is None:
+        return None
+    asked = (one for one in rule.spec.triggers if one.forecast is not None and one.forecast.of in (load.name, None))
     trigger = next(asked, None)
-    return None if trigger is None else f"{rule.key}/{trigger.name}"
+    return None if trigger is None else rule.signal(trigger)
 
 
 def load_unit(trigger: Trigger | None) -> str:

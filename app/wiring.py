@@ -47,6 +47,7 @@ from forecaster.challengers import Candidate
 from forecaster.challengers.onnx_model import OnnxModel
 from forecaster.challengers.statistical import Statistical
 from forecaster.dask_pool import DaskPool
+from forecaster.document_series import DocumentSeries
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
@@ -130,6 +131,7 @@ class House:
         self.cluster_fits = self._dask_pool()
         self.forecasts = ForecastLoop(
             range_values=self.queries.history,
+            documents=DocumentSeries(self.queries.histories),
             save=self._keeper.save_forecast,
             pool=self.cluster_fits or self.fits,
             reference_pool=self._references,
