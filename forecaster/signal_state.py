@@ -73,6 +73,7 @@ class SignalState:
         asked: Why it is to be fitted before its time; empty where there is no reason.
         early_from: Not fitted again for such a reason before.
         look_at: When to look for a backfilled history again.
+        keep_at: When to save what was served again; None before that of the time before the restart was read.
         reference_due: When the next reference is made.
         error_kind: Of the last error, so that it is logged once.
     """
@@ -87,6 +88,7 @@ class SignalState:
     asked: str = ""
     early_from: datetime
     look_at: datetime
+    keep_at: datetime | None = None
     reference_due: datetime
     reference_in_flight: bool = False
     reference: Reference | None = None
