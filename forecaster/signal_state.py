@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from domain.forecasts import Forecast
@@ -28,6 +28,7 @@ class SignalStatus:
         last_error: Why the newest attempt saved nothing, or why a newer fit failed; empty when all is well.
         reference_error: Why there is no newer reference; empty when there is no reason to give.
         next_due: When it is forecast again at the earliest.
+        step: Distance of two steps.
         in_flight: True while a fit is under way.
         next_refit: When it is fitted again for its age; None before the first fit.
         refit_reason: Why it was fitted last; empty before the first fit.
@@ -42,6 +43,7 @@ class SignalStatus:
     last_error: str = ""
     reference_error: str = ""
     next_due: datetime
+    step: timedelta
     in_flight: bool = False
     next_refit: datetime | None = None
     refit_reason: str = ""
@@ -101,7 +103,7 @@ class SignalState:
         served = Served(levels=plan.levels, watched=watched, horizon=plan.horizon, step=plan.step)
         shift = LevelShift(season=plan.spec.season, step=plan.step)
         return cls(
-            plan=plan, status=SignalStatus(next_due=now), served=served, shift=shift, reference_due=now,
+            plan=plan, status=SignalStatus(next_due=now, step=plan.step), served=served, shift=shift, reference_due=now,
             begins=begins, early_from=now, look_at=now,
         )  # fmt: skip
 
