@@ -48,6 +48,7 @@ from forecaster.challengers.onnx_model import OnnxModel
 from forecaster.challengers.statistical import Statistical
 from forecaster.dask_pool import DaskPool
 from forecaster.document_series import DocumentSeries
+from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
@@ -137,6 +138,7 @@ class House:
             reference_pool=self._references,
             rules=self.running_rules,
             registry=self.registry,
+            memories=Memories(save=self._keeper.save_memory, load=self._keeper.memory_of),
         )
 
         self._explanations = Explanations(
