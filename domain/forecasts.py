@@ -59,6 +59,21 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependence:
+    """How the errors of one forecast hang together: what a sum over its steps, or the first step past a limit, needs.
+
+    As normal scores, two steps ``k`` apart correlate by ``lasting + (1 − lasting)·echo**k``.
+
+    Attributes:
+        lasting: Share of the error that stays over the whole horizon (ratio, 0 … 1).
+        echo: Correlation of the rest from one step to the next (ratio, 0 … 1).
+    """
+
+    lasting: float
+    echo: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """Demand to come, as seen at ``cutoff``.
 
@@ -77,6 +92,7 @@ class Forecast:
         history_start: Time of the first step behind it.
         fallback_reason: Why a simpler model is served than was asked for; empty when none is.
         generated: True when part of the history was generated (a demo) and not measured.
+        dependence: Of its errors over time, learned in the backtest; None where nothing could be learned.
     """
 
     signal: str
@@ -93,6 +109,7 @@ class Forecast:
     history_start: datetime
     fallback_reason: str = ""
     generated: bool = False
+    dependence: Dependence | None = None
 
     @property
     def horizon(self) -> int:

@@ -15,13 +15,13 @@ from typing import Final, Literal
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy
 from domain.series import FloatArray
 from domain.units import format_duration
-from forecaster import accuracy, ensemble, sparse
+from forecaster import accuracy, ensemble, paths, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
-from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band
+from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band, walk_of
 from forecaster.guard import objection
 from forecaster.history import History
 from forecaster.models import COMPETING, holt_winters
@@ -77,6 +77,7 @@ class _Served:
     values: FloatArray
     backtest: Backtest | None
     fallback_reason: str
+    dependence: Dependence | None = None
 
 
 def fit(request: FitRequest) -> Forecast:
@@ -95,7 +96,7 @@ def fit(request: FitRequest) -> Forecast:
         signal=request.signal, model=served.model, made_at=request.made_at, cutoff=history.cutoff, step=request.step,
         season=request.season, mean=served.mean, quantiles=request.quantiles, values=served.values,
         reference=_reference_or_none(history, request), backtest=served.backtest, history_start=history.start,
-        fallback_reason=served.fallback_reason, generated=request.generated,
+        fallback_reason=served.fallback_reason, generated=request.generated, dependence=served.dependence,
     )  # fmt: skip
 
 
@@ -150,13 +151,17 @@ def _best(history: History, request: FitRequest) -> _Served:
     for model in _ranked(wape, request.model):
         mean, values = _forecast(model, history, past, request)
         if (doubt := objection(mean, values, history)) is None:
+            band = _past_band(past, model, request.quantiles)
             found = Backtest(
                 wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
                 wape_by_model=wape,
-                by_horizon=_by_horizon(past, model, history, request, _past_band(past, model, request.quantiles)),
+                by_horizon=_by_horizon(past, model, history, request, band),
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
-            return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
+            together = paths.learned(past.origins, past.actuals, band, request.quantiles)
+            return _Served(
+                model=model, mean=mean, values=values, backtest=found, fallback_reason=reason, dependence=together
+            )
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
 
@@ -178,6 +183,7 @@ def _empirical(history: History, request: FitRequest) -> _Served:
     return _Served(
         model=sparse.NAME, mean=made[:, levels.index(0.5)], values=made[:, asked], backtest=found,
         fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros",
+        dependence=paths.learned(past.origins, past.actuals, bands[..., asked], request.quantiles),
     )  # fmt: skip
 
 
@@ -214,7 +220,7 @@ def _forecast(model: str, history: History, past: Replay, request: FitRequest) -
     paths = COMPETING[model]
     mean = paths(history.values, origin, season_length=history.season_length, horizon=request.horizon)[0]
     mean = _floored(mean, history)
-    calibration = calibrate(past.actuals, past.points[model], request.quantiles)
+    calibration = calibrate(past.actuals, past.points[model], request.quantiles, walk=walk_of(past, model))
     return mean, _floored(calibration.band(mean), history)
 
 

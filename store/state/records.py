@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
@@ -126,6 +126,7 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "history_start": forecast.history_start.isoformat(),
             "fallback_reason": forecast.fallback_reason,
             "generated": forecast.generated,
+            "dependence": _dependence_json(forecast.dependence),
         },
     )
 
@@ -149,7 +150,16 @@ def forecast_of(row: ForecastRow) -> Forecast:
         history_start=datetime.fromisoformat(body["history_start"]),
         fallback_reason=body["fallback_reason"],
         generated=body["generated"],
+        dependence=_dependence_of(body.get("dependence")),  # rows of before it was learned have none
     )
+
+
+def _dependence_json(dependence: Dependence | None) -> list[float] | None:
+    return None if dependence is None else [float(dependence.lasting), float(dependence.echo)]
+
+
+def _dependence_of(item: list[float] | None) -> Dependence | None:
+    return None if item is None else Dependence(lasting=item[0], echo=item[1])
 
 
 def _proposal_json(proposal: Proposal) -> dict[str, Any]:
