@@ -58,6 +58,10 @@ class Lengths:
         """Steps that must lie before ``t``: as many whole seasons as the horizon begins, and the smoothing."""
         return self.back(ahead) + SMOOTH + AROUND
 
+    def lookback(self, ahead: int) -> int:
+        """Steps before ``t`` that any feature reads: the profile of the oldest like, smoothed."""
+        return self.back(ahead) + (DAYS - 1) * self.season + SMOOTH + AROUND
+
     def back(self, ahead: int) -> int:
         """The whole seasons between the step asked about and its newest known like."""
         return -(-ahead // self.season) * self.season

@@ -8,7 +8,7 @@ and never competes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
@@ -33,3 +33,7 @@ COMPETING: Mapping[str, Paths] = MappingProxyType(
     }  # fmt: skip
 )
 """Simplest first: of two that err alike the simpler is served."""
+FITTED: Mapping[str, Callable[[FloatArray, int], fourier_ar.FourierAr | drift.Drift]] = MappingProxyType(
+    {"drift": drift.fit, "fourier_ar": fourier_ar.fit}
+)
+"""Those that keep coefficients of the whole history, from values and season length, to be carried forward."""

@@ -8,6 +8,7 @@ old level, and it carries on beyond the history.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,14 +40,39 @@ def paths(values: FloatArray, origins: IntArray, *, season_length: int, horizon:
     return np.concatenate([_stretch(values, stretch, season_length, horizon) for stretch in stretches])
 
 
+def fit(values: FloatArray, season_length: int) -> Drift:
+    """Slope and shape of one history without gaps, to be carried forward step by step."""
+    slope = rate(values, season_length)
+    return Drift(slope=slope, shape=_shape(values, slope, season_length))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """What a fit found.
+
+    Attributes:
+        slope: Growth per step.
+        shape: What a step's place in the season adds, indexed by its number since the fit's first modulo the length.
+    """
+
+    slope: float
+    shape: FloatArray
+
+    def path(self, newest: FloatArray, t: int, horizon: int) -> FloatArray:
+        """Point forecast of the steps from ``t`` on, counted from the fit's first; ``newest`` ends before ``t``."""
+        made: FloatArray = self.paths(newest[-1:], np.array([t]), horizon)[0]
+        return made
+
+    def paths(self, last: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
+        """The same from the last value known at each origin, shape ``(len(origins), horizon)``."""
+        ahead, at, period = np.arange(1, horizon + 1), origins[:, None] - 1, len(self.shape)
+        moved = self.shape[(at + ahead) % period] - self.shape[at % period]
+        made: FloatArray = last[:, None] + self.slope * ahead + moved
+        return made
+
+
 def _stretch(values: FloatArray, origins: IntArray, season_length: int, horizon: int) -> FloatArray:
-    known = values[: int(origins[0])]
-    slope = rate(known, season_length)
-    shape = _shape(known, slope, season_length)
-    ahead = np.arange(1, horizon + 1)
-    last = origins[:, None] - 1
-    moved: FloatArray = shape[(last + ahead) % len(shape)] - shape[last % len(shape)]
-    return values[last] + slope * ahead + moved
+    return fit(values[: int(origins[0])], season_length).paths(values[origins - 1], origins, horizon)
 
 
 def rate(known: FloatArray, season_length: int) -> float:
