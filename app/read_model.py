@@ -281,8 +281,8 @@ class ReadModel:
     def _forecast(self, *, session_shelf: ForecastShelf, rule: ScalingRule) -> Forecast | None:
         load = load_trigger(rule)
         for trigger in rule.spec.triggers:
-            if trigger.forecast is not None and load is not None and trigger.forecast.of == load.name:
-                return session_shelf.latest(f"{rule.key}/{trigger.name}")
+            if trigger.forecast is not None and load is not None and trigger.forecast.of in (load.name, None):
+                return session_shelf.latest(rule.signal(trigger))
         return None
 
     def _rule_of(self, namespace: str, name: str) -> ScalingRule | None:

@@ -21,6 +21,7 @@ from domain.series import FloatArray
 from forecaster import accuracy, ensemble, paths, serving, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
+from forecaster.calendar import Calendar
 from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band, walk_of
 from forecaster.fitted import SEASONS_NEEDED, Fitted
 from forecaster.guard import objection
@@ -52,6 +53,7 @@ class FitRequest:
         model: The model to serve; ``auto`` takes the engine's median, unless another errs clearly less in the backtest.
         made_at: Now, as the caller sees it.
         generated: True when part of the history was generated and not measured.
+        calendar: What is known about days, for ``forecaster.dated``; the functions here do not look at it.
         with_reference: Also fit Holt-Winters; imports statsmodels (190 MB), so only in a worker that ends.
     """
 
@@ -65,6 +67,7 @@ class FitRequest:
     model: Literal["auto", "seasonal_naive", "fourier_ar"] = "auto"
     made_at: datetime
     generated: bool = False
+    calendar: Calendar | None = None
     with_reference: bool = False
 
 

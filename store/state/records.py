@@ -126,6 +126,9 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "history_start": forecast.history_start.isoformat(),
             "fallback_reason": forecast.fallback_reason,
             "generated": forecast.generated,
+            "labels": dict(forecast.labels),
+            "unit": forecast.unit,
+            "events": list(forecast.events),
             "fitted_at": None if forecast.fitted_at is None else forecast.fitted_at.isoformat(),
             "model_version": forecast.model_version,
             "quality": None if forecast.quality is None else _quality_json(forecast.quality),
@@ -153,6 +156,9 @@ def forecast_of(row: ForecastRow) -> Forecast:
         history_start=datetime.fromisoformat(body["history_start"]),
         fallback_reason=body["fallback_reason"],
         generated=body["generated"],
+        labels=body.get("labels", {}),  # rows of before there were documents have none
+        unit=body.get("unit", ""),
+        events=tuple(body.get("events", ())),
         **_told_since(body),
     )
 
