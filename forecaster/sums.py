@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,6 +20,7 @@ from forecaster import paths
 from forecaster.capacity import Reach, reach
 
 LEVELS: Final = (0.1, 0.5, 0.9)
+Over = Literal["hour", "day", "week", "month"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +96,26 @@ def exhausted(
     return reach(inside, times, limit, now=so_far, levels=levels)
 
 
-def month(instant: datetime, timezone: str = "UTC") -> tuple[datetime, datetime]:
-    """The calendar month around ``instant`` in a time zone, as instants; 28 to 31 days and an hour's shift."""
+def window(over: Over, instant: datetime, timezone: str = "UTC") -> tuple[datetime, datetime]:
+    """The calendar hour, day, week (from Monday) or month around ``instant`` in a time zone, as instants in UTC.
+
+    A day may have 23 or 25 hours, a month an hour more or less than its days.
+    """
     zone = ZoneInfo(timezone)
-    first = instant.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    after = (first + timedelta(days=32)).replace(day=1)
-    return first.astimezone(instant.tzinfo), after.astimezone(instant.tzinfo)
+    first = instant.astimezone(zone).replace(minute=0, second=0, microsecond=0)
+    if over == "hour":
+        hour = first.astimezone(UTC)
+        return hour, hour + timedelta(hours=1)
+    first = first.replace(hour=0, fold=0)
+    if over == "day":
+        after = first + timedelta(days=1)
+    elif over == "week":
+        first -= timedelta(days=first.weekday())
+        after = first + timedelta(days=7)
+    else:
+        first = first.replace(day=1)
+        after = (first + timedelta(days=32)).replace(day=1)
+    return first.astimezone(UTC), after.astimezone(UTC)
 
 
 def step_times(forecast: Forecast) -> list[datetime]:

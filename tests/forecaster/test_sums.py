@@ -98,4 +98,14 @@ def test_what_is_spent_is_spent() -> None:
 def test_a_month_is_the_calendars_in_its_zone(instant: str, zone: str, start: str, end: str) -> None:
     at, first, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (instant, start, end))
 
-    assert sums.month(at, zone) == (first, last)
+    assert sums.window("month", at, zone) == (first, last)
+
+
+def test_shorter_windows_are_the_calendars_too() -> None:
+    at = datetime(2026, 10, 25, 10, 40, tzinfo=UTC)  # a Sunday of 25 hours in Paris
+
+    assert sums.window("hour", at, "Europe/Paris") == (at.replace(minute=0), at.replace(hour=11, minute=0))
+    start, end = sums.window("day", at, "Europe/Paris")
+    assert (start, end - start) == (datetime(2026, 10, 24, 22, tzinfo=UTC), timedelta(hours=25))
+    start, end = sums.window("week", at, "Europe/Paris")
+    assert (start, end) == (datetime(2026, 10, 18, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
