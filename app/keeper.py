@@ -98,5 +98,8 @@ class Keeper:
         with self._state.transaction() as session:
             gone = DecisionLedger(session).forget_before(now - self._retention.decisions)
             ForecastShelf(session).forget_before(now - self._retention.forecasts)
+        with self._lock:  # read again when asked for
+            old = now - self._retention.forecasts
+            self._newest = {signal: one for signal, one in self._newest.items() if one is None or one.made_at >= old}
         if gone:
             log.info("old decisions forgotten", extra={"decisions": gone})

@@ -41,6 +41,7 @@ from domain.clock import Clock
 from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
+from forecaster.document_series import DocumentSeries
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
 from rules import RuleSet, RulesFolder
@@ -120,6 +121,7 @@ class House:
         self.fits, self._references = FitPool(1), OneShotPool()
         self.forecasts = ForecastLoop(
             range_values=self.queries.history,
+            documents=DocumentSeries(self.queries.histories),
             save=self._keeper.save_forecast,
             pool=self.fits,
             reference_pool=self._references,

@@ -40,6 +40,14 @@ class RangeSeries(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong with a document as a whole, and when it is read again at the latest."""
+
+    said: str
+    next_due: datetime
+
+
 @dataclass(slots=True, kw_only=True)
 class _Found:
     """What one document yielded last.
@@ -83,9 +91,13 @@ class DocumentSeries:
         self._found = {one.key: self._look(one, asked, now) for one in rules.forecasts}
         return [plan for found in self._found.values() for plan in found.plans]
 
-    def troubles(self) -> dict[str, str]:
+    def troubles(self) -> dict[str, Trouble]:
         """What is wrong with documents as a whole, by key."""
-        return {key: found.trouble for key, found in self._found.items() if found.trouble}
+        return {
+            key: Trouble(said=one.trouble, next_due=one.at + one.document.spec.effective_step)
+            for key, one in self._found.items()
+            if one.trouble
+        }
 
     def history(self, plan: Plan, start: datetime, end: datetime) -> tuple[FloatArray, bool]:
         """One value per step of one series, NaN where there is none; asked again at one tick it reads no more."""
@@ -106,7 +118,7 @@ class DocumentSeries:
         mine = {signal: levels for signal, levels in asked.items() if signal.startswith(document.key)}
         before = self._found.get(document.key)
         known = before is not None and (before.document, before.asked) == (document, mine)
-        if before is not None and known and before.at == end and not before.trouble:
+        if before is not None and known and before.at == end and before.plans:
             return before
         found = _Found(document=document, asked=mine, at=end)
         try:

@@ -21,7 +21,9 @@ from prometheus_client import CollectorRegistry
 from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.series import FloatArray
-from forecaster.fit import FitRequest, fit, reference
+from forecaster.dated import fit, reference
+from forecaster.document_series import DocumentSeries
+from forecaster.fit import FitRequest
 from forecaster.level_shift import LevelShift
 from forecaster.metrics import ForecasterMetrics
 from forecaster.plan import Plan, plans
@@ -31,9 +33,8 @@ from rules import RuleSet
 logger = logging.getLogger(__name__)
 
 REFERENCE_EVERY: Final = timedelta(minutes=15)
-"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal."""
-WATCHED: Final = 0.95
-"""The quantile whose coverage is watched beside the one that the trigger asks for."""
+"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal. A
+document may have hundreds of series, so that only triggers' signals have one."""
 _REFERENCE_SLACK: Final = timedelta(minutes=5)
 """A reference reaches so far beyond horizon and interval, so that it lasts until the next one has come."""
 
@@ -99,8 +100,7 @@ class _State:
 
     @classmethod
     def new(cls, plan: Plan, now: datetime) -> _State:
-        watched = sorted({WATCHED, plan.spec.quantile})
-        served = Served(levels=plan.levels, watched=watched, horizon=plan.horizon, step=plan.step)
+        served = Served(levels=plan.levels, watched=plan.watched, horizon=plan.horizon, step=plan.step)
         shift = LevelShift(season=plan.spec.season, step=plan.step)
         return cls(plan=plan, status=SignalStatus(next_due=now), served=served, shift=shift, reference_due=now)
 
@@ -129,6 +129,7 @@ class ForecastLoop:
         reference_pool: Executor,
         rules: Callable[[], RuleSet],
         registry: CollectorRegistry,
+        documents: DocumentSeries | None = None,
         reference_every: timedelta = REFERENCE_EVERY,
     ) -> None:
         """Take the collaborators; nothing runs before the first ``tick``.
@@ -140,9 +141,10 @@ class ForecastLoop:
             reference_pool: Runs references; its workers end after each, because statsmodels stays in memory.
             rules: The running set.
             registry: For the loop's own metrics.
+            documents: Reads the series of ``Forecast`` documents; without it these are passed over.
             reference_every: How often a reference is made anew.
         """
-        self._range_values, self._save, self._rules = range_values, save, rules
+        self._range_values, self._save, self._rules, self._documents = range_values, save, rules, documents
         self._pool, self._reference_pool, self._reference_every = pool, reference_pool, reference_every
         self._metrics = ForecasterMetrics(registry)
         self._states: dict[str, _State] = {}
@@ -162,16 +164,21 @@ class ForecastLoop:
                 self._failed(state, error, retry_at=now)
 
     def status(self) -> Mapping[str, SignalStatus]:
-        """By signal."""
+        """By signal; of a document that could not be read, or not wholly, by its key."""
+        troubles = self._documents.troubles() if self._documents is not None else {}
+        found = {key: SignalStatus(last_error=one.said, next_due=one.next_due) for key, one in troubles.items()}
         with self._lock:
-            return {signal: state.status for signal, state in self._states.items()}
+            return found | {signal: state.status for signal, state in self._states.items()}
 
     def _due(self, now: datetime) -> list[_State]:
         """Take over the rules as they are now; the signals to fit. A signal whose rule changed begins anew."""
-        wanted = plans(self._rules().rules)
+        rules = self._rules()
+        wanted = {plan.signal: plan for plan in plans(rules.rules)}
+        if self._documents is not None:
+            wanted |= {plan.signal: plan for plan in self._documents.plans(rules, now)}
         with self._lock:
-            known = {signal: state for signal, state in self._states.items() if state.plan in wanted}
-            self._states = {plan.signal: known.get(plan.signal) or _State.new(plan, now) for plan in wanted}
+            known = {signal: state for signal, state in self._states.items() if state.plan == wanted.get(signal)}
+            self._states = {signal: known.get(signal) or _State.new(plan, now) for signal, plan in wanted.items()}
             states = list(self._states.values())
             return [state for state in states if state.status.next_due <= now and not state.status.in_flight]
 
@@ -180,16 +187,21 @@ class ForecastLoop:
         plan = state.plan
         end = plan.cutoff(now)
         start = plan.history_start(end)
-        values, generated = self._range_values(plan.expr, start, end, plan.step)
+        values, generated = self._history(plan, start, end)
         request = plan.request(values, start=start, made_at=now, generated=generated)
         self._look_back(state, values, start)
         with self._lock:
             state.status = replace(state.status, in_flight=True, next_due=end + plan.step)
-            refer = state.refers(now)
+            refer = state.refers(now) and not plan.document
         began = time.monotonic()
         self._pool.submit(fit, request).add_done_callback(partial(self._fitted, state, request, began))
         if refer:
             self._refer(state, request)
+
+    def _history(self, plan: Plan, start: datetime, end: datetime) -> tuple[FloatArray, bool]:
+        if plan.document and self._documents is not None:
+            return self._documents.history(plan, start, end)
+        return self._range_values(plan.expr, start, end, plan.step)
 
     def _look_back(self, state: _State, values: FloatArray, start: datetime) -> None:
         """Hold what was served against what came."""
@@ -217,7 +229,9 @@ class ForecastLoop:
             forecast = state.shift.answer(usual, request.values)
             with self._lock:
                 wanted = self._states.get(state.plan.signal) is state
-                forecast = replace(forecast, reference=state.reference_for(forecast))
+                forecast = replace(
+                    forecast, reference=state.reference_for(forecast), labels=state.plan.labels, unit=state.plan.unit
+                )
             if wanted:
                 self._save(forecast)
                 state.served.remember(fitted, forecast)

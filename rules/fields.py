@@ -227,6 +227,12 @@ def _label_value(value: str) -> str:
     return value
 
 
+def _word(value: str) -> str:
+    if not _QUALIFIED.fullmatch(value):
+        raise ValueError(f"expected a name of letters, digits, -, _ and ., at most 63 characters; {found(value)}")
+    return value
+
+
 def _currency(value: str) -> str:
     if not re.fullmatch("[A-Z]{3}", value):
         raise ValueError(f"expected an ISO 4217 code such as USD or EUR; {found(value)}")
@@ -271,6 +277,7 @@ DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
 RuleKey = Annotated[Text, AfterValidator(_rule_key)]
 LabelKey = Annotated[Text, AfterValidator(_label_key)]
 LabelValue = Annotated[Text, AfterValidator(_label_value)]
+Word = Annotated[Text, AfterValidator(_word)]
 CurrencyCode = Annotated[Text, AfterValidator(_currency)]
 Change = Annotated[float, BeforeValidator(_change), _AS_CHANGE]
 Day = Annotated[date, BeforeValidator(_day)]

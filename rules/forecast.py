@@ -26,6 +26,7 @@ from rules.fields import (
     Text,
     TimeZone,
     WholeNumber,
+    Word,
 )
 
 MAX_HISTORY_STEPS: Final = 200_000
@@ -122,9 +123,12 @@ class Event(Strict):
 
 
 class CapacityLimit(Strict):
-    """What the forecast must not reach: a number, or what a query yields (see ``checks``)."""
+    """What the forecast must not reach: a number, or what a query yields (see ``checks``).
 
-    name: DnsLabel
+    A query yields one value for all series, or one for each with the series' labels.
+    """
+
+    name: Word
     value: PositiveQuantity | None = None
     query: Query | None = None
 

@@ -17,7 +17,9 @@ SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
 AUTUMN = datetime(2026, 10, 25, 1, tzinfo=UTC)
 STEP = timedelta(minutes=30)
 ZONES = st.sampled_from([PARIS, SYDNEY, LORD_HOWE, KOLKATA, ZoneInfo("America/St_Johns"), ZoneInfo("UTC")])
-STARTS = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
+STARTS = st.integers(0, 4 * 365 * 24 * 12).map(
+    lambda steps: datetime(2024, 1, 1, tzinfo=UTC) + steps * timedelta(minutes=5)
+)
 
 
 def clock(start: datetime, *, zone: ZoneInfo = PARIS, steps: int = 96, horizon: int = 48) -> WallClock:
