@@ -149,7 +149,7 @@ def _add_sum(api: APIRouter, questions: ForecastQuestions, clock: Clock) -> None
         forecast = questions.forecast(signal)
         wanted = questions.document(signal)
         told = wanted.spec.sum if wanted is not None else None
-        zone = timezone or (told.timezone if told else None) or "UTC"
+        zone = timezone or (told and told.timezone) or (wanted and wanted.spec.timezone) or "UTC"
         first, last = _stretch(start, end, over or (told.over if told else "month"), zone, clock.now())
         unit = _duration(per) if per else questions.per(signal)
         measured = questions.measured(forecast, first, unit)

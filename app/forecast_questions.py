@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.queries import Queries
 from domain.errors import NoDataError
-from domain.forecasts import Forecast
+from domain.forecasts import Forecast, signal_name
 from domain.series import FloatArray
 from forecaster.capacity import demand_at_most
 from forecaster.plan import Plan, plan_of, plans
@@ -81,7 +81,7 @@ class ForecastQuestions:
         document = self.document(forecast.signal)
         if document is not None:
             given = document.spec.capacity.limits if document.spec.capacity is not None else ()
-            return {one.name: self._limit(one, now) for one in given}
+            return {one.name: self._limit(one, document.key, forecast.signal, now) for one in given}
         for rule in self._rules().rules:
             for trigger in rule.spec.triggers:
                 if trigger.forecast is None or rule.signal(trigger) != forecast.signal or trigger.forecast.of is None:
@@ -97,13 +97,16 @@ class ForecastQuestions:
         unit = document.spec.unit if document is not None else ""
         return next((per for end, per in _PER.items() if unit.endswith(end)), None)
 
-    def _limit(self, limit: CapacityLimit, now: datetime) -> float:
-        if limit.value is not None:
-            return float(limit.value)
+    def _limit(self, limit: CapacityLimit, key: str, signal: str, now: datetime) -> float:
+        """Its value, or what its query yields: one number for all series, or one with the labels of the signal."""
+        if limit.query is None:
+            return float("nan") if limit.value is None else float(limit.value)
         try:
-            return self._queries.signal(limit.query.expr, now).value if limit.query is not None else float("nan")
+            return self._queries.signal(limit.query.expr, now).value
         except NoDataError:
-            return float("nan")
+            found = self._queries.instant(limit.query.expr, now)
+            named = {signal_name(key, dict(labels)): value for labels, value in found.items()}
+            return named.get(signal, float("nan"))
 
     def _line(self, forecast: Forecast, start: datetime) -> FloatArray | None:
         plan = self._plan(forecast.signal)
@@ -113,8 +116,7 @@ class ForecastQuestions:
         if not plan.document:
             return next(iter(rows.values()), None) if len(rows) == 1 else None
         for labels, values in rows.items():
-            document = self.document(forecast.signal)
-            if document is not None and plan_of(document, dict(labels)).signal == forecast.signal:
+            if signal_name(plan.document, dict(labels)) == forecast.signal:
                 return values
         return None
 
