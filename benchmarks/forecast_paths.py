@@ -42,8 +42,8 @@ INDEPENDENT: Final = Dependence(lasting=0.0, echo=0.0)
 COMONOTONE: Final = Dependence(lasting=1.0, echo=0.0)
 FAMILIES: Final = {"ec2": "nab_ec2_cpu_", "tweets": "nab_Twitter_volume_"}
 KINDS: Final = ("linear", "cleanup", "sawtooth", "deletions", "bending")
-GROUP_ORIGINS: Final = 40
-WARM_UP: Final = 10
+GROUP_ORIGINS: Final = 24
+WARM_UP: Final = 6
 """Origins before the first sum of a group is judged."""
 GROWING: Final = 40
 """Series of each kind of growth."""
