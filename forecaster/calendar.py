@@ -128,6 +128,15 @@ class View:
             return None
         return values if self._effects is None else values / self._effects.factors[walls]
 
+    def measured(self, seen: FloatArray, cutoff: datetime) -> FloatArray:
+        """The last steps that were seen, as they were measured; those before what is kept stay as they were seen."""
+        if self._effects is None:
+            return seen
+        end = int(self._clock.indices[self._position(cutoff)]) + 1
+        factors = self._effects.factors[max(end - len(seen), 0) : end]
+        known: FloatArray = seen * np.concatenate([np.ones(len(seen) - len(factors)), factors])
+        return known
+
     def told(self, usual: Forecast) -> Forecast | None:
         """A forecast of what the fit saw, as the forecast of the signal; None where it must be made anew."""
         walls = self._walls(usual.cutoff)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 import numpy as np
 
@@ -45,6 +46,21 @@ class Dated:
         return self.usual.fitted_at
 
     @property
+    def fallback_reason(self) -> str:
+        """Why a simpler model is served than was asked for; empty when none is."""
+        return self.usual.fallback_reason
+
+    @property
+    def known(self) -> FloatArray:
+        """The newest steps as they were measured, NaN where nothing was."""
+        return self.view.measured(self.usual.known, self.usual.cutoff)
+
+    @property
+    def floor(self) -> float | None:
+        """No forecast goes below this."""
+        return self.usual.floor
+
+    @property
     def outgrown(self) -> str:
         """Why it should be fitted again although no time has passed; empty when there is no reason."""
         return self.usual.outgrown
@@ -62,12 +78,16 @@ class Dated:
         return told
 
 
+Kept: TypeAlias = Fitted | Dated
+"""A fitted signal, with a calendar around it or without."""
+
+
 def fit(request: FitRequest) -> Forecast:
     """Forecast one signal once; raises as ``forecaster.fit.fit`` does."""
     return fit_signal(request).forecast(request.made_at)
 
 
-def fit_signal(request: FitRequest) -> Fitted | Dated:
+def fit_signal(request: FitRequest) -> Kept:
     """Fit one signal, to be carried forward step by step; raises as ``forecaster.fit.fit_signal`` does."""
     view = _view(request)
     if view is None or view.changes_nothing:

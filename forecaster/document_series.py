@@ -87,9 +87,12 @@ class DocumentSeries:
     def plans(self, rules: RuleSet, now: datetime) -> list[Plan]:
         """One plan per living series of every document, as of the newest complete step of each."""
         asked = asked_quantiles(rules.rules)
-        self._reads = {}
         self._found = {one.key: self._look(one, asked, now) for one in rules.forecasts}
         return [plan for found in self._found.values() for plan in found.plans]
+
+    def forget_answers(self) -> None:
+        """Let go of the histories that were read: a tick is over."""
+        self._reads = {}
 
     def troubles(self) -> dict[str, Trouble]:
         """What is wrong with documents as a whole, by key."""

@@ -139,7 +139,7 @@ def effects(values: FloatArray, marks: Sequence[Mark], *, season: int, day: int,
 def widened(
     values: FloatArray, middle: FloatArray, levels: Sequence[float], factors: FloatArray, doubt: FloatArray
 ) -> FloatArray:
-    """Quantiles with what is to come, as much wider as the factors are in doubt.
+    """Quantiles with what is to come, never below 0, as much wider as the factors are in doubt.
 
     Args:
         values: Of the usual forecast, shape ``(horizon, levels)``.
@@ -156,7 +156,7 @@ def widened(
     normal = np.array([NormalDist().inv_cdf(level) for level in levels])
     own, beside = moved - centre, centre * np.expm1(doubt[:, None] * normal)
     both = np.where(own * normal >= 0, np.sign(normal) * np.hypot(own, beside), own + beside)
-    wider = np.sort(centre + np.where(normal == 0, own, both), axis=1)
+    wider = np.sort(np.maximum(centre + np.where(normal == 0, own, both), 0.0), axis=1)
     return np.where(doubt[:, None] > 0, wider, moved)
 
 

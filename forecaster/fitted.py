@@ -79,6 +79,16 @@ class Fitted:
         return self.cutoff - (READ_AGAIN - 1) * self.step
 
     @property
+    def known(self) -> FloatArray:
+        """The newest steps as they were measured, NaN where nothing was."""
+        return self.recent.known
+
+    @property
+    def floor(self) -> float | None:
+        """No forecast goes below this: 0 where the signal never did, None where negative values are known."""
+        return self.recent.floor
+
+    @property
     def outgrown(self) -> str:
         """Why it should be fitted again although no time has passed; empty when there is no reason."""
         if isinstance(self.serving, Constant) and self.recent.highest > self.recent.lowest:
