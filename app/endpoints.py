@@ -10,9 +10,10 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import explanation_views
+from app import explanation_views, forecast_endpoints
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
+from app.forecast_questions import ForecastQuestions
 from app.read_model import ReadModel
 from app.spending import Spending
 from app.views import (
@@ -61,6 +62,7 @@ class Sources:
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
     explanations: Explanations
     challenges: Callable[[str], Sequence[Challenge]]
+    questions: ForecastQuestions
     status: Callable[[], StatusView]
     clock: Clock
 
@@ -70,6 +72,7 @@ def router(sources: Sources) -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses=ERROR_RESPONSES)
     for add in (_add_services_and_rules, _add_decisions, _add_forecasts_and_signals, _add_traces, _add_overviews):
         add(api, sources)
+    api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     return api
 
 

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from app import api, local_processes, self_metrics
 from app.endpoints import Sources
 from app.explanations import Explanations
+from app.forecast_questions import ForecastQuestions
 from app.keeper import Keeper
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
@@ -185,7 +186,9 @@ class House:
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
             spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
-            explanations=self._explanations, challenges=self._challenges.of, status=self.status.full, clock=self._clock,
+            explanations=self._explanations, challenges=self._challenges.of,
+            questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
+            status=self.status.full, clock=self._clock,
         )  # fmt: skip
         application = api.build(
             sources=sources,

@@ -61,6 +61,21 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependence:
+    """How the errors of one forecast hang together: what a sum over its steps, or the first step past a limit, needs.
+
+    As normal scores, two steps ``k`` apart correlate by ``lasting + (1 − lasting)·echo**k``.
+
+    Attributes:
+        lasting: Share of the error that stays over the whole horizon (ratio, 0 … 1).
+        echo: Correlation of the rest from one step to the next (ratio, 0 … 1).
+    """
+
+    lasting: float
+    echo: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """What a forecast stands on.
 
@@ -102,6 +117,7 @@ class Forecast:
         fitted_at: When the coefficients behind it were fitted; None in forecasts stored before that was told.
         model_version: Of the forecaster's models; empty in these.
         quality: What it stands on; None in these.
+        dependence: Of its errors over time, learned in the backtest; None where nothing could be learned.
     """
 
     signal: str
@@ -124,6 +140,7 @@ class Forecast:
     fitted_at: datetime | None = None
     model_version: str = ""
     quality: Quality | None = None
+    dependence: Dependence | None = None
 
     @property
     def horizon(self) -> int:

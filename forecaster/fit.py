@@ -16,17 +16,17 @@ from typing import Final, Literal
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy
 from domain.series import FloatArray
-from forecaster import accuracy, ensemble, serving, sparse
+from forecaster import accuracy, ensemble, paths, serving, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
 from forecaster.calendar import Calendar
-from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band
+from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band, walk_of
 from forecaster.fitted import SEASONS_NEEDED, Fitted
 from forecaster.guard import objection
 from forecaster.history import History
-from forecaster.models import COMPETING, fourier_ar, holt_winters, seasonal_naive
+from forecaster.models import COMPETING, FITTED, holt_winters, seasonal_naive
 from forecaster.recent import Recent
 from forecaster.serving import Banded, Constant, Empirical, Median, Serving
 
@@ -88,6 +88,7 @@ class _Chosen:
     backtest: Backtest | None
     fallback_reason: str
     spare: Banded | None = None
+    dependence: Dependence | None = None
 
 
 def fit(request: FitRequest) -> Forecast:
@@ -113,7 +114,7 @@ def fit_signal(request: FitRequest) -> Fitted:
         recent=Recent.of(history, _seasons_kept(chosen.serving)), cutoff=history.cutoff, history_start=history.start,
         step=request.step, season=request.season, horizon=request.horizon, quantiles=request.quantiles,
         fitted_at=request.made_at, fitted_steps=len(history.values), backtest=chosen.backtest,
-        fallback_reason=chosen.fallback_reason, generated=request.generated,
+        fallback_reason=chosen.fallback_reason, generated=request.generated, dependence=chosen.dependence,
     )  # fmt: skip
 
 
@@ -173,14 +174,18 @@ def _best(history: History, request: FitRequest) -> _Chosen:
         kept = _kept(model, history, past, request)
         made = kept.made(Recent.of(history, _seasons_kept(kept)), request.horizon, request.quantiles)
         if (doubt := objection(made.mean, made.values, history)) is None:
+            band = _past_band(past, model, request.quantiles)
             found = Backtest(
                 wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
                 wape_by_model=wape,
-                by_horizon=_by_horizon(past, model, history, request, _past_band(past, model, request.quantiles)),
+                by_horizon=_by_horizon(past, model, history, request, band),
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
             spare = _banded("naive", past, request) if "naive" in past.points else None
-            return _Chosen(model=model, serving=kept, backtest=found, fallback_reason=reason, spare=spare)
+            return _Chosen(
+                model=model, serving=kept, backtest=found, fallback_reason=reason, spare=spare,
+                dependence=paths.learned(past.origins, past.actuals, band, request.quantiles),
+            )  # fmt: skip
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
 
@@ -201,6 +206,7 @@ def _empirical(history: History, request: FitRequest) -> _Chosen:
     return _Chosen(
         model=sparse.NAME, serving=Empirical(levels=levels), backtest=found,
         fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros",
+        dependence=paths.learned(past.origins, past.actuals, bands[..., asked], request.quantiles),
     )  # fmt: skip
 
 
@@ -234,13 +240,14 @@ def _kept(model: str, history: History, past: Replay, request: FitRequest) -> Se
         state.trim()
         return Median(state=state)
     banded = _banded(model, past, request)
-    if model == "fourier_ar":
-        return replace(banded, point=fourier_ar.fit(history.values, history.season_length))
+    if model in FITTED:
+        return replace(banded, point=FITTED[model](history.values, history.season_length))
     return banded
 
 
 def _banded(model: str, past: Replay, request: FitRequest) -> Banded:
-    return Banded(point=model, calibration=calibrate(past.actuals, past.points[model], request.quantiles))
+    calibration = calibrate(past.actuals, past.points[model], request.quantiles, walk=walk_of(past, model))
+    return Banded(point=model, calibration=calibration)
 
 
 def _coverage(past: Replay, model: str, levels: tuple[float, ...]) -> Mapping[float, float]:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from domain.errors import FitFailedError
-from domain.forecasts import Backtest, Forecast, Quality
+from domain.forecasts import Backtest, Dependence, Forecast, Quality
 from domain.series import FloatArray
 from domain.units import format_duration
 from forecaster.guard import beyond
@@ -52,6 +52,7 @@ class Fitted:
         backtest: What the fit found.
         fallback_reason: Why a simpler model is served than was asked for; empty when none is.
         generated: Whether part of the history was generated.
+        dependence: Of the errors over time, as the fit found it.
     """
 
     signal: str
@@ -70,6 +71,7 @@ class Fitted:
     backtest: Backtest | None
     fallback_reason: str
     generated: bool
+    dependence: Dependence | None = None
 
     @property
     def read_from(self) -> datetime:
@@ -135,6 +137,7 @@ class Fitted:
             mean=made.mean, quantiles=self.quantiles, values=made.values, reference=None, backtest=self.backtest,
             history_start=self.history_start, fallback_reason=reason, generated=self.generated,
             fitted_at=self.fitted_at, model_version=MODEL_VERSION, quality=self._quality(),
+            dependence=self.dependence,
         )  # fmt: skip
 
     def _other_than_before(self, values: FloatArray, count: int) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy, Quality
+from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
@@ -132,6 +132,7 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "fitted_at": None if forecast.fitted_at is None else forecast.fitted_at.isoformat(),
             "model_version": forecast.model_version,
             "quality": None if forecast.quality is None else _quality_json(forecast.quality),
+            "dependence": _dependence_json(forecast.dependence),
         },
     )
 
@@ -169,6 +170,7 @@ def _told_since(body: dict[str, Any]) -> dict[str, Any]:
         "fitted_at": None if fitted_at is None else datetime.fromisoformat(fitted_at),
         "model_version": body.get("model_version", ""),
         "quality": None if quality is None else _quality_of(quality),
+        "dependence": _dependence_of(body.get("dependence")),
     }
 
 
@@ -183,6 +185,14 @@ def _quality_json(quality: Quality) -> dict[str, Any]:
 def _quality_of(item: dict[str, Any]) -> Quality:
     shift = item["level_shift"]
     return Quality(**{**item, "level_shift": None if shift is None else datetime.fromisoformat(shift)})
+
+
+def _dependence_json(dependence: Dependence | None) -> list[float] | None:
+    return None if dependence is None else [float(dependence.lasting), float(dependence.echo)]
+
+
+def _dependence_of(item: list[float] | None) -> Dependence | None:
+    return None if item is None else Dependence(lasting=item[0], echo=item[1])
 
 
 def _proposal_json(proposal: Proposal) -> dict[str, Any]:
