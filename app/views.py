@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from dashboard.contract import RowState
 from domain.forecasts import Forecast
 from domain.scaling import Mode, Outcome, Reason
+from forecaster.signal_state import SignalStatus
 
 
 class _View(BaseModel):
@@ -162,6 +163,17 @@ class BacktestView(_View):
     by_horizon: list[HorizonAccuracyView] = Field(description="The served model by how far ahead, nearest first.")
 
 
+class ServedErrorsView(_View):
+    """How the forecasts that were served did at one range of horizons, over the rolling window."""
+
+    first_seconds: float = Field(description="Distance of the range's first step.")
+    last_seconds: float = Field(description="Of its last.")
+    known: int = Field(description="Forecasts whose truth came.")
+    wape: float | None
+    coverage: dict[float, float] = Field(description="Share of what came at or below each quantile as it was served.")
+    moved: bool = Field(description="Whether the range's quantiles are moved by these errors now.")
+
+
 class ForecastStatusView(BaseModel):
     """How the forecasting of a signal goes."""
 
@@ -169,6 +181,34 @@ class ForecastStatusView(BaseModel):
     last_error: str
     reference_error: str
     next_due: datetime
+    next_refit: datetime | None = Field(description="When it is fitted again for its age; an event may come before.")
+    refit_reason: str = Field(
+        description="Why it was fitted last: start, plan, age, grown, moved, level_shift, coverage, backfill or gap."
+    )
+    served_coverage: dict[float, float] = Field(description="All ranges alike; empty before the first truth came.")
+    served_errors: list[ServedErrorsView] = Field(description="By range of horizons, nearest first.")
+    recalibrated: bool = Field(description="The coverage is off and quantiles are moved.")
+    level_shift: datetime | None = Field(description="First step of a new level while naive is served for it.")
+
+    @classmethod
+    def fields_of(cls, status: SignalStatus) -> dict[str, Any]:
+        """Of a status of the loop."""
+        step = status.step.total_seconds()
+        told = (
+            "last_success", "last_error", "reference_error", "next_due", "next_refit", "refit_reason",
+            "recalibrated", "level_shift",
+        )  # fmt: skip
+        return {
+            **{name: getattr(status, name) for name in told},
+            "served_coverage": dict(status.served_coverage),
+            "served_errors": [
+                ServedErrorsView(
+                    first_seconds=one.first * step, last_seconds=one.last * step, known=one.known, wape=one.wape,
+                    coverage=dict(one.coverage), moved=one.moved,
+                )
+                for one in status.served_errors
+            ],
+        }  # fmt: skip
 
 
 class SignalForecastView(ForecastStatusView):
@@ -183,6 +223,15 @@ def _listed(value: Any) -> Any:
 
 Numbers = Annotated[list[float], BeforeValidator(_listed)]
 Rows = Annotated[list[list[float]], BeforeValidator(_listed)]
+
+
+class QualityView(_View):
+    """What a forecast stands on."""
+
+    history_steps: int = Field(description="From the first measured step to the last.")
+    missing_ratio: float = Field(description="Share of these that were not measured.")
+    cold_start: bool = Field(description="The fit knew less than two seasons.")
+    level_shift: datetime | None = Field(description="First step of a new level while naive is served for it.")
 
 
 class ForecastView(BaseModel):
@@ -205,6 +254,9 @@ class ForecastView(BaseModel):
     labels: dict[str, str] = Field(description="Of the series, where a Forecast document asks for it.")
     unit: str = Field(description="Of the values, as the document writes it.")
     events: list[str] = Field(description="Events and holidays that moved a step of the forecast.")
+    fitted_at: datetime | None = Field(description="When its coefficients were fitted; null in older forecasts.")
+    model_version: str = Field(description="Of the forecaster's models; empty in older forecasts.")
+    quality: QualityView | None
     status: ForecastStatusView | None
 
     @classmethod
@@ -228,6 +280,9 @@ class ForecastView(BaseModel):
             labels=dict(forecast.labels),
             unit=forecast.unit,
             events=list(forecast.events),
+            fitted_at=forecast.fitted_at,
+            model_version=forecast.model_version,
+            quality=None if forecast.quality is None else QualityView.model_validate(forecast.quality),
             status=status,
         )
 

@@ -41,6 +41,7 @@ from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
 from forecaster.document_series import DocumentSeries
+from forecaster.memory import Memories
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
 from rules import RuleSet, RulesFolder
@@ -126,6 +127,7 @@ class House:
             reference_pool=self._references,
             rules=self.running_rules,
             registry=self.registry,
+            memories=Memories(save=self._keeper.save_memory, load=self._keeper.memory_of),
         )
 
         # Controller.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -154,3 +155,20 @@ def signal_name(document: str, labels: Mapping[str, str]) -> str:
     """What a series of a ``Forecast`` document is called: its labels in order, escaped as Prometheus does."""
     inner = Labels.of(labels).without(["__name__"])
     return f"{document}{inner}" if inner else document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastMemory:
+    """What the forecaster wants to know again after a restart: how the forecasts of a signal did that were served.
+
+    Attributes:
+        signal: Of the forecasts.
+        plan: Digest of what was asked for; the memory is of no use to another plan.
+        saved_at: When it was written.
+        body: JSON that the forecaster alone understands.
+    """
+
+    signal: str
+    plan: str
+    saved_at: datetime
+    body: Mapping[str, Any]

@@ -26,6 +26,7 @@ from forecaster.dated import Kept, fit_signal, reference
 from forecaster.document_series import DocumentSeries
 from forecaster.fit import FitRequest
 from forecaster.life import Glance, early_every
+from forecaster.memory import Memories
 from forecaster.metrics import ForecasterMetrics
 from forecaster.plan import Plan, plans
 from forecaster.signal_state import Reference, SignalState, SignalStatus
@@ -67,6 +68,7 @@ class ForecastLoop:
         registry: CollectorRegistry,
         documents: DocumentSeries | None = None,
         reference_every: timedelta = REFERENCE_EVERY,
+        memories: Memories | None = None,
     ) -> None:
         """Take the collaborators; nothing runs before the first ``tick``.
 
@@ -79,12 +81,13 @@ class ForecastLoop:
             registry: For the loop's own metrics.
             documents: Reads the series of ``Forecast`` documents; without it these are passed over.
             reference_every: How often a reference is made anew.
+            memories: Keep what was served over a restart; None where nothing is to be kept.
         """
         self._range_values, self._save, self._rules, self._documents = range_values, save, rules, documents
         self._pool, self._reference_pool, self._reference_every = pool, reference_pool, reference_every
         self._metrics = ForecasterMetrics(registry)
         self._states: dict[str, SignalState] = {}
-        self._fits_under_way = 0
+        self._memories, self._fits_under_way = memories, 0
         self._lock = Lock()
 
     def tick(self, now: datetime) -> None:
@@ -105,7 +108,10 @@ class ForecastLoop:
     def status(self) -> Mapping[str, SignalStatus]:
         """By signal; of a document that could not be read, or not wholly, by its key."""
         troubles = self._documents.troubles() if self._documents is not None else {}
-        found = {key: SignalStatus(last_error=one.said, next_due=one.next_due) for key, one in troubles.items()}
+        found = {
+            key: SignalStatus(last_error=one.said, next_due=one.next_due, step=one.step)
+            for key, one in troubles.items()
+        }
         with self._lock:
             return found | {signal: state.status for signal, state in self._states.items()}
 
@@ -138,6 +144,8 @@ class ForecastLoop:
             if self._carried(state, fitted, end):
                 self._serve(state, fitted, now)
                 self._look_for_backfill(state, now, end)
+            if self._memories is not None:
+                self._memories.keep(state, now)
         if reason := state.fit_reason(now):
             self._refit(state, now, end, reason)
         if refers and not plan.document:
@@ -222,6 +230,8 @@ class ForecastLoop:
         try:
             request = self._request(state.plan, now, end)
             if state.fitted is None:
+                if self._memories is not None and state.keep_at is None:
+                    self._memories.recall(state, now)
                 self._look_back(state, request.values, request.start)
             future = self._pool.submit(fit_signal, request)
         except BaseException:
