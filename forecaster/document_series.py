@@ -46,6 +46,7 @@ class Trouble:
 
     said: str
     next_due: datetime
+    step: timedelta
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,9 +98,9 @@ class DocumentSeries:
     def troubles(self) -> dict[str, Trouble]:
         """What is wrong with documents as a whole, by key."""
         return {
-            key: Trouble(said=one.trouble, next_due=one.at + one.document.spec.effective_step)
+            key: Trouble(said=one.trouble, next_due=one.at + step, step=step)
             for key, one in self._found.items()
-            if one.trouble
+            if one.trouble and (step := one.document.spec.effective_step)
         }
 
     def history(self, plan: Plan, start: datetime, end: datetime) -> tuple[FloatArray, bool]:

@@ -108,7 +108,10 @@ class ForecastLoop:
     def status(self) -> Mapping[str, SignalStatus]:
         """By signal; of a document that could not be read, or not wholly, by its key."""
         troubles = self._documents.troubles() if self._documents is not None else {}
-        found = {key: SignalStatus(last_error=one.said, next_due=one.next_due) for key, one in troubles.items()}
+        found = {
+            key: SignalStatus(last_error=one.said, next_due=one.next_due, step=one.step)
+            for key, one in troubles.items()
+        }
         with self._lock:
             return found | {signal: state.status for signal, state in self._states.items()}
 
