@@ -140,16 +140,15 @@ def _add_forecasts_and_signals(api: APIRouter, sources: Sources) -> None:
         ]
         return page_of(views, page=page, limit=limit, total=total)
 
-    @api.get("/forecasts/{namespace}/{rule}/{trigger}/decomposition", operation_id="getDecomposition")
-    def decomposition(namespace: str, rule: str, trigger: str) -> Ok[DecompositionView]:
+    @api.get("/forecasts/{signal:path}/decomposition", operation_id="getForecastDecomposition")
+    def decomposition(signal: str) -> Ok[DecompositionView]:
         """Why the newest forecast of a signal looks as it does; takes some seconds the first time."""
-        signal = f"{namespace}/{rule}/{trigger}"
         try:
             found = sources.explanations.of(signal)
         except (HistoryTooShortError, NoDataError) as error:
             raise HTTPException(404, f"{signal} cannot be taken apart yet: {error}") from error
         if found is None:
-            raise HTTPException(404, f"no running rule asks for a forecast {signal}")
+            raise HTTPException(404, f"no running rule or document asks for a forecast {signal}")
         return ok(explanation_views.api_view(found))
 
     @api.get("/signals", operation_id="listSignals")

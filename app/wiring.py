@@ -144,7 +144,7 @@ class House:
 
         self._explanations = Explanations(
             rules=self.running_rules, latest=self._keeper.latest_forecast, range_values=self.queries.history,
-            pool=self._references, clock=clock,
+            range_series=self.queries.histories, pool=self._references, clock=clock,
         )  # fmt: skip
 
         self._challenges = Challenges(

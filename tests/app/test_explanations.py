@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 
 from app.explanations import Explanations
-from domain.errors import HistoryTooShortError, OverloadedError
-from domain.forecasts import Forecast
+from domain.errors import HistoryTooShortError, NoDataError, OverloadedError
+from domain.forecasts import Forecast, signal_name
 from forecaster.workers import OneShotPool
 from rules import RuleSet
 from tests.app.conftest import Served
 from tests.app.world import forecast, rule_set
 from tests.fakes.clock import ManualClock
 from tests.fakes.executors import HeldExecutor, InlineExecutor
+from tests.forecaster import documents
 
 SIGNAL = "demo/shop/soon"
 
@@ -31,9 +33,14 @@ class World:
         self.shelf: dict[str, Forecast] = {}
         self.reads = 0
         self.explanations = Explanations(
-            rules=lambda: self.rules, latest=self.shelf.get, range_values=self.history, pool=pool, clock=clock,
+            rules=lambda: self.rules, latest=self.shelf.get, range_values=self.history,
+            range_series=self.histories, pool=pool, clock=clock,
             wait=timedelta(0) if isinstance(pool, HeldExecutor) else timedelta(seconds=60),
         )  # fmt: skip
+
+    def histories(self, expr: str, start: Any, end: Any, step: timedelta) -> tuple[Any, bool]:
+        values, generated = self.history(expr, start, end, step)
+        return {(("zone", "a"),): values}, generated
 
     def history(self, expr: str, start: Any, end: Any, step: timedelta) -> tuple[Any, bool]:
         self.reads += 1
@@ -77,6 +84,20 @@ def test_what_failed_is_tried_again(tmp_path: Path, clock: ManualClock) -> None:
 
 def test_a_signal_of_no_rule_is_nothing(tmp_path: Path, clock: ManualClock) -> None:
     assert World(tmp_path, clock, InlineExecutor()).explanations.of("demo/shop/rps") is None
+
+
+def test_a_series_of_a_document_is_explained_by_its_own_history(tmp_path: Path, clock: ManualClock) -> None:
+    world = World(tmp_path, clock, InlineExecutor())
+    world.rules = documents.rule_set(documents=(documents.document("zones"),))
+    for zone in "ab":
+        signal = signal_name("shop/zones", {"zone": zone})
+        world.shelf[signal] = replace(forecast(made_at=clock.now()), signal=signal, labels={"zone": zone})
+    found = world.explanations.of('shop/zones{zone="a"}')
+    assert found is not None
+    assert found.signal == 'shop/zones{zone="a"}'
+    with pytest.raises(NoDataError):
+        world.explanations.of('shop/zones{zone="b"}')
+    assert world.explanations.of('shop/zones{zone="c"}') is None
 
 
 @pytest.mark.slow
