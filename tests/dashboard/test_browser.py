@@ -57,7 +57,7 @@ def opened(browser: Browser, base: str, *, width: int, height: int) -> Iterator[
     """A page of a fresh profile; whatever it complains about, or fetches from elsewhere, fails the test."""
     size = {"width": width, "height": height}
     context = browser.new_context(viewport=size, base_url=base, color_scheme="dark")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # on a busy machine Chromium began a reload after 12 s
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
