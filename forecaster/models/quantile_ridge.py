@@ -112,8 +112,8 @@ def fit(
         rows = features(reads, _some(all_moments, usable), ahead)
         at = t + ahead - 1
         scaled = np.clip((values[:, at] - rows.centre) / rows.scale, -FARTHEST_TARGET, FARTHEST_TARGET)
-        weights = _weights(rows.scale, measured[:, at] & measured[:, t - 1])
-        coefficients.append(regress(rows.rows, scaled, weights, levels))
+        weighted = weights(rows.scale, measured[:, at] & measured[:, t - 1])
+        coefficients.append(regress(rows.rows, scaled, weighted, levels))
     return QuantileRidge(ranges=found, levels=tuple(levels), coefficients=np.stack(coefficients, 1))
 
 
@@ -124,13 +124,13 @@ def _some(known: Moments, usable: NDArray[np.bool_] | IntArray) -> Moments:
     )  # fmt: skip
 
 
-def _weights(scale: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
+def weights(scale: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
     """Busy windows count more, as their errors do, by the root of their scale; on average 1 per usable row."""
     typical = np.exp(np.log(scale).mean(axis=1, keepdims=True))
-    weights = np.where(usable, np.sqrt(np.clip(scale / typical, 0.1, 10)), 0.0)
-    total = weights.sum(axis=1, keepdims=True)
+    raw = np.where(usable, np.sqrt(np.clip(scale / typical, 0.1, 10)), 0.0)
+    total = raw.sum(axis=1, keepdims=True)
     count = usable.sum(axis=1, keepdims=True)
-    found: FloatArray = weights * np.where(total > 0, count / np.where(total > 0, total, 1), 0) / usable.shape[1]
+    found: FloatArray = raw * np.where(total > 0, count / np.where(total > 0, total, 1), 0) / usable.shape[1]
     return found
 
 
@@ -143,6 +143,13 @@ def regress(rows: FloatArray, targets: FloatArray, weights: FloatArray, levels: 
         return shared
     pull = SHRINKAGE * data.gram.mean(axis=0) + _ridge(data.gram)
     return _descend(data, taus, pull=pull, start=np.repeat(shared, len(rows), axis=0), held=True, steps=OWN_STEPS)
+
+
+def shared(
+    rows: Floats, targets: Floats, weights: Floats, levels: Sequence[float], *, most: int = SHARED_ROWS
+) -> Float32Array:
+    """Coefficients of all series as one, from at most ``most`` of their rows; shape ``(levels, columns)``."""
+    return _shared(_Rows.of(rows, targets, weights), np.asarray(levels, dtype=np.float32)[:, None], most)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,16 +180,16 @@ class _Rows:
             gram=np.matmul(across * weight, single),
         )  # fmt: skip
 
-    def thinned(self) -> _Rows:
-        """Of all series together, at most ``SHARED_ROWS`` rows."""
-        thin = -(-self.rows.shape[0] * self.rows.shape[1] // SHARED_ROWS)
+    def thinned(self, most: int) -> _Rows:
+        """Of all series together, at most ``most`` rows."""
+        thin = -(-self.rows.shape[0] * self.rows.shape[1] // most)
         flat = self.rows.reshape(1, -1, self.rows.shape[2])[:, ::thin]
         return _Rows.of(flat, self.targets.reshape(1, -1)[:, ::thin], self.weights.reshape(1, -1)[:, ::thin])
 
 
-def _shared(data: _Rows, taus: Float32Array) -> Float32Array:
+def _shared(data: _Rows, taus: Float32Array, most: int = SHARED_ROWS) -> Float32Array:
     """Coefficients of the batch as one, shape ``(1, levels, columns)``."""
-    pooled = data.thinned()
+    pooled = data.thinned(most)
     pull = RIDGE / 1e-4 * _ridge(pooled.gram)
     against = np.matmul(pooled.weights * pooled.targets, pooled.rows)
     start = np.repeat(np.matmul(against, np.linalg.inv(pooled.gram + pull)), len(taus), axis=1)

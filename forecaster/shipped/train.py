@@ -1,0 +1,125 @@
+"""Train the shipped coefficients: ``python -m forecaster.shipped.train -o FILE``; a few minutes, no network, no data.
+
+Made workloads are cut at random moments as a forecaster would find them: hours or days of history, the rest tiled back.
+What came afterwards teaches the quantile ridge, for each season length, length of history and range of horizons.
+The same program gives the same coefficients, up to the rounding of the linear algebra underneath.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from domain.series import FloatArray, IntArray
+from forecaster import cold_start, engine
+from forecaster.models import quantile_ridge
+from forecaster.shipped.coefficients import FILE, KNOWN, LEVELS, SEASONS, VERSION
+from forecaster.shipped.workloads import workload
+from forecaster.windows import Newest, features, moments
+
+SEED: Final = 20_240_601
+WORKLOADS: Final = 480
+DAYS: Final = 16
+CUTS: Final = 16
+"""Moments at which each workload is cut, for each length of history."""
+AHEADS: Final = 3
+"""Steps asked of each cut in each range of horizons."""
+JITTER: Final = 1.25
+"""Lengths of history are drawn up to this ratio around each of ``KNOWN``: what is tiled must not learn one alignment."""
+BLOCK: Final = 240
+"""Cuts that are looked at together, at a season of 288: some 10 MB."""
+
+
+def train(season_length: int, *, workloads: int = WORKLOADS, cuts: int = CUTS) -> FloatArray:
+    """Coefficients of one season length, shape ``(known, ranges, levels, columns)``."""
+    rng = np.random.default_rng([SEED, season_length])
+    made = [workload(rng, season_length=season_length, seasons=DAYS) for _ in range(workloads)]
+    return np.stack([_taught(made, season_length, seasons, cuts, rng) for seasons in KNOWN])
+
+
+def _taught(
+    made: Sequence[FloatArray], season_length: int, seasons: float, cuts: int, rng: np.random.Generator
+) -> FloatArray:
+    """Coefficients for one length of history, shape ``(ranges, levels, columns)``."""
+    size = cold_start.TILED * season_length if seasons < cold_start.TILED else round(seasons * season_length)
+    known, came = [], []
+    for values in made:
+        for _ in range(cuts):
+            length = cold_start.shortest(season_length)
+            if seasons < cold_start.TILED:
+                length = max(length, round(seasons * season_length * JITTER ** rng.uniform(-1, 1)))
+            else:
+                length = size
+            end = int(rng.integers(length, len(values) - season_length + 1))
+            if np.ptp(values[end - length : end]) > 0:
+                known.append(cold_start.tiled(values[end - length : end], season_length, size))
+                came.append(values[end : end + season_length])
+    return _fitted(np.stack(known), np.stack(came), season_length)
+
+
+def _fitted(known: FloatArray, came: FloatArray, season_length: int) -> FloatArray:
+    ranges = quantile_ridge.ranges(season_length)
+    block = max(1, BLOCK * 288 // season_length)
+    blocks = [
+        _rows(known[at : at + block], came[at : at + block], season_length, ranges)
+        for at in range(0, len(known), block)
+    ]
+    found = []
+    for each in range(len(ranges)):
+        rows, targets, scale = (np.concatenate([one[each][part] for one in blocks]) for part in range(3))
+        weights = quantile_ridge.weights(scale.reshape(1, -1), np.ones((1, scale.size), dtype=np.bool_))
+        found.append(
+            quantile_ridge.shared(
+                rows.reshape(1, -1, rows.shape[-1]), targets.reshape(1, -1), weights, LEVELS, most=scale.size
+            )
+        )
+    return np.stack(found).astype(np.float64)
+
+
+def _rows(
+    known: FloatArray, came: FloatArray, season_length: int, ranges: Sequence[tuple[int, int]]
+) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+    """By range of horizons: rows, scaled targets and scales."""
+    scale = engine.Scale.of(known)
+    soft, later = scale.soft(known), scale.soft(came)
+    reads = Newest(soft, season_length, soft.std(axis=1) + 1e-12)
+    now = moments(reads, np.array([soft.shape[1]]))
+    made = []
+    for first, last in ranges:
+        ahead: IntArray = np.unique(np.linspace(first, last, AHEADS).astype(np.int64))
+        rows = features(reads, now, ahead)
+        apart = (later[:, ahead - 1] - rows.centre) / rows.scale
+        far = quantile_ridge.FARTHEST_TARGET
+        made.append((rows.rows.astype(np.float32), np.clip(apart, -far, far), rows.scale))
+    return made
+
+
+def write(trained: dict[int, FloatArray], file: Path) -> None:
+    """In half precision: a coefficient is told to a thousandth, far below what the data tell."""
+    arrays = {f"season_{season}": coefficients.astype(np.float16) for season, coefficients in trained.items()}
+    held = io.BytesIO()
+    np.savez_compressed(held, version=np.int64(VERSION), **arrays)
+    file.write_bytes(held.getvalue())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train all season lengths and write the file."""
+    parser = argparse.ArgumentParser(prog="python -m forecaster.shipped.train", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, required=True, help=f"the file to write, {FILE} in this package")
+    asked = parser.parse_args(arguments)
+    trained = {}
+    for season_length in SEASONS:
+        trained[season_length] = train(season_length)
+        print(f"{season_length} steps per season: trained", file=sys.stderr)
+    write(trained, asked.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
