@@ -79,6 +79,12 @@ class Scale:
         """To the members' scale, shape ``(series, steps)``."""
         return (_logarithm(values, self.mean) - self.middle) / self.width
 
+    def slope(self, soft: FloatArray) -> FloatArray:
+        """What one unit at ``soft``, shape ``(series, …)``, is in the unit of the data."""
+        line = np.exp(soft * self.width + self.middle)
+        found: FloatArray = self.width * np.where(np.isnan(self.mean), 1.0, self.mean * line)
+        return found
+
     def hard(self, soft: FloatArray) -> FloatArray:
         """Back from shape ``(series, …)``, within the bounds of reason."""
         beside = (-1, *(1,) * (soft.ndim - 1))
