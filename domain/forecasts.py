@@ -59,6 +59,23 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What a forecast stands on.
+
+    Attributes:
+        history_steps: From the first measured step to the last.
+        missing_ratio: Share of these that were not measured.
+        cold_start: Whether the fit knew less than two seasons.
+        level_shift: First step of a new level, while the naive path is served for it; None otherwise.
+    """
+
+    history_steps: int
+    missing_ratio: float
+    cold_start: bool
+    level_shift: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """Demand to come, as seen at ``cutoff``.
 
@@ -77,6 +94,9 @@ class Forecast:
         history_start: Time of the first step behind it.
         fallback_reason: Why a simpler model is served than was asked for; empty when none is.
         generated: True when part of the history was generated (a demo) and not measured.
+        fitted_at: When the coefficients behind it were fitted; None in forecasts stored before that was told.
+        model_version: Of the forecaster's models; empty in these.
+        quality: What it stands on; None in these.
     """
 
     signal: str
@@ -93,6 +113,9 @@ class Forecast:
     history_start: datetime
     fallback_reason: str = ""
     generated: bool = False
+    fitted_at: datetime | None = None
+    model_version: str = ""
+    quality: Quality | None = None
 
     @property
     def horizon(self) -> int:
