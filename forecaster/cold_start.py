@@ -11,13 +11,15 @@ from typing import Final
 
 import numpy as np
 
-from domain.series import FloatArray
+from domain.series import FloatArray, IntArray
 from forecaster.engine import Scale
 from forecaster.history import FEWEST_STEPS
 from forecaster.shipped import coefficients
-from forecaster.windows import Newest
+from forecaster.windows import Newest, Windows
 
 NAME: Final = "cold_start"
+MEMBER: Final = "shipped_ridge"
+"""Its name where it is one member of several."""
 SHORTEST_SEASON: Final = 24
 """Below it there is no hour in the season to tell apart."""
 TILED: Final = 3
@@ -49,12 +51,35 @@ def quantiles(values: FloatArray, *, season_length: int, horizon: int, levels: S
     Args:
         values: Without gaps, as many as ``suits`` asks for.
         season_length: Steps per season.
-        horizon: Steps ahead.
+        horizon: Steps ahead; beyond one season it repeats.
         levels: Rising.
     """
     known = tiled(values, season_length, TILED * season_length)[None]
     scale = Scale.of(known)
     soft = scale.soft(known)
-    ridge = coefficients.for_history(season_length, len(values), horizon=horizon, levels=levels)
-    made = ridge.paths(Newest(soft, season_length, soft.std(axis=1) + 1e-12), known.shape[1], horizon)
-    return scale.hard(np.maximum.accumulate(made, axis=-1))[0]
+    ahead = min(horizon, season_length)
+    ridge = coefficients.for_history(season_length, len(values), horizon=ahead, levels=levels)
+    made = ridge.paths(Newest(soft, season_length, soft.std(axis=1) + 1e-12), known.shape[1], ahead)
+    return scale.hard(np.maximum.accumulate(made, axis=-1))[0][np.arange(horizon) % ahead]
+
+
+def replayed(
+    values: FloatArray, origins: IntArray, *, season_length: int, horizon: int, levels: Sequence[float]
+) -> FloatArray:
+    """What shipped coefficients would have said at earlier origins, shape ``(origins, horizon, levels)``.
+
+    Args:
+        values: History without gaps, shape ``(n,)``.
+        origins: Number of values known at each, rising, each more than a season and its smoothing.
+        season_length: Steps per season.
+        horizon: Steps ahead; beyond one season it repeats.
+        levels: Rising.
+    """
+    begin, ahead = int(origins[0]), min(horizon, season_length)
+    scale = Scale.of(values[None, :begin])
+    soft = scale.soft(values[None])
+    reads = Windows(soft, season_length)
+    reads.spread = soft[:, :begin].std(axis=1) + 1e-12
+    ridge = coefficients.for_history(season_length, begin, horizon=ahead, levels=levels)
+    made = scale.hard(np.maximum.accumulate(ridge.paths_at(reads, origins, ahead), axis=-1))[0]
+    return made[:, np.arange(horizon) % ahead]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from domain.series import FloatArray, IntArray
-from forecaster.models import fourier_ar, naive, seasonal_naive
+from forecaster.models import fourier_ar, mean_last, naive, seasonal_naive
 
 
 class Paths(Protocol):
@@ -28,3 +28,6 @@ COMPETING: Mapping[str, Paths] = MappingProxyType(
     {"naive": naive.paths, "seasonal_naive": seasonal_naive.paths, "fourier_ar": fourier_ar.paths}
 )
 """Simplest first: of two that err alike the simpler is served."""
+
+FINE: Mapping[str, Paths] = MappingProxyType({**COMPETING, "mean_last_5": mean_last.paths})
+"""Where a step is a minute or less."""
