@@ -31,7 +31,7 @@ from cost import budgets
 from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
 from domain.scaling import Decision
-from forecaster.run import SignalStatus
+from forecaster.signal_state import SignalStatus
 from rules import RuleSet
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule

@@ -13,7 +13,7 @@ from collector.targets import Health, TargetStatus
 from dashboard.contract import Status, StoreFacts
 from domain.clock import Clock
 from domain.errors import Mistake, StoreError
-from forecaster.run import SignalStatus
+from forecaster.signal_state import SignalStatus
 from rules import RuleSet
 from store.metrics import MetricsStore
 from store.state import State

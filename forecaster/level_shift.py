@@ -19,6 +19,9 @@ from forecaster.served import doubling
 
 BREACHES: Final = 3
 """Steps in a row above the highest served quantile that are a shift; by chance 1 in 8,000 at a quantile of 0.95."""
+CLEARLY: Final = 0.01
+"""A breach is more than this ratio above the quantile: the band of a clean signal is narrower than what matters to any
+decision, and between two fits it errs on one side for steps in a row."""
 WIDER: Final = 1.5
 """The naive band is so much wider while a shift is young."""
 PAUSE: Final = timedelta(hours=1)
@@ -83,7 +86,8 @@ class LevelShift:
         row = (at - promise.cutoff) // self._step - 1
         if not np.isfinite(value) or row >= promise.horizon:
             return
-        if value <= promise.values[row, -1]:
+        highest = float(promise.values[row, -1])
+        if value <= highest + CLEARLY * abs(highest):
             self._breaches = 0
             return
         self._breaches += 1
