@@ -54,7 +54,7 @@ def quantiles(values: FloatArray, *, season_length: int, horizon: int, levels: S
         horizon: Steps ahead; beyond one season it repeats.
         levels: Rising.
     """
-    known = tiled(values, season_length, TILED * season_length)[None]
+    known = tiled(values, season_length, max(TILED * season_length, len(values)))[None]
     scale = Scale.of(known)
     soft = scale.soft(known)
     ahead = min(horizon, season_length)

@@ -1,8 +1,8 @@
 """Which members' forecasts become the one that is served, for each stretch of the horizon, and by what right.
 
-The default is the median of a few members, quantile by quantile. Another combination has to prove itself on the history,
-each block of origins being judged with what the others taught: a mean weighted by the inverse square of the members'
-losses, without those that lose clearly. Where not even that beats the last value held, that is served.
+The default is the median of a few members, quantile by quantile. A mean weighted by the inverse square of the members'
+losses, without those that lose clearly, has to prove itself on the history: each block of origins is judged with what
+the others taught. Where not even that beats the last value held, that is served.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from domain.series import FloatArray, IntArray

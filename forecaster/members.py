@@ -1,4 +1,4 @@
-"""The members that compete for one signal: what they said at earlier origins, and what is kept of those that are served."""
+"""The members that compete for one signal: what they said at earlier origins, and what is kept of those served."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def compete(history: History, past: Replay, horizon: int, levels: tuple[float, .
     return Competition(members, combine.choose(replayed, ends, usual), usual)
 
 
-def kept(found: Competition, history: History, past: Replay, horizon: int, levels: tuple[float, ...]) -> Combined | Median:
+def kept(
+    found: Competition, history: History, past: Replay, horizon: int, levels: tuple[float, ...]
+) -> Combined | Median:
     """The chosen members, fitted on the whole history."""
     names = {name for part in found.parts for name in part.members}
     from_engine = names & set(ENGINE) if found.usual == ENGINE else set()

@@ -79,6 +79,21 @@ class QuantileRidge:
         return paths
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Coefficients that were learned elsewhere.
+
+    Attributes:
+        coefficients: Shape ``(ranges, levels, columns)``.
+        weight: Against the series, in its histories.
+        beyond: Ranges that begin later than this step are held to them.
+    """
+
+    coefficients: Floats
+    weight: float
+    beyond: float
+
+
 def ranges(horizon: int) -> tuple[tuple[int, int], ...]:
     """Ranges of horizons that share coefficients: 1, 2, 3–4, 5–8, 9–12, 13–24 and so on."""
     lasts = [edge for edge in EDGES if edge < horizon] + [horizon]
@@ -87,7 +102,7 @@ def ranges(horizon: int) -> tuple[tuple[int, int], ...]:
 
 def fit(
     reads: Reads, values: FloatArray, measured: NDArray[np.bool_], *, horizon: int, levels: Sequence[float],
-    first: int, stride: int = 7,
+    first: int, stride: int = 7, anchor: Anchor | None = None,
 ) -> QuantileRidge:  # fmt: skip
     """Learn from every ``stride``-th window of the histories.
 
@@ -99,13 +114,14 @@ def fit(
         levels: Quantile levels.
         first: Windows end no earlier than this.
         stride: Best without a common divisor with an hour or a season, or some minutes are never seen.
+        anchor: What a single series is held to far ahead, having no batch to lean on.
     """
     found = ranges(horizon)
     size = values.shape[1]
     ends = np.arange(size - 1, first, -stride)
     all_moments = moments(reads, ends)
     coefficients = []
-    for lowest, highest in found:
+    for at_range, (lowest, highest) in enumerate(found):
         usable = ends <= size - highest
         t = ends[usable]
         ahead = lowest + (np.arange(len(t)) * max(1, round((highest - lowest + 1) * 0.618))) % (highest - lowest + 1)
@@ -113,7 +129,11 @@ def fit(
         at = t + ahead - 1
         scaled = np.clip((values[:, at] - rows.centre) / rows.scale, -FARTHEST_TARGET, FARTHEST_TARGET)
         weighted = weights(rows.scale, measured[:, at] & measured[:, t - 1])
-        coefficients.append(regress(rows.rows, scaled, weighted, levels))
+        if anchor is None or len(values) > 1 or lowest <= anchor.beyond:
+            coefficients.append(regress(rows.rows, scaled, weighted, levels))
+        else:
+            start = anchor.coefficients[at_range]
+            coefficients.append(regress_towards(start, rows.rows, scaled, weighted, levels, weight=anchor.weight))
     return QuantileRidge(ranges=found, levels=tuple(levels), coefficients=np.stack(coefficients, 1))
 
 
@@ -150,6 +170,16 @@ def shared(
 ) -> Float32Array:
     """Coefficients of all series as one, from at most ``most`` of their rows; shape ``(levels, columns)``."""
     return _shared(_Rows.of(rows, targets, weights), np.asarray(levels, dtype=np.float32)[:, None], most)[0]
+
+
+def regress_towards(
+    start: Floats, rows: Floats, targets: Floats, weights: Floats, levels: Sequence[float], *, weight: float
+) -> Float32Array:
+    """Coefficients of one series held to others, of shape ``(levels, columns)``, that weigh so many histories."""
+    data = _Rows.of(rows, targets, weights)
+    taus, begin = np.asarray(levels, dtype=np.float32)[:, None], np.asarray(start, dtype=np.float32)[None]
+    pull = weight * data.gram + _ridge(data.gram)
+    return _descend(data, taus, pull=pull, start=begin, held=True, steps=SHARED_STEPS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

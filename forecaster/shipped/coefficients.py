@@ -23,8 +23,9 @@ VERSION: Final = 1
 """Of the file's layout and of what the rows of ``forecaster.windows`` mean: another one is not read."""
 SEASONS: Final = (24, 96, 288, 1440)
 """Steps per season: hours, quarters of an hour, 5 minutes and minutes of a day."""
-KNOWN: Final = (0.125, 0.25, 0.5, 1.0, 2.0, 9.0)
-"""Seasons of history; below 2 the season is tiled back."""
+FULL: Final = 9
+KNOWN: Final = (0.125, 0.25, 0.5, 1, 2, FULL)
+"""Seasons of history; of up to 2 the first is tiled back."""
 LEVELS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 FILE: Final = "coefficients.npz"
 
@@ -59,7 +60,7 @@ def nearest(season_length: int) -> int:
 
 
 def _at_levels(by_level: FloatArray, levels: Sequence[float]) -> FloatArray:
-    """Linear in normal deviates, shape ``(ranges, levels, columns)``; beyond the outermost trained level on from there."""
+    """Linear in normal deviates, shape ``(ranges, levels, columns)``; beyond the outermost trained level it goes on."""
     at, wanted = ndtri(np.asarray(LEVELS)), ndtri(np.asarray(levels, dtype=np.float64))
     low = np.clip(np.searchsorted(at, wanted, side="right") - 1, 0, len(at) - 2)
     part = ((wanted - at[low]) / (at[low + 1] - at[low]))[:, None]

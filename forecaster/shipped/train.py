@@ -31,7 +31,7 @@ CUTS: Final = 16
 AHEADS: Final = 3
 """Steps asked of each cut in each range of horizons."""
 JITTER: Final = 1.25
-"""Lengths of history are drawn up to this ratio around each of ``KNOWN``: what is tiled must not learn one alignment."""
+"""Lengths of history are drawn up to this ratio around each of ``KNOWN``: no one alignment of the tiles is learnt."""
 BLOCK: Final = 240
 """Cuts that are looked at together, at a season of 288: some 10 MB."""
 

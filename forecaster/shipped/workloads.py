@@ -41,9 +41,7 @@ def workload(rng: np.random.Generator, *, season_length: int, seasons: int) -> F
 
 def _day(rng: np.random.Generator, clock: FloatArray, season_length: int) -> FloatArray:
     """A few waves of the day, in the exponent: peaks are sharper than nights."""
-    shape = sum(
-        rng.normal() / k * np.cos(2 * np.pi * (k * clock - rng.random())) for k in range(1, rng.integers(2, 6))
-    )
+    shape = sum(rng.normal() / k * np.cos(2 * np.pi * (k * clock - rng.random())) for k in range(1, rng.integers(2, 6)))
     made: FloatArray = np.exp(rng.uniform(0.1, 0.9) * np.asarray(shape))
     return made
 
