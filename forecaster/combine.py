@@ -26,6 +26,9 @@ INDEPENDENT: Final = 4
 2 % of WQL a day ahead."""
 WORTH: Final = 0.98
 """Weights are taken where they lose 2 % less than the median on the blocks that they had not seen."""
+CLEARLY: Final = 0.5
+"""Where the origins span less, nothing is independent, and weights have to halve the loss: a clean season is seen at
+once, chance does not often halve."""
 DROPPED: Final = 1.5
 """A member that loses more than so many times the best one's loss has no weight."""
 POWER: Final = 2.0
@@ -114,14 +117,14 @@ def apart(origins: IntArray, block: IntArray, ahead: IntArray | int) -> BoolArra
 
 def _part(past: Replayed, first: int, end: int, usual: tuple[str, ...]) -> Part:
     default = Part(steps=end, members=usual)
-    if past.origins[-1] - past.origins[0] < INDEPENDENT * end:
-        return default
+    few = past.origins[-1] - past.origins[0] < INDEPENDENT * end
+    distance, worth = (0, CLEARLY) if few else (end, WORTH)
     here = {name: made[:, first:end] for name, made in past.members.items()}
     actuals = past.actuals[:, first:end]
     losses = {name: _loss(actuals, made, past.levels) for name, made in here.items()}
     judged = np.zeros(3)
     for block in blocks(len(past.origins)):
-        taught = _weighted(end, losses, apart(past.origins, block, end))
+        taught = _weighted(end, losses, apart(past.origins, block, distance))
         if taught is not None:
             rivals = [default, taught, Part(steps=end, members=(NAIVE,))]
             only = {name: made[block] for name, made in here.items()}
@@ -129,8 +132,8 @@ def _part(past: Replayed, first: int, end: int, usual: tuple[str, ...]) -> Part:
     weighted = _weighted(end, losses, np.ones(len(past.origins), dtype=np.bool_))
     if weighted is None or not judged.any():
         return default
-    found, loss = (weighted, judged[1]) if judged[1] < WORTH * judged[0] else (default, judged[0])
-    return Part(steps=end, members=(NAIVE,)) if loss > judged[2] else found
+    found, loss = (weighted, judged[1]) if judged[1] < worth * judged[0] else (default, judged[0])
+    return Part(steps=end, members=(NAIVE,)) if not few and loss > judged[2] else found
 
 
 def _weighted(end: int, losses: Mapping[str, FloatArray], at: BoolArray) -> Part | None:
