@@ -247,12 +247,7 @@ def _trace_view(one: TraceSummary) -> TraceView:
 def _forecast_status(status: SignalStatus | None) -> ForecastStatusView | None:
     if status is None:
         return None
-    return ForecastStatusView(
-        last_success=status.last_success,
-        last_error=status.last_error,
-        reference_error=status.reference_error,
-        next_due=status.next_due,
-    )
+    return ForecastStatusView(**ForecastStatusView.fields_of(status))
 
 
 def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetView:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 
 from app.schedule import Schedule
 from app.settings import Settings
@@ -96,7 +95,7 @@ class StatusBoard:
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],
             forecasts=[
-                SignalForecastView.model_validate({"signal": signal} | asdict(status))
+                SignalForecastView(signal=signal, **SignalForecastView.fields_of(status))
                 for signal, status in sorted(self._forecasts().items())
             ],
             stores=self._stores(),

@@ -40,6 +40,7 @@ from domain.clock import Clock
 from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.money import Money
 from domain.scaling import Workload
+from forecaster.memory import Memories
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
 from rules import RuleSet, RulesFolder
@@ -124,6 +125,7 @@ class House:
             reference_pool=self._references,
             rules=self.running_rules,
             registry=self.registry,
+            memories=Memories(save=self._keeper.save_memory, load=self._keeper.memory_of),
         )
 
         # Controller.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -163,3 +164,20 @@ class Forecast:
         path = self.quantile(level)
         inside = [(time, float(value)) for time, value in zip(times, path, strict=True) if after < time <= until]
         return max(inside, key=lambda pair: pair[1], default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastMemory:
+    """What the forecaster wants to know again after a restart: how the forecasts of a signal did that were served.
+
+    Attributes:
+        signal: Of the forecasts.
+        plan: Digest of what was asked for; the memory is of no use to another plan.
+        saved_at: When it was written.
+        body: JSON that the forecaster alone understands.
+    """
+
+    signal: str
+    plan: str
+    saved_at: datetime
+    body: Mapping[str, Any]

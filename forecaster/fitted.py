@@ -135,7 +135,7 @@ class Fitted:
         old = self.recent.measured_of(count)
         new = np.concatenate([values, np.full(count - len(values), np.nan)])
         new = np.where(np.isnan(new), old, new)
-        other = np.flatnonzero(~np.isclose(new, old, rtol=SAME, atol=0.0, equal_nan=True))
+        other = np.flatnonzero((np.abs(new - old) > SAME * np.abs(old)) | (np.isnan(old) & ~np.isnan(new)))
         return new[other[0] :] if len(other) else new[:0]
 
     def _take(self, line: FloatArray, *, back: int) -> None:

@@ -7,9 +7,10 @@ highest quantile stays above the new level as long.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -81,6 +82,18 @@ class LevelShift:
             self._end()
         self.since = self._began if self._until is not None else None
         return usual if self.since is None else naive(usual, values, since=self.since)
+
+    def body(self) -> dict[str, Any]:
+        """What is to be kept over a restart, as JSON; the last promise is not, one tick of judging is lost."""
+        began, until = (None if one is None else one.isoformat() for one in (self._began, self._until))
+        return {"began": began, "until": until, "breaches": self._breaches}
+
+    def restore(self, body: Mapping[str, Any]) -> None:
+        """Go on from a kept body; ValueError, KeyError or TypeError where it is none."""
+        began, until = (
+            None if body[name] is None else datetime.fromisoformat(body[name]) for name in ("began", "until")
+        )
+        self._breaches, self._began, self._until = int(body["breaches"]), began, until
 
     def _judge(self, at: datetime, value: float, promise: Forecast) -> None:
         row = (at - promise.cutoff) // self._step - 1

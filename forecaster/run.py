@@ -25,6 +25,7 @@ from domain.series import FloatArray
 from forecaster.fit import FitRequest, fit_signal, reference
 from forecaster.fitted import Fitted
 from forecaster.life import Glance, early_every
+from forecaster.memory import Memories
 from forecaster.metrics import ForecasterMetrics
 from forecaster.plan import Plan, plans
 from forecaster.signal_state import Reference, SignalState, SignalStatus
@@ -64,6 +65,7 @@ class ForecastLoop:
         rules: Callable[[], RuleSet],
         registry: CollectorRegistry,
         reference_every: timedelta = REFERENCE_EVERY,
+        memories: Memories | None = None,
     ) -> None:
         """Take the collaborators; nothing runs before the first ``tick``.
 
@@ -75,12 +77,13 @@ class ForecastLoop:
             rules: The running set.
             registry: For the loop's own metrics.
             reference_every: How often a reference is made anew.
+            memories: Keep what was served over a restart; None where nothing is to be kept.
         """
         self._range_values, self._save, self._rules = range_values, save, rules
         self._pool, self._reference_pool, self._reference_every = pool, reference_pool, reference_every
         self._metrics = ForecasterMetrics(registry)
         self._states: dict[str, SignalState] = {}
-        self._fits_under_way = 0
+        self._memories, self._fits_under_way = memories, 0
         self._lock = Lock()
 
     def tick(self, now: datetime) -> None:
@@ -127,6 +130,8 @@ class ForecastLoop:
             if self._carried(state, fitted, end):
                 self._serve(state, fitted, now)
                 self._look_for_backfill(state, now, end)
+            if self._memories is not None:
+                self._memories.keep(state, now)
         if reason := state.fit_reason(now):
             self._refit(state, now, end, reason)
         if refers:
@@ -203,6 +208,8 @@ class ForecastLoop:
         try:
             request = self._request(state.plan, now, end)
             if state.fitted is None:
+                if self._memories is not None and state.keep_at is None:
+                    self._memories.recall(state, now)
                 self._look_back(state, request.values, request.start)
             future = self._pool.submit(fit_signal, request)
         except BaseException:

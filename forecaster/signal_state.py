@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from domain.forecasts import Forecast
@@ -28,6 +28,7 @@ class SignalStatus:
         last_error: Why the newest attempt saved nothing, or why a newer fit failed; empty when all is well.
         reference_error: Why there is no newer reference; empty when there is no reason to give.
         next_due: When it is forecast again at the earliest.
+        step: Distance of two steps.
         in_flight: True while a fit is under way.
         next_refit: When it is fitted again for its age; None before the first fit.
         refit_reason: Why it was fitted last; empty before the first fit.
@@ -42,6 +43,7 @@ class SignalStatus:
     last_error: str = ""
     reference_error: str = ""
     next_due: datetime
+    step: timedelta
     in_flight: bool = False
     next_refit: datetime | None = None
     refit_reason: str = ""
@@ -73,6 +75,7 @@ class SignalState:
         asked: Why it is to be fitted before its time; empty where there is no reason.
         early_from: Not fitted again for such a reason before.
         look_at: When to look for a backfilled history again.
+        keep_at: When to save what was served again; None before that of the time before the restart was read.
         reference_due: When the next reference is made.
         error_kind: Of the last error, so that it is logged once.
     """
@@ -87,6 +90,7 @@ class SignalState:
     asked: str = ""
     early_from: datetime
     look_at: datetime
+    keep_at: datetime | None = None
     reference_due: datetime
     reference_in_flight: bool = False
     reference: Reference | None = None
@@ -99,7 +103,7 @@ class SignalState:
         served = Served(levels=plan.levels, watched=watched, horizon=plan.horizon, step=plan.step)
         shift = LevelShift(season=plan.spec.season, step=plan.step)
         return cls(
-            plan=plan, status=SignalStatus(next_due=now), served=served, shift=shift, reference_due=now,
+            plan=plan, status=SignalStatus(next_due=now, step=plan.step), served=served, shift=shift, reference_due=now,
             begins=begins, early_from=now, look_at=now,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from domain.errors import StoreError
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy, Quality
+from domain.forecasts import Backtest, Forecast, ForecastMemory, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import (
     Action,
@@ -30,7 +30,16 @@ from domain.scaling import (
     TraceLine,
     WorkloadRef,
 )
-from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastShelf, State, engine
+from store.state import (
+    AuditEntry,
+    AuditTrail,
+    DecisionLedger,
+    DocumentsSeen,
+    ForecastMemories,
+    ForecastShelf,
+    State,
+    engine,
+)
 from store.state.records import forecast_row
 from store.state.tables import Base
 
@@ -236,6 +245,19 @@ def test_a_forecast_stored_before_its_life_was_told_still_reads(state: State) ->
         kept = ForecastShelf(session).latest("demo/shop/soon")
         assert kept is not None
         assert (kept.fitted_at, kept.model_version, kept.quality) == (None, "", None)
+
+
+def test_a_forecast_memory_takes_the_place_of_the_signals_last_and_is_forgotten(state: State) -> None:
+    old = ForecastMemory(signal="demo/shop/soon", plan="a" * 64, saved_at=NOW, body={"version": 1, "rings": ["AAA="]})
+    new = replace(old, plan="b" * 64, saved_at=NOW + timedelta(hours=1))
+    for memory in (old, new):
+        with state.transaction() as session:
+            ForecastMemories(session).put(memory)
+    with state.transaction() as session:
+        assert ForecastMemories(session).of("demo/shop/soon") == new
+        assert ForecastMemories(session).of("demo/other/soon") is None
+        ForecastMemories(session).forget_before(NOW + timedelta(hours=2))
+        assert ForecastMemories(session).of("demo/shop/soon") is None
 
 
 def test_a_document_is_new_once(state: State) -> None:
