@@ -60,7 +60,8 @@ def quantiles(values: FloatArray, *, season_length: int, horizon: int, levels: S
     ahead = min(horizon, season_length)
     ridge = coefficients.for_history(season_length, len(values), horizon=ahead, levels=levels)
     made = ridge.paths(Newest(soft, season_length, soft.std(axis=1) + 1e-12), known.shape[1], ahead)
-    return scale.hard(np.maximum.accumulate(made, axis=-1))[0][np.arange(horizon) % ahead]
+    found: FloatArray = scale.hard(np.maximum.accumulate(made, axis=-1))[0]
+    return found[np.arange(horizon) % ahead]
 
 
 def replayed(
@@ -81,5 +82,5 @@ def replayed(
     reads = Windows(soft, season_length)
     reads.spread = soft[:, :begin].std(axis=1) + 1e-12
     ridge = coefficients.for_history(season_length, begin, horizon=ahead, levels=levels)
-    made = scale.hard(np.maximum.accumulate(ridge.paths_at(reads, origins, ahead), axis=-1))[0]
+    made: FloatArray = scale.hard(np.maximum.accumulate(ridge.paths_at(reads, origins, ahead), axis=-1))[0]
     return made[:, np.arange(horizon) % ahead]

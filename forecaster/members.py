@@ -55,7 +55,7 @@ def point_models(step: timedelta) -> Mapping[str, Paths]:
 def compete(history: History, past: Replay, horizon: int, levels: tuple[float, ...]) -> Competition:
     """Choose a combination for each stretch of the horizon."""
     members = {name: _floored(crossed_band(past, name, levels), history) for name in past.points}
-    usual = SHORT_SEASON
+    usual: tuple[str, ...] = SHORT_SEASON
     if ensemble.suits(history, past.origins, horizon):
         members |= ensemble.replayed(history, past.origins, horizon, levels)
         usual = ENGINE

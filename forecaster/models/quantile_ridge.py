@@ -169,7 +169,10 @@ def shared(
     rows: Floats, targets: Floats, weights: Floats, levels: Sequence[float], *, most: int = SHARED_ROWS
 ) -> Float32Array:
     """Coefficients of all series as one, from at most ``most`` of their rows; shape ``(levels, columns)``."""
-    return _shared(_Rows.of(rows, targets, weights), np.asarray(levels, dtype=np.float32)[:, None], most)[0]
+    found: Float32Array = _shared(
+        _Rows.of(rows, targets, weights), np.asarray(levels, dtype=np.float32)[:, None], most
+    )[0]
+    return found
 
 
 def regress_towards(

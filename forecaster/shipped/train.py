@@ -12,7 +12,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -50,10 +50,10 @@ def _taught(
     ranges, block = quantile_ridge.ranges(season_length), max(1, BLOCK * 288 // season_length)
     drawn = [_cut(values, season_length, seasons, rng) for values in made for _ in range(cuts)]
     moving = [cut for cut in drawn if np.ptp(cut[0]) > 0]
-    blocks = [
-        _rows(*(np.stack(part) for part in zip(*moving[at : at + block], strict=True)), season_length, ranges)
-        for at in range(0, len(moving), block)
-    ]
+    blocks = []
+    for at in range(0, len(moving), block):
+        known, came, usual = (np.stack(part) for part in zip(*moving[at : at + block], strict=True))
+        blocks.append(_rows(known, came, usual, season_length, ranges))
     return np.stack([_fitted([one[each] for one in blocks]) for each in range(len(ranges))])
 
 
@@ -105,7 +105,9 @@ def _fitted(blocks: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> Floa
 
 def write(trained: dict[int, FloatArray], file: Path) -> None:
     """In half precision: a coefficient is told to a thousandth, far below what the data tell."""
-    arrays = {f"season_{season}": coefficients.astype(np.float16) for season, coefficients in trained.items()}
+    arrays: dict[str, Any] = {
+        f"season_{season}": coefficients.astype(np.float16) for season, coefficients in trained.items()
+    }
     held = io.BytesIO()
     np.savez_compressed(held, version=np.int64(VERSION), **arrays)
     file.write_bytes(held.getvalue())

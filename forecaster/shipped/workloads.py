@@ -95,7 +95,8 @@ def _shifts(rng: np.random.Generator, clock: FloatArray, season_length: int) -> 
 def _two_states(rng: np.random.Generator, clock: FloatArray, season_length: int) -> FloatArray:
     """On and off (a worker pool, a cron of somebody else's) for minutes to half a day each."""
     switches = rng.random(len(clock)) < 1 / (season_length * 2 ** rng.uniform(-6, -1))
-    return np.where(np.cumsum(switches) % 2 == 1, rng.uniform(1.3, 6), 1.0)
+    made: FloatArray = np.where(np.cumsum(switches) % 2 == 1, rng.uniform(1.3, 6), 1.0)
+    return made
 
 
 def _jobs(rng: np.random.Generator, clock: FloatArray, season_length: int) -> FloatArray:
