@@ -73,8 +73,10 @@ def compete(history: History, past: Replay, horizon: int, levels: tuple[float, .
 
 def kept(
     found: Competition, history: History, past: Replay, horizon: int, levels: tuple[float, ...]
-) -> Combined | Median:
-    """The chosen members, fitted on the whole history."""
+) -> Banded | Combined | Median:
+    """The chosen members, fitted on the whole history; a point model that is chosen throughout stays one."""
+    if found.name in FINE:
+        return banded(found.name, history, past, levels)
     names = {name for part in found.parts for name in part.members}
     from_engine = names & set(ENGINE) if found.usual == ENGINE else set()
     state = ensemble.fit(history, horizon, levels) if from_engine else None

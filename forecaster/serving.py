@@ -53,7 +53,9 @@ class Banded:
     def made(self, recent: Recent, horizon: int, levels: Sequence[float]) -> Made:
         """Forecast from the newest steps."""
         mean = _floored(self._path(recent, horizon), recent)
-        return Made(mean, _floored(self.calibration.band(mean), recent))
+        known = self.calibration.levels
+        band = self.calibration.band(mean)[:, [known.index(level) for level in levels]]
+        return Made(mean, _floored(band, recent))
 
     def _path(self, recent: Recent, horizon: int) -> FloatArray:
         values = recent.values

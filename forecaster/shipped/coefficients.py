@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtri
 
 from domain.series import FloatArray
 from forecaster.models import quantile_ridge
@@ -61,7 +61,7 @@ def nearest(season_length: int) -> int:
 
 def _at_levels(by_level: FloatArray, levels: Sequence[float]) -> FloatArray:
     """Linear in normal deviates, shape ``(ranges, levels, columns)``; beyond the outermost trained level it goes on."""
-    at, wanted = ndtri(np.asarray(LEVELS)), ndtri(np.asarray(levels, dtype=np.float64))
+    at, wanted = (np.array([NormalDist().inv_cdf(level) for level in some]) for some in (LEVELS, levels))
     low = np.clip(np.searchsorted(at, wanted, side="right") - 1, 0, len(at) - 2)
     part = ((wanted - at[low]) / (at[low + 1] - at[low]))[:, None]
     made: FloatArray = (1 - part) * by_level[:, low] + part * by_level[:, low + 1]
