@@ -16,12 +16,13 @@ from typing import Final, Literal
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError
-from domain.forecasts import Backtest, Combination, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Combination, Dependence, Forecast, HorizonAccuracy
 from domain.series import FloatArray
 from domain.units import format_duration
-from forecaster import accuracy, cold_start, combine, members, serving, sparse
+from forecaster import accuracy, cold_start, combine, members, paths, serving, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
+from forecaster.calendar import Calendar
 from forecaster.calibrate import band_coverage, coverage, replayed_band
 from forecaster.fitted import SEASONS_NEEDED, Fitted
 from forecaster.guard import objection
@@ -52,6 +53,7 @@ class FitRequest:
         model: The model to serve; ``auto`` combines what competes (``forecaster.combine``).
         made_at: Now, as the caller sees it.
         generated: True when part of the history was generated and not measured.
+        calendar: What is known about days, for ``forecaster.dated``; the functions here do not look at it.
         with_reference: Also fit Holt-Winters; imports statsmodels (190 MB), so only in a worker that ends.
     """
 
@@ -65,6 +67,7 @@ class FitRequest:
     model: Literal["auto", "seasonal_naive", "fourier_ar"] = "auto"
     made_at: datetime
     generated: bool = False
+    calendar: Calendar | None = None
     with_reference: bool = False
 
 
@@ -87,6 +90,7 @@ class _Chosen:
     fallback_reason: str
     spare: Banded | None = None
     combination: tuple[Combination, ...] = ()
+    dependence: Dependence | None = None
 
 
 def fit(request: FitRequest) -> Forecast:
@@ -112,7 +116,7 @@ def fit_signal(request: FitRequest) -> Fitted:
         recent=Recent.of(history, _seasons_kept(chosen.serving)), cutoff=history.cutoff, history_start=history.start,
         step=request.step, season=request.season, horizon=request.horizon, quantiles=request.quantiles,
         fitted_at=request.made_at, fitted_steps=len(history.values), backtest=chosen.backtest,
-        fallback_reason=chosen.fallback_reason, generated=request.generated,
+        fallback_reason=chosen.fallback_reason, generated=request.generated, dependence=chosen.dependence,
         combination=chosen.combination,
     )  # fmt: skip
 
@@ -192,26 +196,32 @@ def _best(history: History, request: FitRequest) -> _Chosen:
         )  # fmt: skip
         made = kept.made(Recent.of(history, _seasons_kept(kept)), request.horizon, request.quantiles)
         if (doubt := objection(made.mean, made.values, history)) is None:
+            band = _past_band(model, joint, past, request.quantiles)
             return _Chosen(
-                model=model, serving=kept, spare=spare, backtest=_backtest(model, joint, past, wape, history, request),
+                model=model, serving=kept, spare=spare,
+                backtest=_backtest(model, joint, past, wape, band, history, request),
                 fallback_reason=reason or _why_simpler(model, joint, wape, request),
                 combination=_told(joint, request) if joint else (),
+                dependence=paths.learned(past.origins, past.actuals, band, request.quantiles),
             )  # fmt: skip
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
 
 
+def _past_band(model: str, joint: Competition | None, past: Replay, quantiles: tuple[float, ...]) -> FloatArray:
+    """The quantiles of the served model at each origin: a combination brings those it would have given."""
+    if joint is None:
+        return replayed_band(past, model, quantiles)
+    levels = _with_median(quantiles)
+    return joint.served[..., [levels.index(level) for level in quantiles]]
+
+
 def _backtest(
-    model: str, joint: Competition | None, past: Replay, wape: Mapping[str, float], history: History,
+    model: str, joint: Competition | None, past: Replay, wape: Mapping[str, float], band: FloatArray, history: History,
     request: FitRequest,
 ) -> Backtest:  # fmt: skip
-    """Of the served model; a combination brings the quantiles that it would have given."""
-    if joint is None:
-        shares, band = coverage(past, model, request.quantiles), replayed_band(past, model, request.quantiles)
-    else:
-        levels = _with_median(request.quantiles)
-        band = joint.served[..., [levels.index(level) for level in request.quantiles]]
-        shares = band_coverage(past, band, request.quantiles)
+    levels = request.quantiles
+    shares = coverage(past, model, levels) if joint is None else band_coverage(past, band, levels)
     return Backtest(
         wape=wape[model], coverage=shares, origins=len(past.origins), wape_by_model=wape,
         by_horizon=_by_horizon(past, model, history, request, band),
@@ -246,6 +256,7 @@ def _empirical(history: History, request: FitRequest) -> _Chosen:
     return _Chosen(
         model=sparse.NAME, serving=Empirical(levels=levels), backtest=found,
         fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros",
+        dependence=paths.learned(past.origins, past.actuals, bands[..., asked], request.quantiles),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from domain.errors import FitFailedError
-from domain.forecasts import Backtest, Combination, Forecast, Quality
+from domain.forecasts import Backtest, Combination, Dependence, Forecast, Quality
 from domain.series import FloatArray
 from domain.units import format_duration
 from forecaster.guard import beyond
@@ -53,6 +53,7 @@ class Fitted:
         fallback_reason: Why a simpler model is served than was asked for; empty when none is.
         generated: Whether part of the history was generated.
         combination: Of which members the served model is made; empty where it is one model.
+        dependence: Of the errors over time, as the fit found it.
     """
 
     signal: str
@@ -72,11 +73,22 @@ class Fitted:
     fallback_reason: str
     generated: bool
     combination: tuple[Combination, ...] = ()
+    dependence: Dependence | None = None
 
     @property
     def read_from(self) -> datetime:
         """First step to give to ``update``: the last ones are read again, what was late then may be there now."""
         return self.cutoff - (READ_AGAIN - 1) * self.step
+
+    @property
+    def known(self) -> FloatArray:
+        """The newest steps as they were measured, NaN where nothing was."""
+        return self.recent.known
+
+    @property
+    def floor(self) -> float | None:
+        """No forecast goes below this: 0 where the signal never did, None where negative values are known."""
+        return self.recent.floor
 
     @property
     def outgrown(self) -> str:
@@ -128,6 +140,7 @@ class Fitted:
             history_start=self.history_start, fallback_reason=reason, generated=self.generated,
             fitted_at=self.fitted_at, model_version=MODEL_VERSION, quality=self._quality(),
             combination=self.combination if model == self.model else (),
+            dependence=self.dependence,
         )  # fmt: skip
 
     def _other_than_before(self, values: FloatArray, count: int) -> FloatArray:

@@ -11,10 +11,10 @@ import numpy as np
 from domain.series import FloatArray
 from forecaster import accuracy, cold_start, combine, ensemble
 from forecaster.backtest import Replay
-from forecaster.calibrate import calibrate, crossed_band
+from forecaster.calibrate import calibrate, crossed_band, walk_of
 from forecaster.combine import Part
 from forecaster.history import History
-from forecaster.models import COMPETING, FINE, Paths, fourier_ar
+from forecaster.models import COMPETING, FINE, FITTED, Paths
 from forecaster.serving import Banded, ColdStart, Combined, Median
 
 FINE_STEP: Final = timedelta(minutes=1)
@@ -93,8 +93,8 @@ def kept(
 
 def banded(name: str, history: History, past: Replay, levels: Sequence[float]) -> Banded:
     """A point model in the band of its own errors."""
-    calibration = calibrate(past.actuals, past.points[name], levels)
-    point = fourier_ar.fit(history.values, history.season_length) if name == "fourier_ar" else name
+    calibration = calibrate(past.actuals, past.points[name], levels, walk=walk_of(past, name))
+    point = FITTED[name](history.values, history.season_length) if name in FITTED else name
     return Banded(point=point, calibration=calibration)
 
 

@@ -71,4 +71,4 @@ class Memories:
 
 def digest(plan: Plan) -> str:
     """Of all that a plan says; a changed plan begins anew."""
-    return hashlib.sha256(f"{plan.expr}\n{plan.spec.model_dump_json()}".encode()).hexdigest()
+    return hashlib.sha256(f"{plan.expr}\n{plan.levels}\n{plan.spec.model_dump_json()}".encode()).hexdigest()

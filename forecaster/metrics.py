@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class ForecasterMetrics:
@@ -38,5 +38,22 @@ class ForecasterMetrics:
             "foretide_forecaster_fit_duration_seconds",
             "From handing a fit to the pool until it serves.",
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+
+
+class ClusterMetrics:
+    """Whether the Dask cluster is there, and what ran here in its place; 0 without one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register under ``foretide_forecaster_cluster_…``."""
+        self.connected = Gauge(
+            "foretide_forecaster_cluster_connected",
+            "1 while the Dask scheduler answers, 0 while fits run here.",
+            registry=registry,
+        )
+        self.fallbacks = Counter(
+            "foretide_forecaster_cluster_fallbacks_total",
+            "Fits that ran here because the Dask cluster was away.",
             registry=registry,
         )

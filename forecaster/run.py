@@ -22,8 +22,9 @@ from prometheus_client import CollectorRegistry
 from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.series import FloatArray
-from forecaster.fit import FitRequest, fit_signal, reference
-from forecaster.fitted import Fitted
+from forecaster.dated import Kept, fit_signal, reference
+from forecaster.document_series import DocumentSeries
+from forecaster.fit import FitRequest
 from forecaster.life import Glance, early_every
 from forecaster.memory import Memories
 from forecaster.metrics import ForecasterMetrics
@@ -34,7 +35,8 @@ from rules import RuleSet
 logger = logging.getLogger(__name__)
 
 REFERENCE_EVERY: Final = timedelta(minutes=15)
-"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal."""
+"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal. A
+document may have hundreds of series, so that only triggers' signals have one."""
 MOST_FITS: Final = 500
 """Under way at once: half a minute of one worker. After a restart ten thousand signals come 500 a tick."""
 _REFERENCE_SLACK: Final = timedelta(minutes=5)
@@ -64,6 +66,7 @@ class ForecastLoop:
         reference_pool: Executor,
         rules: Callable[[], RuleSet],
         registry: CollectorRegistry,
+        documents: DocumentSeries | None = None,
         reference_every: timedelta = REFERENCE_EVERY,
         memories: Memories | None = None,
     ) -> None:
@@ -76,10 +79,11 @@ class ForecastLoop:
             reference_pool: Runs references; its workers end after each, because statsmodels stays in memory.
             rules: The running set.
             registry: For the loop's own metrics.
+            documents: Reads the series of ``Forecast`` documents; without it these are passed over.
             reference_every: How often a reference is made anew.
             memories: Keep what was served over a restart; None where nothing is to be kept.
         """
-        self._range_values, self._save, self._rules = range_values, save, rules
+        self._range_values, self._save, self._rules, self._documents = range_values, save, rules, documents
         self._pool, self._reference_pool, self._reference_every = pool, reference_pool, reference_every
         self._metrics = ForecasterMetrics(registry)
         self._states: dict[str, SignalState] = {}
@@ -98,24 +102,34 @@ class ForecastLoop:
                 self._refresh(state, now)
             except Exception as error:  # one signal must never stop the others
                 self._failed(state, error, retry_at=now)
+        if self._documents is not None:
+            self._documents.forget_answers()
 
     def status(self) -> Mapping[str, SignalStatus]:
-        """By signal."""
+        """By signal; of a document that could not be read, or not wholly, by its key."""
+        troubles = self._documents.troubles() if self._documents is not None else {}
+        found = {
+            key: SignalStatus(last_error=one.said, next_due=one.next_due, step=one.step)
+            for key, one in troubles.items()
+        }
         with self._lock:
-            return {signal: state.status for signal, state in self._states.items()}
+            return found | {signal: state.status for signal, state in self._states.items()}
 
     def _due(self, now: datetime) -> list[SignalState]:
         """Take over the rules as they are now; the signals with a new step, those that are served already first.
 
         A signal whose rule changed begins anew.
         """
-        wanted = plans(self._rules().rules)
+        rules = self._rules()
+        wanted = {plan.signal: plan for plan in plans(rules.rules)}
+        if self._documents is not None:
+            wanted |= {plan.signal: plan for plan in self._documents.plans(rules, now)}
         with self._lock:
-            known = {signal: state for signal, state in self._states.items() if state.plan in wanted}
+            known = {signal: state for signal, state in self._states.items() if state.plan == wanted.get(signal)}
             self._states = {
-                plan.signal: known.get(plan.signal)
-                or SignalState.new(plan, now, begins="plan" if plan.signal in self._states else "start")
-                for plan in wanted
+                signal: known.get(signal)
+                or SignalState.new(plan, now, begins="plan" if signal in self._states else "start")
+                for signal, plan in wanted.items()
             }
             due = [state for state in self._states.values() if state.status.next_due <= now]
         return sorted(due, key=lambda state: state.fitted is None)
@@ -134,30 +148,38 @@ class ForecastLoop:
                 self._memories.keep(state, now)
         if reason := state.fit_reason(now):
             self._refit(state, now, end, reason)
-        if refers:
+        if refers and not plan.document:
             self._refer(state, self._request(plan, now, end))
 
-    def _carried(self, state: SignalState, fitted: Fitted, end: datetime) -> bool:
+    def _history(self, plan: Plan, start: datetime, end: datetime) -> tuple[FloatArray, bool]:
+        if plan.document and self._documents is not None:
+            return self._documents.history(plan, start, end)
+        return self._range_values(plan.expr, start, end, plan.step)
+
+    def _carried(self, state: SignalState, fitted: Kept, end: datetime) -> bool:
         """Take the steps that came; False where they are too far from those known, and only a fit helps."""
         plan, start = state.plan, fitted.read_from
         if start < plan.history_start(end):
             state.asked = "gap"
             return False
-        values, _ = self._range_values(plan.expr, start, end, plan.step)
+        values, _ = self._history(plan, start, end)
         self._look_back(state, values, start)
         if not fitted.update(values, start):
             state.asked = "gap"
         return True
 
-    def _serve(self, state: SignalState, fitted: Fitted, now: datetime) -> None:
+    def _serve(self, state: SignalState, fitted: Kept, now: datetime) -> None:
         """Forecast, recalibrate, answer a level shift, and save, with the reference carried forward."""
         made = fitted.forecast(now)
-        usual = state.served.moved(made, lowest=fitted.recent.floor)
-        forecast = state.shift.answer(usual, fitted.recent.known)
+        usual = state.served.moved(made, lowest=fitted.floor)
+        forecast = state.shift.answer(usual, fitted.known)
         with self._lock:
             wanted = self._states.get(state.plan.signal) is state
             quality = None if made.quality is None else replace(made.quality, level_shift=state.shift.since)
-            forecast = replace(forecast, reference=state.reference_for(forecast), quality=quality)
+            forecast = replace(
+                forecast, reference=state.reference_for(forecast), quality=quality, labels=state.plan.labels,
+                unit=state.plan.unit,
+            )  # fmt: skip
         if not wanted:
             return
         self._save(forecast)
@@ -184,9 +206,9 @@ class ForecastLoop:
             logger.info(said, extra={"signal": state.plan.signal, "coverage": dict(coverage)})
 
     def _look_for_backfill(self, state: SignalState, now: datetime, end: datetime) -> None:
-        """Once in a while, look at a few old steps again."""
+        """Once in a while, look at a few old steps again; not for each series of a document: they wait for the day."""
         glance = state.glance
-        if glance is None or now < state.look_at:
+        if glance is None or now < state.look_at or state.plan.document:
             return
         state.look_at = now + early_every(state.plan.spec.season)
         values, _ = self._range_values(state.plan.expr, glance.start, glance.end, glance.step)
@@ -195,7 +217,7 @@ class ForecastLoop:
 
     def _request(self, plan: Plan, now: datetime, end: datetime) -> FitRequest:
         start = plan.history_start(end)
-        values, generated = self._range_values(plan.expr, start, end, plan.step)
+        values, generated = self._history(plan, start, end)
         return plan.request(values, start=start, made_at=now, generated=generated)
 
     def _refit(self, state: SignalState, now: datetime, end: datetime, reason: str) -> None:
@@ -225,7 +247,7 @@ class ForecastLoop:
             state.status = replace(state.status, in_flight=False)
 
     def _fitted(
-        self, state: SignalState, request: FitRequest, reason: str, began: float, done: Future[Fitted]
+        self, state: SignalState, request: FitRequest, reason: str, began: float, done: Future[Kept]
     ) -> None:  # fmt: skip
         """A fit ended: serve it from the next tick on, the first one at once."""
         if done.cancelled():

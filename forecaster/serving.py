@@ -15,6 +15,7 @@ from domain.series import FloatArray
 from forecaster import cold_start, combine, engine, sparse
 from forecaster.calibrate import Calibration
 from forecaster.models import FINE
+from forecaster.models.drift import Drift
 from forecaster.models.fourier_ar import FourierAr
 from forecaster.recent import Recent
 
@@ -47,7 +48,7 @@ class Median:
 class Banded:
     """A point model, in the band of its own errors."""
 
-    point: FourierAr | str
+    point: FourierAr | Drift | str
     calibration: Calibration
 
     def made(self, recent: Recent, horizon: int, levels: Sequence[float]) -> Made:
@@ -59,7 +60,7 @@ class Banded:
 
     def _path(self, recent: Recent, horizon: int) -> FloatArray:
         values = recent.values
-        if isinstance(self.point, FourierAr):
+        if isinstance(self.point, FourierAr | Drift):
             return self.point.path(values, recent.steps, horizon)
         end = np.array([len(values)])
         path: FloatArray = FINE[self.point](values, end, season_length=recent.season_length, horizon=horizon)[0]

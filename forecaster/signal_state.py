@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from domain.forecasts import Forecast
 from domain.series import FloatArray
-from forecaster.fitted import Fitted
+from forecaster.dated import Kept
 from forecaster.level_shift import LevelShift
 from forecaster.life import Glance, early_every, next_fit
 from forecaster.plan import Plan
 from forecaster.served import Served, ServedErrors
-
-WATCHED: Final = 0.95
-"""The quantile whose coverage is watched beside the one that the trigger asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +81,7 @@ class SignalState:
     status: SignalStatus
     served: Served
     shift: LevelShift
-    fitted: Fitted | None = None
+    fitted: Kept | None = None
     glance: Glance | None = None
     begins: str
     asked: str = ""
@@ -99,8 +96,7 @@ class SignalState:
     @classmethod
     def new(cls, plan: Plan, now: datetime, *, begins: str) -> SignalState:
         """Of a plan that was not there a minute ago."""
-        watched = sorted({WATCHED, plan.spec.quantile})
-        served = Served(levels=plan.levels, watched=watched, horizon=plan.horizon, step=plan.step)
+        served = Served(levels=plan.levels, watched=plan.watched, horizon=plan.horizon, step=plan.step)
         shift = LevelShift(season=plan.spec.season, step=plan.step)
         return cls(
             plan=plan, status=SignalStatus(next_due=now, step=plan.step), served=served, shift=shift, reference_due=now,
@@ -119,12 +115,12 @@ class SignalState:
             return "age"
         return self.asked if self.early_from <= now else ""
 
-    def take(self, fitted: Fitted, glance: Glance, now: datetime) -> datetime:
-        """Go on with a new fit; when it will have aged."""
+    def take(self, fitted: Kept, glance: Glance, now: datetime) -> datetime:
+        """Go on with a new fit; when it will have aged: all series of a document at once, as one query reads them."""
         season = self.plan.spec.season
         self.fitted, self.glance = fitted, glance
         self.early_from = self.look_at = now + early_every(season)
-        return next_fit(self.plan.signal, season, now)
+        return next_fit(self.plan.document or self.plan.signal, season, now)
 
     def refers(self, now: datetime) -> bool:
         """Whether a reference is due: after the first forecast, which shall not wait for it."""

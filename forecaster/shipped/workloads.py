@@ -121,7 +121,8 @@ def _noisy(rng: np.random.Generator, level: FloatArray, season_length: int) -> F
     """What is measured of a level: relative noise, some heavy-tailed; counts; a ceiling; whole numbers."""
     kind = rng.choice(["relative", "heavy", "counts", "counts", "steady"])
     if kind == "counts":
-        return rng.poisson(np.minimum(level * min(1.0, 300 / level.mean()), 1e6)).astype(np.float64)
+        rate = np.minimum(level * min(1.0, 300 / level.mean()), 1e6)
+        return np.asarray(rng.poisson(rate), dtype=np.float64)
     spread = rng.uniform(0.01, 0.3) if kind != "steady" else 0.01
     draws = rng.standard_t(3, len(level)) / 1.7 if kind == "heavy" else rng.normal(size=len(level))
     noisy = level * np.exp(np.clip(spread * draws, -2, 2))

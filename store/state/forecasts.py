@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Session
 from domain.forecasts import Forecast, ForecastMemory
 from store.state.records import forecast_of, forecast_row
 from store.state.tables import ForecastMemoryRow, ForecastRow
+
+LATEST_KEPT: Final = timedelta(days=7)
 
 
 class ForecastShelf:
@@ -50,10 +53,14 @@ class ForecastShelf:
         return None if row is None else forecast_of(row)
 
     def forget_before(self, instant: datetime) -> None:
-        """Delete forecasts older than the retention, but keep each signal's latest."""
+        """Delete forecasts older than the retention; each signal's latest is kept a week longer.
+
+        Series of documents come and go: what nobody has forecast for a week is not asked for any more.
+        """
         newest = select(func.max(ForecastRow.id)).group_by(ForecastRow.signal).scalar_subquery()
+        ended = ForecastRow.made_at < instant - LATEST_KEPT
         self._session.execute(
-            delete(ForecastRow).where(ForecastRow.made_at < instant, ForecastRow.id.not_in(newest)),
+            delete(ForecastRow).where(ForecastRow.made_at < instant, ForecastRow.id.not_in(newest) | ended),
             execution_options={"synchronize_session": False},
         )
 

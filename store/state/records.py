@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Combination, Forecast, HorizonAccuracy, Quality
+from domain.forecasts import Backtest, Combination, Dependence, Forecast, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
@@ -126,6 +126,9 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "history_start": forecast.history_start.isoformat(),
             "fallback_reason": forecast.fallback_reason,
             "generated": forecast.generated,
+            "labels": dict(forecast.labels),
+            "unit": forecast.unit,
+            "events": list(forecast.events),
             "fitted_at": None if forecast.fitted_at is None else forecast.fitted_at.isoformat(),
             "model_version": forecast.model_version,
             "quality": None if forecast.quality is None else _quality_json(forecast.quality),
@@ -133,6 +136,7 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
                 {"until_seconds": one.until_seconds, "members": list(one.members), "weights": dict(one.weights)}
                 for one in forecast.combination
             ],
+            "dependence": _dependence_json(forecast.dependence),
         },
     )
 
@@ -156,6 +160,9 @@ def forecast_of(row: ForecastRow) -> Forecast:
         history_start=datetime.fromisoformat(body["history_start"]),
         fallback_reason=body["fallback_reason"],
         generated=body["generated"],
+        labels=body.get("labels", {}),  # rows of before there were documents have none
+        unit=body.get("unit", ""),
+        events=tuple(body.get("events", ())),
         **_told_since(body),
     )
 
@@ -173,6 +180,7 @@ def _told_since(body: dict[str, Any]) -> dict[str, Any]:
             )
             for one in body.get("combination", ())
         ),
+        "dependence": _dependence_of(body.get("dependence")),
     }
 
 
@@ -187,6 +195,14 @@ def _quality_json(quality: Quality) -> dict[str, Any]:
 def _quality_of(item: dict[str, Any]) -> Quality:
     shift = item["level_shift"]
     return Quality(**{**item, "level_shift": None if shift is None else datetime.fromisoformat(shift)})
+
+
+def _dependence_json(dependence: Dependence | None) -> list[float] | None:
+    return None if dependence is None else [float(dependence.lasting), float(dependence.echo)]
+
+
+def _dependence_of(item: list[float] | None) -> Dependence | None:
+    return None if item is None else Dependence(lasting=item[0], echo=item[1])
 
 
 def _proposal_json(proposal: Proposal) -> dict[str, Any]:

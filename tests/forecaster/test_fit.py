@@ -23,7 +23,7 @@ def test_a_combination_is_served_with_its_error_beside_the_others() -> None:
     assert forecast.backtest is not None
     assert forecast.backtest.wape < 1.1 * min(forecast.backtest.wape_by_model.values())
     assert set(forecast.backtest.wape_by_model) == {
-        "naive", "seasonal_naive", "fourier_ar", "mean_last_5", "weighted", "quantile_ridge", "waves",
+        "naive", "seasonal_naive", "drift", "fourier_ar", "mean_last_5", "weighted", "quantile_ridge", "waves",
     }  # fmt: skip
     assert np.abs(forecast.mean - curve(2064)[2016:]).mean() < 4
 
