@@ -26,6 +26,9 @@ INDEPENDENT: Final = 4
 2 % of WQL a day ahead."""
 WORTH: Final = 0.98
 """Weights are taken where they lose 2 % less than the median on the blocks that they had not seen."""
+FAR: Final = 0.25
+"""Of a season: beyond it forecasts rest on what time it is and not on what is now."""
+WEEK: Final = 7
 CLEARLY: Final = 0.5
 """Where the origins span less, nothing is independent, and weights have to halve the loss: a clean season is seen at
 once, chance does not often halve."""
@@ -77,16 +80,20 @@ class Replayed:
     levels: tuple[float, ...]
 
 
-def choose(past: Replayed, ends: Sequence[int], usual: Sequence[str]) -> tuple[Part, ...]:
+def choose(past: Replayed, ends: Sequence[int], usual: Sequence[str], *, season_length: int) -> tuple[Part, ...]:
     """The combination of each stretch.
 
     Args:
         past: What the members said.
         ends: Last step of each stretch, rising; the last is the horizon.
         usual: Members of the default median.
+        season_length: Steps per season.
     """
     starts = [0, *ends[:-1]]
-    return tuple(_part(past, first, end, tuple(usual)) for first, end in zip(starts, ends, strict=True))
+    return tuple(
+        _part(past, first, end, tuple(usual), few=_few(past.origins, end, season_length))
+        for first, end in zip(starts, ends, strict=True)
+    )
 
 
 def mixed(parts: Sequence[Part], members: Mapping[str, FloatArray]) -> FloatArray:
@@ -115,9 +122,17 @@ def apart(origins: IntArray, block: IntArray, ahead: IntArray | int) -> BoolArra
     return far
 
 
-def _part(past: Replayed, first: int, end: int, usual: tuple[str, ...]) -> Part:
+def _few(origins: IntArray, end: int, season_length: int) -> bool:
+    """Whether too little was judged for a stretch: few independent forecasts, or far ahead less than seven seasons.
+
+    Otherwise six working days would choose a member that knows no Sunday.
+    """
+    span = int(origins[-1] - origins[0])
+    return span < INDEPENDENT * end or (end > FAR * season_length and span + end < WEEK * season_length)
+
+
+def _part(past: Replayed, first: int, end: int, usual: tuple[str, ...], *, few: bool) -> Part:
     default = Part(steps=end, members=usual)
-    few = past.origins[-1] - past.origins[0] < INDEPENDENT * end
     distance, worth = (0, CLEARLY) if few else (end, WORTH)
     here = {name: made[:, first:end] for name, made in past.members.items()}
     actuals = past.actuals[:, first:end]

@@ -23,7 +23,7 @@ ENGINE: Final = ("quantile_ridge", "waves", "naive")
 """Of the default median where the engine can be fitted."""
 YOUNG: Final = (cold_start.MEMBER, "fourier_ar", "naive")
 """Before that: what was learned elsewhere, what the clock says and what is now."""
-SHORT_SEASON: Final = ("fourier_ar", "seasonal_naive", "naive")
+SHORT_SEASON: Final = tuple(COMPETING)
 """Below 24 steps per season."""
 
 
@@ -68,7 +68,7 @@ def compete(history: History, past: Replay, horizon: int, levels: tuple[float, .
     usual = tuple(name for name in usual if name in members)
     ends = [band.steps for band in accuracy.bands(horizon, history.step)]
     replayed = combine.Replayed(origins=past.origins, actuals=past.actuals, members=members, levels=levels)
-    return Competition(members, combine.choose(replayed, ends, usual), usual)
+    return Competition(members, combine.choose(replayed, ends, usual, season_length=history.season_length), usual)
 
 
 def kept(

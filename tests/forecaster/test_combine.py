@@ -25,18 +25,21 @@ def replayed(biases: dict[str, float], *, origins: int = 128, stride: int = 5, s
 
 def test_the_median_stays_where_weights_gain_nothing() -> None:
     past = replayed({"naive": 0.0, "biased": 0.0, "third": 0.0})
-    assert choose(past, [4, HORIZON], USUAL) == (Part(steps=4, members=USUAL), Part(steps=HORIZON, members=USUAL))
+    assert choose(past, [4, HORIZON], USUAL, season_length=96) == (
+        Part(steps=4, members=USUAL),
+        Part(steps=HORIZON, members=USUAL),
+    )
 
 
 def test_a_member_that_is_clearly_right_is_taken_and_the_bad_ones_are_dropped() -> None:
-    near, far = choose(replayed({"naive": 6.0, "biased": 9.0, "right": 0.0}), [4, HORIZON], USUAL)
+    near, far = choose(replayed({"naive": 6.0, "biased": 9.0, "right": 0.0}), [4, HORIZON], USUAL, season_length=96)
     assert near.members == far.members == ("right",)
     assert near.weights == (1.0,)
 
 
 def test_weights_are_the_inverse_squares_of_the_losses() -> None:
     past = replayed({"naive": 9.0, "one": 0.5, "two": -0.9})
-    (part,) = choose(past, [HORIZON], ("naive",))
+    (part,) = choose(past, [HORIZON], ("naive",), season_length=96)
     above = past.actuals[..., None] - np.stack([past.members["one"], past.members["two"]])
     losses = np.maximum(above * np.array(LEVELS), above * (np.array(LEVELS) - 1)).sum(axis=(1, 2, 3))
     assert part.members == ("one", "two")
@@ -44,18 +47,23 @@ def test_weights_are_the_inverse_squares_of_the_losses() -> None:
 
 
 def test_naive_is_served_where_all_others_lose_to_it() -> None:
-    assert choose(replayed({"naive": 0.0, "biased": 4.0, "other": 4.0}), [HORIZON], ("biased", "other"))[0].members == (
-        "naive",
-    )
+    assert choose(
+        replayed({"naive": 0.0, "biased": 4.0, "other": 4.0}), [HORIZON], ("biased", "other"), season_length=96
+    )[0].members == ("naive",)
 
 
 def test_few_independent_origins_change_the_median_only_for_half_the_loss() -> None:
     """128 origins over 64 steps span less than three horizons of 24."""
     few = {"origins": 64, "stride": 1}
-    assert choose(replayed({"naive": 1.0, "biased": 1.0, "right": 0.0}, **few), [HORIZON], USUAL)[0].members == USUAL
-    assert choose(replayed({"naive": 9.0, "biased": 9.0, "right": 0.0}, **few), [HORIZON], USUAL)[0].members == (
-        "right",
+    assert (
+        choose(replayed({"naive": 1.0, "biased": 1.0, "right": 0.0}, **few), [HORIZON], USUAL, season_length=96)[
+            0
+        ].members
+        == USUAL
     )
+    assert choose(replayed({"naive": 9.0, "biased": 9.0, "right": 0.0}, **few), [HORIZON], USUAL, season_length=96)[
+        0
+    ].members == ("right",)
 
 
 def test_a_block_is_judged_with_nothing_that_overlaps_its_truth() -> None:
@@ -71,7 +79,7 @@ def test_without_any_truth_the_default_is_served() -> None:
     unknown = Replayed(
         origins=past.origins, actuals=np.full_like(past.actuals, np.nan), members=past.members, levels=LEVELS
     )
-    assert choose(unknown, [HORIZON], USUAL)[0] == Part(steps=HORIZON, members=USUAL)
+    assert choose(unknown, [HORIZON], USUAL, season_length=96)[0] == Part(steps=HORIZON, members=USUAL)
 
 
 def test_one_combination_passes_into_the_next_without_a_jump() -> None:
@@ -128,3 +136,13 @@ def test_by_the_minute_and_finer_the_mean_of_five_steps_competes() -> None:
     assert coarse.backtest is not None
     assert "mean_last_5" in fine.backtest.wape_by_model
     assert "mean_last_5" not in coarse.backtest.wape_by_model
+
+
+def test_far_ahead_less_than_a_week_changes_the_median_only_for_half_the_loss() -> None:
+    """128 origins, 3 steps apart, span 381 steps: with the horizon seven seasons of 57 and not of 60."""
+    past = replayed({"naive": 1.0, "biased": 1.0, "right": 0.0}, stride=3)
+    assert choose(past, [HORIZON], USUAL, season_length=57)[0].members != USUAL
+    assert choose(past, [HORIZON], USUAL, season_length=60)[0].members == USUAL
+    near, far = choose(past, [4, HORIZON], USUAL, season_length=60)
+    assert near.members != USUAL
+    assert far.members == USUAL
