@@ -8,14 +8,22 @@ sequence with a place for each stage; who wants no trace passes the same scratch
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.compiled import IS_COMPILED, compiled
+
 Ints = Sequence[int] | NDArray[np.int64]
 Recorder = MutableSequence[int] | NDArray[np.int64]
+
+
+def sequence(numbers: Iterable[int]) -> list[int] | NDArray[np.int64]:
+    """As these functions take it fastest: plain Python reads lists, compiled code arrays."""
+    return np.fromiter(numbers, dtype=np.int64) if IS_COMPILED else list(numbers)
+
 
 MAX_INT32: Final = 2**31 - 1
 MIN_INT32: Final = -(2**31)
@@ -24,7 +32,7 @@ NOTHING: Final = -1
 
 # One direction of `behavior`, flat: window, selectPolicy, then kind, value and period of each policy.
 WINDOW_MS, SELECT, POLICIES_FROM, POLICY_SIZE = 0, 1, 2, 3
-SELECT_MAX, SELECT_MIN, SELECT_DISABLED = 0, 1, 2
+SELECT_MAX, SELECT_MIN, DISABLED = 0, 1, 2
 PODS, PERCENT = 0, 1
 
 # What `decide` is given, by index.
@@ -38,6 +46,7 @@ INPUTS: Final = 14
 STAGES: Final = 10
 
 
+@compiled
 def ceil32(value: float) -> int:
     """The next integer up, saturating at both ends of an int32; 0 for NaN."""
     if value != value:
@@ -49,26 +58,53 @@ def ceil32(value: float) -> int:
     return int(math.ceil(value))
 
 
+@compiled
 def within(ratio: float, down: float, up: float) -> bool:
     """Whether ``ratio`` is near enough to 1; the expressions of Kubernetes 1.33 and later, edges included."""
     return (1.0 - down) <= ratio and ratio <= (1.0 + up)
 
 
+@compiled
 def within_before_1_33(ratio: float, tolerance: float) -> bool:
     """The older form, which at 1.1 and a tolerance of 0.1 does not hold: ``abs(1 − 1.1)`` is 0.10000000000000009."""
     return abs(1.0 - ratio) <= tolerance
 
 
-def of_demand(value: float, target: float) -> int:
-    """Replicas that carry ``value``, ``target`` each; less than no demand is no demand."""
-    return ceil32(max(value, 0.0) / target)
+@compiled
+def average_value_replicas(
+    usage: float, target: float, current: int, tolerance_down: float, tolerance_up: float
+) -> int:
+    """Proposal for a total shared by all replicas (External and Object metrics with ``AverageValue``)."""
+    if current > 0 and within(usage / (target * current), tolerance_down, tolerance_up):
+        return current
+    return ceil32(usage / target)
 
 
+@compiled
 def utilization(usage: float, request: float, replicas: int) -> int:
     """Whole percent, truncated, from milli-units: HPA's arithmetic."""
-    return math.ceil(max(usage, 0.0) * 1000) * 100 // (math.ceil(request * 1000) * replicas)
+    return int(math.ceil(max(usage, 0.0) * 1000) * 100 // (math.ceil(request * 1000) * replicas))
 
 
+@compiled
+def utilization_replicas(
+    ratio: float, ready: int, unready: int, current: int, tolerance_down: float, tolerance_up: float
+) -> int:
+    """Proposal for an average per pod, where ``ratio`` is the ready pods' mean over the target.
+
+    Pods that are not ready count as idle when the others are overloaded, and a proposal never turns the direction.
+    """
+    if ready == 0:
+        return current
+    if unready == 0 or ratio <= 1.0:
+        return current if within(ratio, tolerance_down, tolerance_up) else ceil32(ratio * ready)
+    filled = ratio * ready / (ready + unready)
+    if within(filled, tolerance_down, tolerance_up) or filled < 1.0:
+        return current
+    return max(ceil32(filled * (ready + unready)), current)
+
+
+@compiled
 def reactive(asked: int, current: int, silent: bool) -> int:
     """HPA's rule for several metrics: without a number, or against missing data, the current one is the least."""
     if asked == NOTHING or (silent and asked < current):
@@ -76,6 +112,7 @@ def reactive(asked: int, current: int, silent: bool) -> int:
     return asked
 
 
+@compiled
 def limited(replicas: int, given: Ints, record: Recorder) -> int:
     """Schedule bounds, ceilings, SLO guard and [min, max] in their order.
 
@@ -94,31 +131,36 @@ def limited(replicas: int, given: Ints, record: Recorder) -> int:
     return int(bounded)
 
 
-def lowest_since(since: int, at: Ints, replicas: Ints, count: int) -> int:
-    """The smallest of the first ``count`` that are later than ``since``; ``NOTHING`` where none is."""
-    lowest = NOTHING
+@compiled
+def lowest_since(since: int, at: Ints, replicas: Ints, count: int, desired: int) -> int:
+    """The smallest of ``desired`` and of those of the first ``count`` that are later than ``since``."""
+    lowest = desired
     for i in range(count):
-        if at[i] > since and (lowest == NOTHING or replicas[i] < lowest):
+        if at[i] > since and replicas[i] < lowest:
             lowest = replicas[i]
-    return int(lowest)
+    return lowest
 
 
-def highest_since(since: int, at: Ints, replicas: Ints, count: int) -> int:
-    """The largest of the first ``count`` that are later than ``since``; ``NOTHING`` where none is."""
-    highest = NOTHING
+@compiled
+def highest_since(since: int, at: Ints, replicas: Ints, count: int, desired: int) -> int:
+    """The largest of ``desired`` and of those of the first ``count`` that are later than ``since``."""
+    highest = desired
     for i in range(count):
         if at[i] > since and replicas[i] > highest:
             highest = replicas[i]
-    return int(highest)
+    return highest
 
 
-def stabilized(desired: int, current: int, lowest: int, highest: int) -> int:
-    """No higher than the lowest of the scale-up window, no lower than the highest of the scale-down window."""
-    up = desired if lowest == NOTHING else min(desired, lowest)
-    down = desired if highest == NOTHING else max(desired, highest)
-    return min(max(current, up), down)
+@compiled
+def stabilized(current: int, lowest: int, highest: int) -> int:
+    """``current`` moved between the lowest recommendation of the up window and the highest of the down window.
+
+    The present recommendation counts in both.
+    """
+    return min(max(current, lowest), highest)
 
 
+@compiled
 def at_period_start(current: int, since: int, at: Ints, changes: Ints, count: int) -> int:
     """Replicas when a policy's period began: current, less what was added since, plus what was removed."""
     replicas = current
@@ -128,6 +170,7 @@ def at_period_start(current: int, since: int, at: Ints, changes: Ints, count: in
     return int(replicas)
 
 
+@compiled
 def raised(start: int, kind: int, value: int) -> int:
     """The most that one scale-up policy allows: 7 pods and 10 % are 7.700000000000001, so 8."""
     if kind == PODS:
@@ -135,6 +178,7 @@ def raised(start: int, kind: int, value: int) -> int:
     return ceil32(start * (1 + value / 100))
 
 
+@compiled
 def lowered(start: int, kind: int, value: int) -> int:
     """The least that one scale-down policy allows: 10 pods less 90 % are 0.9999999999999998, so 0."""
     if kind == PODS:
@@ -142,9 +186,10 @@ def lowered(start: int, kind: int, value: int) -> int:
     return int(start * (1 - value / 100))
 
 
+@compiled
 def scale_up_limit(current: int, now: int, rules: Ints, at: Ints, changes: Ints, count: int) -> int:
     """The most replicas that the scale-up policies allow now; never below ``current``."""
-    if rules[SELECT] == SELECT_DISABLED:
+    if rules[SELECT] == DISABLED:
         return current
     limit = NOTHING
     for i in range(POLICIES_FROM, len(rules), POLICY_SIZE):
@@ -155,9 +200,10 @@ def scale_up_limit(current: int, now: int, rules: Ints, at: Ints, changes: Ints,
     return max(limit, current)
 
 
+@compiled
 def scale_down_limit(current: int, now: int, rules: Ints, at: Ints, changes: Ints, count: int) -> int:
     """The fewest replicas that the scale-down policies allow now; never above ``current``."""
-    if rules[SELECT] == SELECT_DISABLED:
+    if rules[SELECT] == DISABLED:
         return current
     limit = MAX_INT32
     for i in range(POLICIES_FROM, len(rules), POLICY_SIZE):
@@ -168,6 +214,7 @@ def scale_down_limit(current: int, now: int, rules: Ints, at: Ints, changes: Int
     return min(limit, current)
 
 
+@compiled
 def decide(
     now: int,
     given: Ints,
@@ -202,12 +249,10 @@ def decide(
     record[AT_FORECAST] = wanted
     if given[MIN] <= current <= given[MAX]:
         # The limits are monotone, so the extremes of the limited numbers are the limited extremes.
-        lowest = lowest_since(now - up[WINDOW_MS], past_at, past, past_count)
-        lowest = NOTHING if lowest == NOTHING else limited(lowest, given, record)
-        highest = highest_since(now - down[WINDOW_MS], past_at, past, past_count)
-        highest = NOTHING if highest == NOTHING else limited(highest, given, record)
-        bounded = limited(wanted, given, record)
-        replicas = stabilized(bounded, current, lowest, highest)
+        lowest = limited(lowest_since(now - up[WINDOW_MS], past_at, past, past_count, wanted), given, record)
+        highest = limited(highest_since(now - down[WINDOW_MS], past_at, past, past_count, wanted), given, record)
+        limited(wanted, given, record)
+        replicas = stabilized(current, lowest, highest)
         record[AT_STABILIZATION] = replicas
         if replicas > current:
             replicas = min(replicas, scale_up_limit(current, now, up, event_at, changes, event_count))

@@ -27,14 +27,14 @@ Tell = Callable[[Candidate, int, Situation], Candidate]
 """From the candidate before a stage and the number after it to the candidate after it."""
 
 
-def told(situation: Situation, needs: Need, record: list[int]) -> Candidate:
+def told(situation: Situation, needs: Need, record: core.Recorder) -> Candidate:
     """The whole decision in words, from the numbers after each stage."""
     candidate = Candidate(
         replicas=needs.replicas, reason=needs.word, message=needs.message, trace=needs.trace
     )  # fmt: skip
-    candidate = _forecast(candidate, record[core.AT_FORECAST], needs)
+    candidate = _forecast(candidate, int(record[core.AT_FORECAST]), needs)
     for place, tell in _TELLERS:
-        candidate = tell(candidate, record[place], situation)
+        candidate = tell(candidate, int(record[place]), situation)
     return candidate
 
 
@@ -154,7 +154,7 @@ def _seen(situation: Situation, rules: ScalingRules) -> list[int]:
     since = situation.now - hpa.window(rules)
     past: list[Recommendation] = [one for one in situation.memory.recommendations if one.at > since]
     given = guardrails.inputs(situation, wanted=0, floor=None)
-    return [core.limited(one.replicas, given, [0] * core.STAGES) for one in past]
+    return [core.limited(one.replicas, given, guardrails.blank_record()) for one in past]
 
 
 def _policies(candidate: Candidate, replicas: int, situation: Situation) -> Candidate:

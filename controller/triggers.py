@@ -116,7 +116,7 @@ def _from_demand(trigger: Trigger, signal: Signal, workload: Workload, behavior:
     target = _per_replica(trigger)
     value = max(signal.value, 0.0)  # as KEDA does since #7880: less than no demand is no demand
     current = workload.current_replicas
-    replicas = core.of_demand(value, target)
+    replicas = hpa.ceil32(value / target)
     unit = _unit(trigger)
     sum_ = f"{trigger.name} {_number(value)}{unit} ÷ {_number(target)}{unit} per replica"
     if current and hpa.within_tolerance(value / (target * current), behavior):
@@ -169,7 +169,7 @@ def _from_forecast(
         return _silent(trigger, f"{trigger.name}: the forecast of {wanted.of} has no value in the next {_span(lead)}")
     source = rule.trigger(wanted.of)
     target, unit, value = _per_replica(source), _unit(source), max(peak[1], 0.0)
-    replicas = core.of_demand(value, target)
+    replicas = hpa.ceil32(value / target)
     reason = (
         f"forecast p{wanted.quantile * 100:g} in ≤ {_span(lead)} = {_number(value)}{unit}"
         f" ÷ {_number(target)}{unit} → {replicas}"
