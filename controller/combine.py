@@ -92,20 +92,23 @@ def _emit(node: Node, triggers: tuple[str, ...], steps: list[tuple[int, float, i
             steps.append((_OPERATORS[node.operator], 0, 2))
         case Call():
             # Constants last, so that a call can see by their number whether they are all that is left.
-            constants = [one for one in node.arguments if isinstance(one, Number)]
-            arguments = [one for one in node.arguments if not isinstance(one, Number)]
-            ordered = [*arguments, *constants] if node.function in ("max", "min") else node.arguments
+            ordered = node.arguments
+            if node.function in ("max", "min"):
+                ordered = tuple(sorted(node.arguments, key=_is_constant))
             for argument in ordered:
                 _emit(argument, triggers, steps)
             steps.append((_FUNCTIONS[node.function], _constant_places(node), len(node.arguments)))
 
 
+def _is_constant(node: Node) -> bool:
+    return not any(names(node))
+
+
 def _constant_places(node: Call) -> float:
     """How many constants (max, min), or which places hold one (1, 2, 4 for the first, second, third)."""
-    places = [place for place, one in enumerate(node.arguments) if not any(names(one))]
     if node.function in ("max", "min"):
-        return sum(isinstance(one, Number) for one in node.arguments)
-    return sum(1 << place for place in places)
+        return sum(map(_is_constant, node.arguments))
+    return sum(1 << place for place, one in enumerate(node.arguments) if _is_constant(one))
 
 
 def replicas(
