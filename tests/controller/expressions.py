@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import strategies as st
 
 from rules.combine import Binary, Call, Name, Node, Number
@@ -41,6 +43,26 @@ def trees(*, monotone: bool = False) -> st.SearchStrategy[Node]:
     operators = ("+", "*", "??") if monotone else ("+", "-", "*", "??")
     leaves: st.SearchStrategy[Node] = st.one_of(_names, _names, _numbers)
     return st.recursive(leaves, lambda inner: _larger(inner, operators, not monotone), max_leaves=8)
+
+
+def random_tree(random: Random, *, monotone: bool = False, depth: int = 3) -> Node:
+    """The same by a seeded generator: cheaper where thousands are needed; what is asked to be monotone is."""
+    if depth == 0 or random.random() < 0.2:
+        if random.random() < 0.25:
+            return Number(value=float(random.randint(0, 40)), column=1)
+        return Name(name=random.choice(TRIGGERS), column=1)
+    inner = [random_tree(random, monotone=monotone, depth=depth - 1) for _ in range(3)]
+    kind = random.choice(["call", "call", "operation", "clamp", "if"])
+    if kind == "operation":
+        operator = random.choice(["+", "*", "??"] if monotone else ["+", "-", "*", "??"])
+        return Binary(operator=operator, left=inner[0], right=inner[1], column=1)
+    if kind == "clamp":
+        limits: list[Node] = [Number(value=float(random.randint(0, 40)), column=1) for _ in range(2)]
+        return _call("clamp", [inner[0], *limits])
+    if kind == "if" and not monotone:
+        compared = Binary(operator=random.choice(["<", ">=", "=="]), left=inner[0], right=inner[1], column=1)
+        return _call("if", [compared, inner[2], inner[0]])
+    return _call(random.choice(["max", "min"]), inner[: random.randint(1, 3)])
 
 
 class Failed(Exception):
