@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.compiled import compiled as may_be_compiled
 from controller.core import NOTHING, Ints, ceil32
 from rules.combine import Binary, Call, Name, Node, Number, names
 from rules.combine_checks import not_monotone
@@ -111,6 +112,7 @@ def _constant_places(node: Call) -> float:
     return sum(1 << place for place, one in enumerate(node.arguments) if _is_constant(one))
 
 
+@may_be_compiled
 def replicas(
     codes: Ints, arguments: Floats, sizes: Ints, monotone: bool, asked: Floats, low: Floats, high: Floats,
     current: int, stack: Stack,
@@ -144,10 +146,12 @@ def replicas(
     return _rounded(value)
 
 
+@may_be_compiled
 def _rounded(value: float) -> int:
     return max(0, ceil32(value - _ROUNDING * max(1.0, abs(value))))
 
 
+@may_be_compiled
 def evaluate(codes: Ints, arguments: Floats, sizes: Ints, operands: Floats, stack: Stack) -> float:
     """The program's value, ``MISSING`` or ``FAILED``."""
     top = 0
@@ -170,6 +174,7 @@ def evaluate(codes: Ints, arguments: Floats, sizes: Ints, operands: Floats, stac
     return float(stack[0])
 
 
+@may_be_compiled
 def _of_two(code: int, left: float, right: float) -> float:
     if code == OR_ELSE:
         return right if left != left or left == FAILED else left
@@ -190,6 +195,7 @@ def _of_two(code: int, left: float, right: float) -> float:
     return 1.0 if (left == right) == (code == EQUAL) else 0.0
 
 
+@may_be_compiled
 def _extreme(code: int, constants: int, size: int, stack: Stack, at: int) -> float:
     """The constants stand last and count only beside something else."""
     found = MISSING
@@ -204,6 +210,7 @@ def _extreme(code: int, constants: int, size: int, stack: Stack, at: int) -> flo
     return found
 
 
+@may_be_compiled
 def _clamped(constant: int, value: float, low: float, high: float) -> float:
     if value == FAILED or low == FAILED or high == FAILED:
         return FAILED
@@ -212,6 +219,7 @@ def _clamped(constant: int, value: float, low: float, high: float) -> float:
     return MISSING if _only_constants(constant, value, low, high) else FAILED
 
 
+@may_be_compiled
 def _chosen(constant: int, condition: float, then: float, otherwise: float) -> float:
     if condition == FAILED:
         return FAILED
@@ -221,6 +229,7 @@ def _chosen(constant: int, condition: float, then: float, otherwise: float) -> f
     return MISSING if _only_constants(constant, condition, then, otherwise) else FAILED
 
 
+@may_be_compiled
 def _only_constants(constant: int, first: float, second: float, third: float) -> bool:
     """Whether every argument is missing or a constant."""
     return (

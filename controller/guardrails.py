@@ -12,11 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
-import numpy as np
-
 from controller import core, hpa, need
 from controller.combine import Program
-from controller.compiled import IS_COMPILED
 from controller.core import MAX_INT32, NOTHING, Ints, Recorder
 from controller.memory import Memory, Recommendation, milliseconds
 from controller.need import Need
@@ -148,17 +145,14 @@ class Numbers:
         behavior, events = situation.behavior, situation.memory.scale_events
         return cls(
             now=milliseconds(situation.now), up=hpa.flat(behavior.scale_up), down=hpa.flat(behavior.scale_down),
-            event_at=core.sequence(milliseconds(one.at) for one in events),
-            changes=core.sequence(one.change for one in events),
+            event_at=[milliseconds(one.at) for one in events],
+            changes=[one.change for one in events],
         )  # fmt: skip
 
     def decide(self, given: Ints, past: Sequence[Recommendation]) -> tuple[int, Recorder]:
         """The number of replicas, and the number after each stage."""
         record = blank_record()
-        past_at, replicas = (
-            core.sequence(milliseconds(one.at) for one in past),
-            core.sequence(one.replicas for one in past),
-        )
+        past_at, replicas = [milliseconds(one.at) for one in past], [one.replicas for one in past]
         decided = core.decide(
             self.now, given, self.up, self.down, past_at, replicas, len(past), self.event_at, self.changes,
             len(self.changes), record,
@@ -182,12 +176,12 @@ def inputs(situation: Situation, *, wanted: int, floor: int | None, neutral: boo
     given[core.HOLD_MIN], given[core.HOLD_MAX] = held_between(around, current)
     given[core.STEP_DOWN] = MAX_INT32 if around.step_down is None else around.step_down
     given[core.STEP_UP] = MAX_INT32 if around.step_up is None else around.step_up
-    return core.sequence(given)
+    return given
 
 
 def blank_record() -> Recorder:
     """Room for the number after each stage."""
-    return [0] * core.STAGES if not IS_COMPILED else np.zeros(core.STAGES, dtype=np.int64)
+    return [0] * core.STAGES
 
 
 def lowest_ceiling(around: Circumstances, *kinds: CeilingKind) -> int:

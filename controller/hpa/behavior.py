@@ -23,7 +23,7 @@ def flat(rules: ScalingRules) -> core.Ints:
     numbers = [rules.stabilization_window_seconds * 1000, _SELECT[rules.select_policy]]
     for policy in rules.policies:
         numbers += _flat(policy)
-    return core.sequence(numbers)
+    return numbers
 
 
 def stabilize(desired: int, current: int, past: Iterable[Recommendation], *, behavior: Behavior, now: datetime) -> int:
@@ -33,7 +33,7 @@ def stabilize(desired: int, current: int, past: Iterable[Recommendation], *, beh
     one of the scale-down window; the present recommendation counts in both.
     """
     seen, moment = tuple(past), milliseconds(now)
-    at, replicas = core.sequence(milliseconds(one.at) for one in seen), core.sequence(one.replicas for one in seen)
+    at, replicas = [milliseconds(one.at) for one in seen], [one.replicas for one in seen]
     up, down = (rules.stabilization_window_seconds * 1000 for rules in (behavior.scale_up, behavior.scale_down))
     lowest = core.lowest_since(moment - up, at, replicas, len(at), desired)
     highest = core.highest_since(moment - down, at, replicas, len(at), desired)
@@ -69,7 +69,7 @@ def longest_period(behavior: Behavior) -> timedelta:
 
 
 def _changes(events: Sequence[ScaleEvent]) -> tuple[core.Ints, core.Ints]:
-    return core.sequence(milliseconds(one.at) for one in events), core.sequence(one.change for one in events)
+    return [milliseconds(one.at) for one in events], [one.change for one in events]
 
 
 def _flat(policy: Policy) -> tuple[int, int, int]:

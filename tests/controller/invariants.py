@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from controller import core, decide, guardrails, hpa
 from controller.combine import Program, compiled
+from controller.compiled import twins
 from controller.guardrails import NEUTRAL, Ceiling, Circumstances, Pause, SloState
 from controller.memory import Memory, Recommendation, ScaleEvent, milliseconds
 from controller.triggers import Missing, Reading
@@ -326,7 +327,7 @@ def a_replay_on_arrays_decides_as_live(
     around: Circumstances,
     soon: float | None,
 ) -> None:
-    """The core on preallocated rings, as a replay runs it, against the decisions with their words and memory."""
+    """The core on preallocated rings, compiled where numba is there, against the decisions with words and memory."""
     current, memory = start, Memory.beginning(start, at=START)
     room = len(series) + 1
     past_at, past, event_at, changes = (np.zeros(room, dtype=np.int64) for _ in range(4))
@@ -346,7 +347,7 @@ def a_replay_on_arrays_decides_as_live(
         )  # fmt: skip
         asked = {line.stage: line.replicas for line in live.trace}
         given_ = np.array(guardrails.inputs(situation, wanted=asked["combine"] or 0, floor=asked["forecast"]))
-        replayed = core.decide(
+        replayed = TWIN.decide(
             milliseconds(now), given_, up, down, past_at, past, kept, event_at, changes, events, record
         )
         assert replayed == live.desired_replicas
@@ -359,6 +360,7 @@ def a_replay_on_arrays_decides_as_live(
         current = replayed
 
 
+(TWIN,) = twins([core])
 RECORDED = ("forecast", "schedule", "ceilings", "slo", "bounds", "stabilization", "policies", "holds", "steps")
 
 

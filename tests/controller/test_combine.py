@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from controller import combine
+from controller import combine, core
 from controller.combine import FAILED, MISSING, UNDECIDABLE, compiled
+from controller.compiled import twins
 from controller.core import NOTHING
 from rules.combine import Node, names, parse
 from rules.combine_checks import not_monotone
 from tests.controller.expressions import TRIGGERS, Failed, meaning, trees
 
+_, TWIN = twins([core, combine])
 operand = st.one_of(st.none(), st.integers(0, 60).map(float))
 operands = st.tuples(operand, operand, operand, operand)
 
@@ -54,6 +57,18 @@ def test_what_is_called_monotone_is(tree: Node, asked: tuple[float | None, ...],
     raised = (*asked[:which], before + more, *asked[which + 1 :])
     low, high = value(tree, asked), value(tree, raised)
     assert (math.isnan(low) and math.isnan(high)) or low <= high
+
+
+@given(tree=trees(), asked=operands, current=st.integers(1, 60))
+def test_compiled_equals_plain(tree: Node, asked: tuple[float | None, ...], current: int) -> None:
+    assume(set(names(tree)))
+    program = compiled(tree, triggers=TRIGGERS)
+    told = np.array([MISSING if one is None else one for one in asked])
+    arrays = np.array(program.codes), np.array(program.arguments, dtype=np.float64), np.array(program.sizes)
+    lists = program.codes, program.arguments, program.sizes
+    rest = (told, told, told, current)
+    plain = combine.replicas(*lists, program.monotone, *rest, [0.0] * len(program.codes))
+    assert TWIN.replicas(*arrays, program.monotone, *rest, np.zeros(len(program.codes))) == plain
 
 
 @pytest.mark.parametrize(
