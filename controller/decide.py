@@ -7,12 +7,13 @@ code and a replay decides the same, down to the id.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from controller import guardrails, hpa, triggers
-from controller.guardrails import Candidate, Situation
+from controller import guardrails, hpa, need, telling, triggers
+from controller.guardrails import NEUTRAL, Circumstances, Numbers, Situation
 from controller.memory import Memory
 from controller.triggers import Reading, Want
 from domain.forecasts import Forecast
@@ -25,8 +26,11 @@ CostOf = Callable[[Workload, int], Money | None]
 
 _NAMESPACE: Final = UUID("5f0e6d0c-6d2b-5c0e-9d6e-0f6a3d1c7b21")
 _STOOD_ON_NOTHING: Final = frozenset(
-    {Reason.NO_DATA, Reason.MISSING_METRIC, Reason.NO_REPLICA_COUNT, Reason.SCALING_DISABLED}
-)
+    {
+        Reason.NO_DATA, Reason.MISSING_METRIC, Reason.MISSING_OPERAND, Reason.INCOMPLETE_SIGNAL,
+        Reason.NO_REPLICA_COUNT, Reason.SCALING_DISABLED,
+    }
+)  # fmt: skip
 
 
 def decide(
@@ -38,6 +42,7 @@ def decide(
     memory: Memory,
     now: datetime,
     cost_of: CostOf,
+    circumstances: Circumstances = NEUTRAL,
 ) -> Decision:
     """One rule's decision at ``now``.
 
@@ -49,13 +54,23 @@ def decide(
         memory: What ``remember`` returned after the last decision, or ``Memory.beginning``.
         now: Time of the tick.
         cost_of: Price of a number of replicas.
+        circumstances: Combine, schedule, ceilings, SLO, pause and steps, as plain values.
     """
     wants = triggers.propose(rule, signals=signals, forecasts=forecasts, workload=workload, memory=memory, now=now)
-    return conclude(rule, wants=wants, workload=workload, memory=memory, now=now, cost_of=cost_of)
+    return conclude(
+        rule, wants=wants, workload=workload, memory=memory, now=now, cost_of=cost_of, circumstances=circumstances
+    )
 
 
 def conclude(
-    rule: ScalingRule, *, wants: tuple[Want, ...], workload: Workload, memory: Memory, now: datetime, cost_of: CostOf
+    rule: ScalingRule,
+    *,
+    wants: tuple[Want, ...],
+    workload: Workload,
+    memory: Memory,
+    now: datetime,
+    cost_of: CostOf,
+    circumstances: Circumstances = NEUTRAL,
 ) -> Decision:
     """The second half of ``decide``: from proposals through the guardrails."""
     current, bounds = workload.current_replicas, rule.spec.replicas
@@ -67,13 +82,18 @@ def conclude(
         return _decision(rule, wants, workload, now, cost_of, 0, Reason.SCALING_DISABLED, message)
     situation = Situation(
         current_replicas=current, min_replicas=bounds.min, max_replicas=bounds.max, behavior=rule.spec.behavior,
-        wants=wants, memory=memory, now=now,
+        wants=wants, memory=memory, now=now, circumstances=circumstances,
     )  # fmt: skip
-    candidate = _out_of_bounds(current, situation) or guardrails.apply(situation)
-    return _decision(
+    needs, numbers = guardrails.needed(situation), Numbers.of(situation)
+    given = guardrails.inputs(situation, wanted=needs.replicas, floor=needs.floor)
+    _, record = numbers.decide(given, memory.recommendations)
+    candidate = telling.told(situation, needs, record)
+    decision = _decision(
         rule, wants, workload, now, cost_of, candidate.replicas, candidate.reason, candidate.message,
         limited_by=candidate.limited_by, trace=candidate.trace,
     )  # fmt: skip
+    hpa_only, with_forecast = guardrails.counterfactuals(situation, needs, numbers)
+    return replace(decision, hpa_only_replicas=hpa_only, with_forecast_replicas=with_forecast)
 
 
 def held(rule: ScalingRule, *, workload: Workload, now: datetime, why: str) -> Decision:
@@ -89,23 +109,26 @@ def remember(memory: Memory, decision: Decision, *, rule: ScalingRule) -> Memory
     Like HPA's, the recommendation is the number before bounds, and none is kept from a tick without valid metrics.
     """
     silent = [one.trigger for one in decision.proposals if one.missing and one.kind != "forecast"]
-    memory = memory.with_missing(silent, at=decision.at)
+    memory, keep = memory.with_missing(silent, at=decision.at), hpa.longest_window(rule.spec.behavior)
+    if not decision.trace:
+        return memory
+    plain = _plain_need(decision)
+    if plain is not None:
+        memory = memory.with_plain_need(plain, at=decision.at, keep=keep)
     asked = [line.replicas for line in decision.trace if line.stage == guardrails.FORECAST_STAGE]
     if decision.reason in _STOOD_ON_NOTHING or not asked or asked[0] is None:
         return memory
-    return memory.with_recommendation(asked[0], at=decision.at, keep=hpa.longest_window(rule.spec.behavior))
+    return memory.with_recommendation(asked[0], at=decision.at, keep=keep)
 
 
-def _out_of_bounds(current: int, situation: Situation) -> Candidate | None:
-    """HPA's shortcut: outside [min, max] the bound is the answer, at once, without metrics, windows or policies."""
-    if situation.min_replicas <= current <= situation.max_replicas:
+def _plain_need(decision: Decision) -> int | None:
+    """What HPA would remember: the largest proposal, unless metrics are missing and it is less than there is."""
+    measuring = [one for one in decision.proposals if one.kind != "forecast"]
+    having = [one.replicas for one in measuring if not one.missing and one.replicas is not None]
+    silent = any(one.missing for one in measuring)
+    if not having or (silent and max(having) < (decision.current_replicas or 0)):
         return None
-    high = current > situation.max_replicas
-    bound = situation.bounded(current)
-    why = f"{current} replicas are {'more than max' if high else 'fewer than min'} {bound}, which applies at once"
-    word = Reason.TOO_MANY_REPLICAS if high else Reason.TOO_FEW_REPLICAS
-    limit = "bounds.max" if high else "bounds.min"
-    return Candidate(replicas=current).moved("bounds", bound, word, why, message=why, limit=limit)
+    return max(having)
 
 
 def _decision(
@@ -134,7 +157,7 @@ def _decision(
         ready_replicas=workload.ready_replicas,
         desired_replicas=desired,
         reactive_replicas=_reactive_replicas(rule, wants),
-        forecast_replicas=_most(guardrails.largest(wants, forecast=True)),
+        forecast_replicas=_most(need.largest(wants, forecast=True)),
         outcome=_outcome(current, desired),
         reason=reason,
         message=message,
@@ -151,7 +174,7 @@ def _unpriced(workload: Workload, replicas: int) -> Money | None:
 
 
 def _reactive_replicas(rule: ScalingRule, wants: tuple[Want, ...]) -> int | None:
-    asked, bounds = _most(guardrails.largest(wants)), rule.spec.replicas
+    asked, bounds = _most(need.largest(wants)), rule.spec.replicas
     return None if asked is None else min(max(asked, bounds.min), bounds.max)
 
 

@@ -1,29 +1,99 @@
-"""From proposals to one number: small stages in a fixed order, each leaving its line in the trace.
+"""From the need to one number: the stages in ARCHITECTURE's fixed order, each leaving its line in the trace.
 
-need → forecast floor → bounds → stabilisation → policies. A later issue puts schedule bounds, ceilings, the SLO guard,
-pause and step limits between them; a stage only ever sees the number so far and the situation.
+triggers → fallback → combine → forecast → schedule → ceilings → SLO guard → bounds → tolerance → stabilisation →
+policies → holds → steps. The numbers come from ``core``, which a replay calls, too; here they get their words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal
 
-from controller import hpa
-from controller.memory import Memory
+from controller import core, hpa, need
+from controller.combine import Program
+from controller.core import MAX_INT32, NOTHING, Ints, Recorder
+from controller.memory import Memory, Recommendation, milliseconds
+from controller.need import Need
 from controller.triggers import Want
 from domain.scaling import Reason, TraceLine
-from rules.schema import Behavior, ScalingRules
+from rules.schema import Behavior
 
 FORECAST_STAGE: Final = "forecast"
 """The number in its line is the recommendation that stabilisation remembers."""
 
 
+class SloState(StrEnum):
+    """What is known of the SLO that guards a rule."""
+
+    OK = "ok"
+    BURNING = "burning"
+    UNKNOWN = "unknown"
+    """Its data are missing, which protects like burning."""
+
+
+CeilingKind = Literal["downstream", "budget", "cluster"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """A limit that is nobody's ``max``: a system behind the workload, money, or the cluster's room."""
+
+    kind: CeilingKind
+    name: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """An operator's word: no scale-in, no scale-out, or neither; with ``replicas``, exactly so many."""
+
+    direction: Literal["in", "out", "all"]
+    reason: str = ""
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What stands around a decision besides its signals. The defaults change nothing.
+
+    Attributes:
+        combine: The rule's expression; None for the largest proposal.
+        schedule: Name of the schedule that is in force, for the reader.
+        schedule_min: Its lower bound.
+        schedule_max: Its upper bound.
+        ceilings: Every ceiling in force; the lowest counts.
+        slo: State of the guarding SLO.
+        slo_name: For the reader.
+        pause: The operator's pause, while it lasts.
+        freeze: Why nothing may change (kill switch, freeze window); empty: not frozen.
+        rollout: Why nothing may be removed (a rollout, a disruption budget); empty: none.
+        step_up: The most replicas that one decision may add.
+        step_down: The most that one decision may remove.
+    """
+
+    combine: Program | None = None
+    schedule: str = ""
+    schedule_min: int | None = None
+    schedule_max: int | None = None
+    ceilings: tuple[Ceiling, ...] = ()
+    slo: SloState = SloState.OK
+    slo_name: str = ""
+    pause: Pause | None = None
+    freeze: str = ""
+    rollout: str = ""
+    step_up: int | None = None
+    step_down: int | None = None
+
+
+NEUTRAL: Final = Circumstances()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What every stage may look at; ``current_replicas`` lies within the bounds and is not 0."""
+    """What every stage may look at; ``current_replicas`` is known and not 0."""
 
     current_replicas: int
     min_replicas: int
@@ -32,10 +102,7 @@ class Situation:
     wants: tuple[Want, ...]
     memory: Memory
     now: datetime
-
-    def bounded(self, replicas: int) -> int:
-        """``replicas`` within [min, max]."""
-        return min(max(replicas, self.min_replicas), self.max_replicas)
+    circumstances: Circumstances = field(default=NEUTRAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,120 +129,94 @@ class Candidate:
         )  # fmt: skip
 
 
-Stage = Callable[[Candidate, Situation], Candidate]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """What ``core.decide`` takes besides the inputs: ``behavior`` and the memory, flat."""
+
+    now: int
+    up: Ints
+    down: Ints
+    event_at: Ints
+    changes: Ints
+
+    @classmethod
+    def of(cls, situation: Situation) -> Numbers:
+        """Those of a situation."""
+        behavior, events = situation.behavior, situation.memory.scale_events
+        return cls(
+            now=milliseconds(situation.now), up=hpa.flat(behavior.scale_up), down=hpa.flat(behavior.scale_down),
+            event_at=[milliseconds(one.at) for one in events],
+            changes=[one.change for one in events],
+        )  # fmt: skip
+
+    def decide(self, given: Ints, past: Sequence[Recommendation]) -> tuple[int, Recorder]:
+        """The number of replicas, and the number after each stage."""
+        record = blank_record()
+        past_at, replicas = [milliseconds(one.at) for one in past], [one.replicas for one in past]
+        decided = core.decide(
+            self.now, given, self.up, self.down, past_at, replicas, len(past), self.event_at, self.changes,
+            len(self.changes), record,
+        )  # fmt: skip
+        return decided, record
 
 
-def reactive_need(candidate: Candidate, situation: Situation) -> Candidate:
-    """The largest proposal of the triggers that measure; without data, or against missing data, the current number.
-
-    HPA's rule for several metrics: with some of them invalid a scale-up may go on, a scale-down may not.
-    """
-    best = largest(situation.wants)
-    silent = [want.proposal for want in situation.wants if not want.is_forecast and want.replicas is None]
+def inputs(situation: Situation, *, wanted: int, floor: int | None, neutral: bool = False) -> Ints:
+    """What ``core.decide`` is given; ``neutral`` leaves the circumstances out."""
+    around = NEUTRAL if neutral else situation.circumstances
     current = situation.current_replicas
-    if best is None or best.replicas is None:
-        why = "; ".join(proposal.reason for proposal in silent) or "the rule has no trigger that measures"
-        word, replicas = Reason.NO_DATA, current
-        message = f"{current} held without data: {why}"
-    elif silent and best.replicas < current:
-        word, replicas = Reason.MISSING_METRIC, current
-        message = f"scale-down held at {current}: {silent[0].reason}; {best.proposal.reason}"
-    else:
-        word, replicas, message = best.word, best.replicas, best.proposal.reason
-    started = replace(candidate, replicas=replicas, reason=word, message=message)
-    return started.kept("triggers", message)
+    given = [0] * core.INPUTS
+    given[core.CURRENT], given[core.NEED] = current, wanted
+    given[core.FLOOR] = NOTHING if floor is None else floor
+    given[core.SCHEDULE_MIN] = around.schedule_min or 0
+    given[core.SCHEDULE_MAX] = MAX_INT32 if around.schedule_max is None else around.schedule_max
+    given[core.CEILING] = lowest_ceiling(around, "downstream", "cluster")
+    given[core.BUDGET_CEILING] = lowest_ceiling(around, "budget")
+    given[core.PROTECTED] = int(around.slo is not SloState.OK)
+    given[core.MIN], given[core.MAX] = situation.min_replicas, situation.max_replicas
+    given[core.HOLD_MIN], given[core.HOLD_MAX] = held_between(around, current)
+    given[core.STEP_DOWN] = MAX_INT32 if around.step_down is None else around.step_down
+    given[core.STEP_UP] = MAX_INT32 if around.step_up is None else around.step_up
+    return given
 
 
-def forecast_floor(candidate: Candidate, situation: Situation) -> Candidate:
-    """The largest forecast, where it asks for more than the reactive need: a forecast may only raise."""
-    floor = largest(situation.wants, forecast=True)
-    if floor is None or floor.replicas is None:
-        silent = [want.proposal.reason for want in situation.wants if want.is_forecast]
-        return candidate.kept(FORECAST_STAGE, "; ".join(silent) or "the rule has no forecast trigger")
-    if floor.replicas <= candidate.replicas:
-        return candidate.kept(FORECAST_STAGE, f"{floor.proposal.reason}, no more than {candidate.replicas}")
-    known = candidate.reason not in (Reason.NO_DATA, Reason.MISSING_METRIC)
-    beside = f"reactive need {candidate.replicas}" if known else candidate.message
-    message = f"{floor.proposal.reason}; {beside}"
-    return candidate.moved(
-        FORECAST_STAGE, floor.replicas, Reason.FORECAST_FLOOR, message, message=message, limit="forecast"
-    )
+def blank_record() -> Recorder:
+    """Room for the number after each stage."""
+    return [0] * core.STAGES
 
 
-def bounds(candidate: Candidate, situation: Situation) -> Candidate:
-    """Within [min, max]."""
-    low, high = situation.min_replicas, situation.max_replicas
-    if candidate.replicas > high:
-        why, word, limit = f"limited to max {high}", Reason.TOO_MANY_REPLICAS, "bounds.max"
-    elif candidate.replicas < low:
-        why, word, limit = f"raised to min {low}", Reason.TOO_FEW_REPLICAS, "bounds.min"
-    else:
-        return candidate.kept("bounds", f"within {low} and {high}")
-    message = f"{candidate.message}; {why}"
-    return candidate.moved("bounds", situation.bounded(candidate.replicas), word, why, message=message, limit=limit)
+def lowest_ceiling(around: Circumstances, *kinds: CeilingKind) -> int:
+    """The lowest of the ceilings of these kinds; no limit without one."""
+    return min((one.replicas for one in around.ceilings if one.kind in kinds), default=MAX_INT32)
 
 
-def stabilization(candidate: Candidate, situation: Situation) -> Candidate:
-    """HPA's windows over what was recommended before, seen through today's bounds."""
-    behavior, current = situation.behavior, situation.current_replicas
-    past = [replace(one, replicas=situation.bounded(one.replicas)) for one in situation.memory.recommendations]
-    replicas = hpa.stabilize(candidate.replicas, current, past, behavior=behavior, now=situation.now)
-    if replicas == candidate.replicas:
-        return candidate.kept("stabilization", "no earlier recommendation stands against it")
-    down = replicas > candidate.replicas
-    rules: ScalingRules = behavior.scale_down if down else behavior.scale_up
-    seen = [one.replicas for one in past if one.at > situation.now - hpa.window(rules)]
-    held = "held" if replicas == current else f"only to {replicas}"
-    extreme = f"highest recommendation of the last {rules.stabilization_window_seconds} s is {max(seen)}"
-    if not down:
-        extreme = f"lowest recommendation of the last {rules.stabilization_window_seconds} s is {min(seen)}"
-    why = f"scale-{'down' if down else 'up'} {held}: {extreme}"
-    word = Reason.SCALE_DOWN_STABILIZED if down else Reason.SCALE_UP_STABILIZED
-    message = f"{why}; now {candidate.message}"
-    return candidate.moved("stabilization", replicas, word, why, message=message, limit="stabilization")
+def held_between(around: Circumstances, current: int) -> tuple[int, int]:
+    """Between which numbers pause, freeze and rollout leave the decision: freeze wins, then a pause at a number."""
+    if around.freeze:
+        return current, current
+    pause, low, high = around.pause, 0, MAX_INT32
+    if pause is not None and pause.replicas is not None:
+        return pause.replicas, pause.replicas
+    if (pause is not None and pause.direction in ("in", "all")) or around.rollout:
+        low = current
+    if pause is not None and pause.direction in ("out", "all"):
+        high = current
+    return low, high
 
 
-def policies(candidate: Candidate, situation: Situation) -> Candidate:
-    """HPA's scaling policies: how much may change within their periods."""
-    current, events, now = situation.current_replicas, situation.memory.scale_events, situation.now
-    behavior, wanted = situation.behavior, candidate.replicas
-    if wanted == current:
-        return candidate.kept("policies", "nothing changes")
-    rules: ScalingRules = behavior.scale_up if wanted > current else behavior.scale_down
-    if wanted > current:
-        direction, word = "up", Reason.SCALE_UP_LIMIT
-        allowed = min(wanted, hpa.scale_up_limit(current, events, rules=rules, now=now))
-    else:
-        direction, word = "down", Reason.SCALE_DOWN_LIMIT
-        allowed = max(wanted, hpa.scale_down_limit(current, events, rules=rules, now=now))
-    if allowed == wanted:
-        return candidate.kept("policies", f"scale-{direction} policies allow it")
-    why = f"scale-{direction} limited to {allowed} by {_described(rules)}"
-    message = f"{candidate.message}; {why}"
-    return candidate.moved("policies", allowed, word, why, message=message, limit="policies")
+def needed(situation: Situation) -> Need:
+    """The need of a situation."""
+    return need.of(situation.wants, program=situation.circumstances.combine, current=situation.current_replicas)
 
 
-STAGES: Final[tuple[Stage, ...]] = (reactive_need, forecast_floor, bounds, stabilization, policies)
+def counterfactuals(situation: Situation, needs: Need, numbers: Numbers) -> tuple[int, int]:
+    """What plain HPA would set from here, and what combine and forecast would, without anything around them.
 
-
-def apply(situation: Situation) -> Candidate:
-    """The candidate after every stage, in their order."""
-    candidate = Candidate(replicas=situation.current_replicas)
-    for stage in STAGES:
-        candidate = stage(candidate, situation)
-    return candidate
-
-
-def largest(wants: tuple[Want, ...], *, forecast: bool = False) -> Want | None:
-    """The first of the largest proposals, of the forecasts or of all others; None when none has a say."""
-    having = [want for want in wants if want.is_forecast == forecast and want.replicas is not None]
-    return max(having, key=lambda want: want.replicas or 0, default=None)
-
-
-def _described(rules: ScalingRules) -> str:
-    """The policies of one direction in words."""
-    if rules.select_policy == "Disabled" or not rules.policies:
-        return "selectPolicy Disabled" if rules.select_policy == "Disabled" else "an empty list of policies"
-    each = [f"{policy.value} {'pods' if policy.type == 'Pods' else '%'} in {policy.period_seconds} s"
-            for policy in rules.policies]  # fmt: skip
-    return f"policy {each[0]}" if len(each) == 1 else f"policies {' and '.join(each)} ({rules.select_policy})"
+    HPA's own memory cannot be read, so ours keeps the recommendations of the triggers alone beside those with the
+    forecast; what neither can know is where HPA's replicas would be by now: that tells the replay.
+    """
+    current, memory = situation.current_replicas, situation.memory
+    alone = need.plain(situation.wants, current=current)
+    hpa_only, _ = numbers.decide(inputs(situation, wanted=alone, floor=None, neutral=True), memory.plain_needs)
+    given = inputs(situation, wanted=needs.replicas, floor=needs.floor, neutral=True)
+    with_forecast, _ = numbers.decide(given, memory.recommendations)
+    return hpa_only, with_forecast

@@ -28,6 +28,11 @@ class ScaleEvent:
     change: int
 
 
+def milliseconds(at: datetime) -> int:
+    """The instant as ``core`` counts it."""
+    return round(at.timestamp() * 1000)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """Everything that one rule's next decision needs to know about the earlier ones.
@@ -35,24 +40,30 @@ class Memory:
     Attributes:
         recommendations: Within the longest stabilisation window, oldest first.
         scale_events: Within the longest policy period, oldest first.
+        plain_needs: The same for the triggers alone, as HPA would remember them: for the counterfactual only.
         missing_since: For each trigger without data: when it was first seen without.
     """
 
     recommendations: tuple[Recommendation, ...] = ()
     scale_events: tuple[ScaleEvent, ...] = ()
     missing_since: Mapping[str, datetime] = field(default_factory=dict)
+    plain_needs: tuple[Recommendation, ...] = ()
 
     @classmethod
     def beginning(cls, current_replicas: int | None, *, at: datetime) -> Self:
         """The memory of a rule that is seen for the first time: the current replicas are its first recommendation."""
         if current_replicas is None:
             return cls()
-        return cls(recommendations=(Recommendation(at=at, replicas=current_replicas),))
+        first = (Recommendation(at=at, replicas=current_replicas),)
+        return cls(recommendations=first, plain_needs=first)
 
     def with_recommendation(self, replicas: int, *, at: datetime, keep: timedelta) -> Memory:
         """With one more; those older than ``keep`` are forgotten."""
-        recent = tuple(past for past in self.recommendations if past.at > at - keep)
-        return replace(self, recommendations=(*recent, Recommendation(at=at, replicas=replicas)))
+        return replace(self, recommendations=_with(self.recommendations, replicas, at=at, keep=keep))
+
+    def with_plain_need(self, replicas: int, *, at: datetime, keep: timedelta) -> Memory:
+        """With one more need of the triggers alone; those older than ``keep`` are forgotten."""
+        return replace(self, plain_needs=_with(self.plain_needs, replicas, at=at, keep=keep))
 
     def with_scale_event(self, change: int, *, at: datetime, keep: timedelta) -> Memory:
         """With one more; those older than ``keep`` are forgotten."""
@@ -62,3 +73,10 @@ class Memory:
     def with_missing(self, triggers: Iterable[str], *, at: datetime) -> Memory:
         """With exactly these triggers silent; one that was silent before keeps its time."""
         return replace(self, missing_since={name: self.missing_since.get(name, at) for name in triggers})
+
+
+def _with(
+    past: tuple[Recommendation, ...], replicas: int, *, at: datetime, keep: timedelta
+) -> tuple[Recommendation, ...]:
+    since = at - keep
+    return (*(one for one in past if one.at > since), Recommendation(at=at, replicas=replicas))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller import hpa
+from controller import core, hpa
 from controller.memory import Memory
 from domain.forecasts import Forecast
 from domain.scaling import Proposal, Reason, Workload
@@ -28,6 +28,10 @@ STALE_FORECAST: Final = timedelta(minutes=10)
 """A forecast whose last measured step is older says nothing (three steps, where those are longer)."""
 
 
+LEAST_COMPLETENESS: Final = 0.9
+"""A signal of which less is there may raise, but releases nothing: a sum over the targets that answered is too low."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """A signal that could not be read, with the sentence that says why."""
@@ -40,15 +44,25 @@ Reading = Signal | Missing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """A proposal, and the word for the decision if this proposal is the one that counts."""
+    """A proposal, and the word for the decision if this proposal is the one that counts.
+
+    ``asked`` is the proposal without tolerance: what ``combine`` calculates with, so that a product of a number that
+    the tolerance holds does not feed on itself.
+    """
 
     proposal: Proposal
     word: Reason
+    asked: int | None = None
 
     @property
     def replicas(self) -> int | None:
         """What it asks for; None when it has no say."""
         return self.proposal.replicas
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether data that measure are missing or incomplete: then nothing is released."""
+        return not self.is_forecast and (self.proposal.missing or self.proposal.incomplete)
 
     @property
     def is_forecast(self) -> bool:
@@ -102,12 +116,13 @@ def _from_demand(trigger: Trigger, signal: Signal, workload: Workload, behavior:
     target = _per_replica(trigger)
     value = max(signal.value, 0.0)  # as KEDA does since #7880: less than no demand is no demand
     current = workload.current_replicas
+    replicas = hpa.ceil32(value / target)
     unit = _unit(trigger)
     sum_ = f"{trigger.name} {_number(value)}{unit} ÷ {_number(target)}{unit} per replica"
     if current and hpa.within_tolerance(value / (target * current), behavior):
-        return _said(trigger, current, value, target, unit, signal, f"{sum_} is within tolerance of {current}", True)
-    replicas = hpa.ceil32(value / target)
-    return _said(trigger, replicas, value, target, unit, signal, f"{sum_} → {replicas}", False)
+        reason = f"{sum_} is within tolerance of {current}"
+        return _said(trigger, current, value, target, unit, signal, reason, asked=replicas, held=True)
+    return _said(trigger, replicas, value, target, unit, signal, f"{sum_} → {replicas}", asked=replicas)
 
 
 def _from_utilization(
@@ -119,22 +134,23 @@ def _from_utilization(
         return _silent(trigger, f"{trigger.name}: {workload.ref} has no {resource.name} request to compare usage with")
     if not ready or current is None:
         return _silent(trigger, f"{trigger.name}: {workload.ref} has no ready replica to compare usage with")
-    used = _utilization(signal.value, request, ready)
+    used = core.utilization(signal.value, request, ready)
     busy = used > resource.utilization
     counted = max(ready, current) if busy else ready
-    ratio = _utilization(signal.value, request, counted) / resource.utilization
-    said = f"{trigger.name} {used} % of the request over {ready} ready ÷ {resource.utilization} %"
-    if hpa.within_tolerance(ratio, behavior):
-        reason = f"{said} is within tolerance of {current}"
-        return _said(trigger, current, used / 100, resource.utilization / 100, "ratio", signal, reason, True)
+    ratio = core.utilization(signal.value, request, counted) / resource.utilization
     asked = hpa.ceil32(ratio * counted)
     # More use never means fewer: terminating replicas are still ready, starting ones not yet.
     replicas = max(asked, current) if busy else min(asked, current)
+    value, target = used / 100, resource.utilization / 100
+    said = f"{trigger.name} {used} % of the request over {ready} ready ÷ {resource.utilization} %"
+    if hpa.within_tolerance(ratio, behavior):
+        reason = f"{said} is within tolerance of {current}"
+        return _said(trigger, current, value, target, "ratio", signal, reason, asked=replicas, held=True)
     reason = f"{said} → {asked}"
     if replicas != asked:
         why = f"{current - ready} of them are not ready yet" if busy else f"{ready - current} more are on their way out"
         reason = f"{reason}; {current} are kept, {why}"
-    return _said(trigger, replicas, used / 100, resource.utilization / 100, "ratio", signal, reason, False)
+    return _said(trigger, replicas, value, target, "ratio", signal, reason, asked=replicas)
 
 
 def _from_forecast(
@@ -163,7 +179,7 @@ def _from_forecast(
         trigger=trigger.name, kind="forecast", replicas=replicas, value=value, target=target, unit=unit,
         reason=reason, as_of=forecast.cutoff,
     )  # fmt: skip
-    return Want(proposal=proposal, word=Reason.FORECAST_FLOOR)
+    return Want(proposal=proposal, word=Reason.FORECAST_FLOOR, asked=replicas)
 
 
 def _objection(wanted: ForecastTrigger, forecast: Forecast, now: datetime) -> str:
@@ -197,7 +213,7 @@ def _without_data(trigger: Trigger, reading: Missing, workload: Workload, memory
         reason=f"{reason}; after {_span(now - since)} without data its fallback gives {replicas}",
         as_of=None, missing=True,
     )  # fmt: skip
-    return Want(proposal=proposal, word=Reason.FALLBACK)
+    return Want(proposal=proposal, word=Reason.FALLBACK, asked=replicas)
 
 
 def _silent(trigger: Trigger, reason: str) -> Want:
@@ -210,19 +226,27 @@ def _silent(trigger: Trigger, reason: str) -> Want:
 
 
 def _said(
-    trigger: Trigger, replicas: int, value: float, target: float, unit: str, signal: Signal, reason: str, held: bool
+    trigger: Trigger,
+    replicas: int,
+    value: float,
+    target: float,
+    unit: str,
+    signal: Signal,
+    reason: str,
+    *,
+    asked: int,
+    held: bool = False,
 ) -> Want:
     """A trigger that has its say; ``held`` when only the tolerance keeps it at the current replicas."""
+    incomplete = not signal.completeness_ratio >= LEAST_COMPLETENESS
+    if incomplete:
+        reason = f"{reason}, of {_percent(signal.completeness_ratio)} of the data"
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=value, target=target, unit=unit,
-        reason=reason, as_of=signal.as_of,
+        reason=reason, as_of=signal.as_of, incomplete=incomplete,
     )  # fmt: skip
-    return Want(proposal=proposal, word=Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE)
-
-
-def _utilization(usage: float, request: float, replicas: int) -> int:
-    """Whole percent, truncated, from milli-units: HPA's arithmetic."""
-    return math.ceil(max(usage, 0.0) * 1000) * 100 // (math.ceil(request * 1000) * replicas)
+    word = Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE
+    return Want(proposal=proposal, word=word, asked=asked)
 
 
 def _per_replica(trigger: Trigger) -> float:

@@ -5,6 +5,7 @@
     ForetideError
     ├── SettingsError            foretide.yaml, environment or data folder: exit 2
     ├── RuleDocumentError        every mistake at once, each file:line:col; the running rules stay
+    ├── ExpressionError          the text of ``combine`` is no expression; has its column
     ├── QueryError               a PromQL text that does not parse, is not supported, or breaks a limit
     │   ├── QuerySyntaxError         does not parse
     │   ├── UnsupportedQueryError    valid PromQL that Foretide does not evaluate; names the construct
@@ -68,6 +69,15 @@ class RuleDocumentError(ForetideError):
         """Keep every mistake; the message is one line for each."""
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class ExpressionError(ForetideError):
+    """The expression of ``combine`` cannot be used; ``column`` counts from 1."""
+
+    def __init__(self, message: str, column: int) -> None:
+        """Keep the column."""
+        super().__init__(message)
+        self.column = column
 
 
 class QueryError(ForetideError):

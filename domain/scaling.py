@@ -71,8 +71,21 @@ class Reason(StrEnum):
     SCALE_UP_LIMIT = "ScaleUpLimit"
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
     FORECAST_FLOOR = "ForecastFloor"
+    SCHEDULE_MIN = "ScheduleMin"
+    SCHEDULE_MAX = "ScheduleMax"
+    DOWNSTREAM_CEILING = "DownstreamCeiling"
+    BUDGET_CEILING = "BudgetCeiling"
+    CLUSTER_CEILING = "ClusterCeiling"
+    SLO_BURNING = "SLOBurning"
+    SLO_UNKNOWN = "SLOUnknown"
+    PAUSED = "Paused"
+    FROZEN = "Frozen"
+    ROLLOUT_IN_PROGRESS = "RolloutInProgress"
+    STEP_LIMIT = "StepLimit"
     FALLBACK = "Fallback"
     MISSING_METRIC = "MissingMetric"
+    INCOMPLETE_SIGNAL = "IncompleteSignal"
+    MISSING_OPERAND = "MissingOperand"
     NO_DATA = "NoData"
     NO_REPLICA_COUNT = "NoReplicaCount"
     SCALING_DISABLED = "ScalingDisabled"
@@ -92,6 +105,7 @@ class Proposal:
         reason: One sentence: how value became replicas, or why it did not.
         as_of: Time of the newest sample (or the forecast's cutoff) behind it.
         missing: True when data should have been there and were not.
+        incomplete: True when less than 90 % of the data were there: it may raise, but releases nothing.
     """
 
     trigger: str
@@ -103,6 +117,7 @@ class Proposal:
     reason: str
     as_of: datetime | None
     missing: bool = False
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +142,9 @@ class Decision:
         reactive_replicas: What the triggers without forecast ask for, within bounds; None without data.
         forecast_replicas: What the forecast triggers ask for; None without a usable forecast.
         reason: The one word for it; ``message`` the sentence.
+        hpa_only_replicas: What Kubernetes' HPA would set from here with the same metrics and ``behavior``: without
+            forecast, combine, fallback, schedule, ceilings, guard and holds. None where the number is unknown.
+        with_forecast_replicas: The same with combine, fallback and forecast; None likewise.
         limited_by: Stages that moved the number (``forecast``, ``bounds.max``, ``stabilization`` …), in order.
         cost_per_hour: Of ``desired_replicas`` by the price sheet; None without a sheet or requests.
         cost_change_per_hour: Cost of desired minus cost of current replicas; None likewise.
@@ -150,6 +168,8 @@ class Decision:
     trace: tuple[TraceLine, ...]
     cost_per_hour: Money | None = None
     cost_change_per_hour: Money | None = None
+    hpa_only_replicas: int | None = None
+    with_forecast_replicas: int | None = None
 
 
 class ActionResult(StrEnum):

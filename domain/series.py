@@ -56,9 +56,11 @@ class Signal:
         window: The time that it summarises; zero for an instant value.
         as_of: Time of the newest sample behind it (not of the question).
         count: How many series it was made from.
+        completeness_ratio: How much of what should be behind it is there, 0 to 1; below 0.9 it releases nothing.
     """
 
     value: float
     window: timedelta
     as_of: datetime
     count: int
+    completeness_ratio: float = 1.0

@@ -39,6 +39,8 @@ def decision_row(decision: Decision) -> DecisionRow:
         detail={
             "reactive_replicas": decision.reactive_replicas,
             "forecast_replicas": decision.forecast_replicas,
+            "hpa_only_replicas": decision.hpa_only_replicas,
+            "with_forecast_replicas": decision.with_forecast_replicas,
             "limited_by": list(decision.limited_by),
             "proposals": [_proposal_json(proposal) for proposal in decision.proposals],
             "trace": [[line.stage, line.replicas, line.message] for line in decision.trace],
@@ -69,6 +71,8 @@ def decision_of(row: DecisionRow) -> Decision:
         trace=tuple(TraceLine(stage=stage, replicas=count, message=words) for stage, count, words in detail["trace"]),
         cost_per_hour=_money(row.cost_per_hour, row.currency),
         cost_change_per_hour=_money(detail["cost_change"], row.currency),
+        hpa_only_replicas=detail.get("hpa_only_replicas"),  # older rows have neither
+        with_forecast_replicas=detail.get("with_forecast_replicas"),
     )
 
 

@@ -1,7 +1,8 @@
 """Golden decisions: a rule, series in promtool's notation, and what shall be decided at which time.
 
 A story ticks every ``interval`` and at every ``at``; each decision is carried out at once (``acts: false``: never), so
-that the next tick sees the new replicas. ``forecast`` gives one flat value per trigger, at all quantiles.
+that the next tick sees the new replicas. ``forecast`` gives one flat value per trigger, at all quantiles;
+``combine`` is the expression, ``around`` the circumstances, ``completeness`` the share of a signal that is there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 import yaml
 
 from controller import decide, hpa
+from controller.combine import compiled
+from controller.guardrails import Ceiling, Circumstances, Pause, SloState
 from controller.memory import Memory
 from controller.triggers import Missing, Reading
 from domain.forecasts import Backtest, Forecast
@@ -23,6 +26,7 @@ from domain.money import Money
 from domain.scaling import Decision, Workload
 from domain.series import Signal
 from domain.units import parse_duration, parse_quantity
+from rules.combine import parse
 from rules.schema import ScalingRule
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -66,6 +70,21 @@ def cost_of(workload: Workload, replicas: int) -> Money | None:
     return None
 
 
+def circumstances_of(document: Mapping[str, Any], rule: ScalingRule) -> Circumstances:
+    """What stands under ``combine`` and ``around``."""
+    around: dict[str, Any] = dict(document.get("around", {}))
+    triggers = [trigger.name for trigger in rule.spec.triggers]
+    text = document.get("combine")
+    pause = around.pop("pause", None)
+    return Circumstances(
+        combine=None if text is None else compiled(parse(text, triggers=triggers), triggers=triggers),
+        ceilings=tuple(Ceiling(**one) for one in around.pop("ceilings", [])),
+        slo=SloState(around.pop("slo", "ok")),
+        pause=None if pause is None else Pause(**pause),
+        **around,
+    )
+
+
 class Story:
     """One test of a file, played tick by tick."""
 
@@ -76,6 +95,7 @@ class Story:
         self.series = {name: expand(text) for name, text in document.get("series", {}).items()}
         self.requests = {name: float(parse_quantity(str(text))) for name, text in document.get("requests", {}).items()}
         self.current: int | None = document["current"]
+        self.circumstances = circumstances_of(document, self.rule)
         self.memory: Memory | None = None
 
     def play(self) -> Iterator[tuple[Mapping[str, Any], Decision]]:
@@ -97,8 +117,9 @@ class Story:
         )  # fmt: skip
         memory = self.memory or Memory.beginning(self.current, at=now)
         decision = decide.decide(
-            self.rule, signals={name: self._reading(values, at) for name, values in self.series.items()},
+            self.rule, signals={name: self._reading(name, values, at) for name, values in self.series.items()},
             forecasts=self._forecasts(now), workload=workload, memory=memory, now=now, cost_of=cost_of,
+            circumstances=self.circumstances,
         )  # fmt: skip
         self.memory = decide.remember(memory, decision, rule=self.rule)
         if self.document.get("acts", True) and decision.desired_replicas not in (None, self.current):
@@ -108,12 +129,13 @@ class Story:
             self.current = decision.desired_replicas
         return decision
 
-    def _reading(self, values: list[float | None], at: timedelta) -> Reading:
+    def _reading(self, name: str, values: list[float | None], at: timedelta) -> Reading:
         index = at // self.interval
         value = values[index] if index < len(values) else values[-1]
         if value is None:
             return Missing(reason="query yields no series")
-        return Signal(value=value, window=timedelta(minutes=1), as_of=START + at, count=1)
+        complete = self.document.get("completeness", {}).get(name, 1.0)
+        return Signal(value=value, window=timedelta(minutes=1), as_of=START + at, count=1, completeness_ratio=complete)
 
     def _forecasts(self, now: datetime) -> dict[str, Forecast | None]:
         given: dict[str, Forecast | None] = {}

@@ -45,10 +45,11 @@ def decided(rps: float, *, soon: float = 20.0, current: int = 4, memory: Memory 
 def test_every_stage_leaves_one_line_in_order() -> None:
     decision = decided(96.2)
     assert [(line.stage, line.replicas) for line in decision.trace] == [
-        ("triggers", 13), ("forecast", 13), ("bounds", 8), ("stabilization", 8), ("policies", 8),
+        ("triggers", 13), ("fallback", 13), ("combine", 13), ("forecast", 13), ("schedule", 13), ("ceilings", 13),
+        ("slo", 13), ("bounds", 8), ("tolerance", 8), ("stabilization", 8), ("policies", 8), ("holds", 8), ("steps", 8),
     ]  # fmt: skip
     assert all(line.message for line in decision.trace)
-    assert decision.trace[1].message == "forecast p90 in ≤ 60 s = 20/s ÷ 8/s → 3, no more than 13"
+    assert decision.trace[3].message == "forecast p90 in ≤ 60 s = 20/s ÷ 8/s → 3, no more than 13"
 
 
 def test_proposals_carry_value_target_unit_and_time() -> None:

@@ -17,7 +17,7 @@ def test_decision(story: Story) -> None:
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(STORIES) >= 35
+    assert len(STORIES) >= 70
 
 
 def test_series_notation_is_promtools() -> None:
@@ -33,9 +33,14 @@ def _seen(decision: Decision, expected: dict[str, object]) -> dict[str, object]:
         "message": decision.message,
         "limited_by": list(decision.limited_by),
         "proposals": {one.trigger: one.replicas for one in decision.proposals},
+        "hpa_only": decision.hpa_only_replicas,
+        "with_forecast": decision.with_forecast_replicas,
+        "stages": {line.stage: line.replicas for line in decision.trace},
         "says": {one.trigger: one.reason for one in decision.proposals},
     }
     seen = {key: everything[key] for key in expected if key != "at"}
     if isinstance(says := expected.get("says"), dict):
         seen["says"] = {trigger: reason for trigger, reason in everything["says"].items() if trigger in says}
+    if isinstance(stages := expected.get("stages"), dict):
+        seen["stages"] = {name: replicas for name, replicas in everything["stages"].items() if name in stages}
     return seen
