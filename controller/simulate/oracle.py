@@ -1,0 +1,46 @@
+"""Perfect foresight: the cheapest replicas that never miss the objective."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from controller.compiled import compiled
+from controller.simulate.pods import IntArray
+from controller.simulate.replay import FloatArray, World
+
+
+def demand(world: World, *, min_replicas: int) -> IntArray:
+    """Fewest ready replicas that meet the objective at each tick."""
+    safe = world.capacity_rps * world.largest_utilization_ratio
+    return np.maximum(np.ceil(world.load_rps / safe - 1e-12), min_replicas).astype(np.int64)
+
+
+def bill(world: World, *, min_replicas: int) -> FloatArray:
+    """Billed replicas by tick.
+
+    A dip of one replica that is shorter than a start-up and a termination costs less kept than released: the exact
+    optimum of each replica's ski rental with the future known, all together the closing of the demand. Start-up is the mean.
+    """
+    paid = float(world.startup_ticks.mean()) + world.grace_ticks
+    kept = closed(demand(world, min_replicas=min_replicas), int(paid))
+    starts = np.maximum(np.diff(kept, prepend=kept[0]), 0)
+    return np.asarray(kept + starts * paid)
+
+
+@compiled
+def closed(counts: IntArray, longest_dip: int) -> IntArray:
+    """``counts`` with every dip of up to ``longest_dip`` ticks filled, level by level: a grey closing."""
+    size = len(counts)
+    ahead = np.empty(size, dtype=np.int64)
+    for tick in range(size):
+        best = counts[tick]
+        for k in range(tick + 1, min(tick + longest_dip + 1, size)):
+            best = max(best, counts[k])
+        ahead[tick] = best
+    made = np.empty(size, dtype=np.int64)
+    for tick in range(size):
+        best = ahead[tick]
+        for k in range(max(tick - longest_dip, 0), tick):
+            best = min(best, ahead[k])
+        made[tick] = best
+    return made

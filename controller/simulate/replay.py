@@ -1,0 +1,316 @@
+"""The loop: one workload, one controller, every 15 s; queue, pods, nodes and decision on preallocated arrays.
+
+``run`` is plain Python that numba can compile, so that a replay with and without it is one code and one answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller import core
+from controller.compiled import compiled
+from controller.simulate import nodes, pods
+from controller.simulate.nodes import Pools
+from controller.simulate.pods import IntArray
+
+FloatArray = NDArray[np.float64]
+
+NOTHING: Final = 0
+CPU: Final = 1
+RPS: Final = 2
+
+
+class World(NamedTuple):
+    """What happens to the controller, tick by tick; the same for every controller that is compared.
+
+    Attributes:
+        load_rps: Offered requests per second, shape ``(ticks,)``.
+        load_before: Sums of ``load_rps`` over all earlier ticks, shape ``(ticks + 1,)``.
+        startup_ticks: Start-up of the first, second, … pod that is started; taken round again at its end.
+        tick_seconds: Length of a tick, which is also the sync period.
+        capacity_rps: Of one replica, at utilisation 1.
+        largest_utilization_ratio: Above it the objective is missed.
+        delay_ticks: Age of the newest metric that a decision sees.
+        grace_ticks: For how long a pod that ends is still billed.
+        patience_seconds: Work that may queue up before clients give up.
+        backlog_seconds: A longer queue misses the objective by itself.
+    """
+
+    load_rps: FloatArray
+    load_before: FloatArray
+    startup_ticks: IntArray
+    tick_seconds: float
+    capacity_rps: float
+    largest_utilization_ratio: float
+    delay_ticks: int
+    grace_ticks: int
+    patience_seconds: float
+    backlog_seconds: float
+
+
+class Reactive(NamedTuple):
+    """An HPA: one metric, tolerance, windows, policies. Policies are rows ``(kind, value, period in ticks)``.
+
+    Attributes:
+        metric: ``CPU`` (mean utilisation of ready pods), ``RPS`` (total per replica) or ``NOTHING``.
+        target: Utilisation ratio, or requests per second and replica.
+        window_ticks: Over which the metric is averaged.
+        up_ticks: Stabilisation window of scale-up; 1 or less is none.
+        down_ticks: The same for scale-down.
+    """
+
+    metric: int
+    target: float
+    window_ticks: int
+    tolerance_up: float
+    tolerance_down: float
+    up_ticks: int
+    down_ticks: int
+    up_policies: IntArray
+    down_policies: IntArray
+    up_select: int
+    down_select: int
+    min_replicas: int
+    max_replicas: int
+
+
+class Plan(NamedTuple):
+    """What the forecast asks, by level of caution and tick, shape ``(levels, ticks)`` each; functions of load only.
+
+    Fewer than ``raise_below`` replicas become ``raise_to``; more than ``lower_above`` become ``lower_to``. Between the
+    two the number stays: a move is not worth its price. ``written`` is a lower bound under the reactive controller.
+
+    Attributes:
+        violated_budget: Share of time that may miss the objective; steers the level. 0: level 0 always.
+        gain: Levels per ``memory_ticks`` at twice the budget.
+        first_level: Where steering begins.
+    """
+
+    raise_below: IntArray
+    raise_to: IntArray
+    lower_above: IntArray
+    lower_to: IntArray
+    written: IntArray
+    violated_budget: float
+    gain: float
+    first_level: float
+
+
+class Record(NamedTuple):
+    """What happened, by tick; filled by ``run``."""
+
+    desired: IntArray
+    ready: IntArray
+    billed: IntArray
+    late: NDArray[np.uint8]
+    pending: IntArray
+    node_cost_per_hour: FloatArray
+    utilization_before: FloatArray
+    recommended: IntArray
+    highest_at: IntArray
+    lowest_at: IntArray
+    level: FloatArray
+
+
+def blank_record(ticks: int) -> Record:
+    """Room for ``ticks`` ticks; may be used again by the next run of the same length."""
+    def whole() -> IntArray:
+        return np.zeros(ticks, dtype=np.int64)
+
+    return Record(
+        desired=whole(), ready=whole(), billed=whole(), late=np.zeros(ticks, dtype=np.uint8), pending=whole(),
+        node_cost_per_hour=np.zeros(ticks), utilization_before=np.zeros(ticks + 1), recommended=whole(),
+        highest_at=whole(), lowest_at=whole(), level=np.zeros(ticks),
+    )  # fmt: skip
+
+
+@compiled
+def reactive_want(
+    world: World, hpa: Reactive, utilization_before: FloatArray, tick: int, current: int, ready: int, unready: int
+) -> int:
+    """The reactive proposal at ``tick``; 0 while there is no metric."""
+    newest = tick + 1 - world.delay_ticks
+    oldest = max(newest - hpa.window_ticks, 0)
+    if hpa.metric == NOTHING or newest <= oldest:
+        return 0
+    if hpa.metric == RPS:
+        usage = (world.load_before[newest] - world.load_before[oldest]) / (newest - oldest)
+        return core.average_value_replicas(usage, hpa.target, current, hpa.tolerance_down, hpa.tolerance_up)
+    mean = (utilization_before[newest] - utilization_before[oldest]) / (newest - oldest)
+    return core.utilization_replicas(mean / hpa.target, ready, unready, current, hpa.tolerance_down, hpa.tolerance_up)
+
+
+@compiled
+def highest_since(record: IntArray, queue: IntArray, head: int, tail: int, tick: int, window: int) -> tuple[int, int]:
+    """Keep in ``queue`` the ticks that may still be the maximum of the window; its new head and tail."""
+    while tail > head and record[queue[tail - 1]] <= record[tick]:
+        tail -= 1
+    queue[tail] = tick
+    tail += 1
+    while queue[head] <= tick - window:
+        head += 1
+    return head, tail
+
+
+@compiled
+def lowest_since(record: IntArray, queue: IntArray, head: int, tail: int, tick: int, window: int) -> tuple[int, int]:
+    """The same for the minimum."""
+    while tail > head and record[queue[tail - 1]] >= record[tick]:
+        tail -= 1
+    queue[tail] = tick
+    tail += 1
+    while queue[head] <= tick - window:
+        head += 1
+    return head, tail
+
+
+@compiled
+def most_allowed(desired: IntArray, current: int, tick: int, policies: IntArray, select: int) -> int:
+    """The limit of the scale-up policies; never below ``current``."""
+    if select == core.DISABLED or len(policies) == 0:
+        return current
+    limit = 0
+    for k in range(len(policies)):
+        before = desired[max(tick - policies[k, 2], 0)] if tick > 0 else current
+        one = core.raised(before, policies[k, 0], policies[k, 1])
+        limit = one if k == 0 else (min(limit, one) if select == core.SELECT_MIN else max(limit, one))
+    return max(current, limit)
+
+
+@compiled
+def fewest_allowed(desired: IntArray, current: int, tick: int, policies: IntArray, select: int) -> int:
+    """The limit of the scale-down policies; never above ``current``."""
+    if select == core.DISABLED or len(policies) == 0:
+        return current
+    limit = 0
+    for k in range(len(policies)):
+        before = desired[max(tick - policies[k, 2], 0)] if tick > 0 else current
+        one = core.lowered(before, policies[k, 0], policies[k, 1])
+        limit = one if k == 0 else (max(limit, one) if select == core.SELECT_MIN else min(limit, one))
+    return min(current, limit)
+
+
+@compiled
+def planned(plan: Plan, tick: int, level: float, current: int) -> int:
+    """What the plan wants at this level of caution, between whole levels by interpolation."""
+    low = int(level)
+    high = min(low + 1, plan.raise_to.shape[0] - 1)
+    share = level - low
+
+    if current < _between(plan.raise_below, low, high, tick, share):
+        return _between(plan.raise_to, low, high, tick, share)
+    if current > _between(plan.lower_above, low, high, tick, share):
+        return min(current, _between(plan.lower_to, low, high, tick, share))
+    return current
+
+
+@compiled
+def _between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
+    return core.ceil32(of[low, tick] + share * (of[high, tick] - of[low, tick]))
+
+
+@compiled
+def steered(plan: Plan, level: float, late: int) -> float:
+    """One tick of the error budget: a late tick makes more careful, each other tick a little less."""
+    if plan.violated_budget <= 0:
+        return level
+    moved = level + plan.gain * (late - plan.violated_budget)
+    return min(max(moved, 0.0), plan.raise_to.shape[0] - 1.0)
+
+
+@compiled
+def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -> None:
+    """Replay the whole workload into ``record``."""
+    longest = max(world.startup_ticks.max(), world.grace_ticks) + 2
+    ring = np.zeros(longest, dtype=np.int64)
+    ending = np.zeros(longest, dtype=np.int64)
+    count = len(pools.slots)
+    up, idle_for = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    booting = np.zeros((count, (pools.boot_ticks.max() if count > 0 else 0) + 2), dtype=np.int64)
+    first = core.ceil32(world.load_rps[0] / (world.capacity_rps * world.largest_utilization_ratio))
+    desired = min(max(first, hpa.min_replicas), hpa.max_replicas)
+    ready, starting, waiting, leaving, started = desired, 0, 0, 0, 0
+    if count > 0:
+        nodes.request(pools, up, booting, 0, desired)
+        up += booting.sum(axis=1)
+        booting[:] = 0
+    high_head, high_tail, low_head, low_tail = 0, 0, 0, 0
+    backlog, level = 0.0, plan.first_level
+    for tick in range(len(world.load_rps)):
+        slot = tick % longest
+        ready += ring[slot]
+        starting -= ring[slot]
+        ring[slot] = 0
+        leaving -= ending[slot]
+        ending[slot] = 0
+        if count > 0:
+            nodes.booted(up, booting, tick)
+            free = nodes.free_slots(pools, up, ready + starting + leaving)
+            placed = min(waiting, free)
+            started = pods.start(ring, tick, placed, world.startup_ticks, started)
+            starting += placed
+            waiting -= placed
+            nodes.request(pools, up, booting, tick, waiting)
+            nodes.consolidate(pools, up, idle_for, free - placed if waiting == 0 else 0)
+            record.node_cost_per_hour[tick] = nodes.cost_per_hour(pools, up, booting)
+
+        room = ready * world.capacity_rps * world.tick_seconds
+        work = world.load_rps[tick] * world.tick_seconds + backlog
+        busy = work / room if room > 0 else 2.0
+        backlog = min(max(work - room, 0.0), ready * world.capacity_rps * world.patience_seconds)
+        queued = backlog > world.backlog_seconds * ready * world.capacity_rps
+        late = 1 if busy > world.largest_utilization_ratio or queued else 0
+        record.ready[tick] = ready
+        record.billed[tick] = ready + starting + leaving
+        record.pending[tick] = waiting
+        record.late[tick] = late
+        record.utilization_before[tick + 1] = record.utilization_before[tick] + min(busy, 1.0)
+        level = steered(plan, level, late)
+        record.level[tick] = level
+
+        want = reactive_want(world, hpa, record.utilization_before, tick, desired, ready, starting + waiting)
+        if plan.raise_to.shape[1] > 0:
+            want = max(want, planned(plan, tick, level, desired))
+        if want == 0:
+            want = desired
+        floor = hpa.min_replicas
+        if plan.written.shape[1] > 0:
+            floor = min(max(floor, plan.written[0, tick]), hpa.max_replicas)
+        record.recommended[tick] = want
+        high_head, high_tail = highest_since(record.recommended, record.highest_at, high_head, high_tail, tick,
+                                             max(hpa.down_ticks, 1))  # fmt: skip
+        low_head, low_tail = lowest_since(record.recommended, record.lowest_at, low_head, low_tail, tick,
+                                          max(hpa.up_ticks, 1))  # fmt: skip
+        if desired < floor:
+            target = floor
+        elif desired > hpa.max_replicas:
+            target = hpa.max_replicas
+        else:
+            target = core.stabilized(desired, record.recommended[record.lowest_at[low_head]],
+                                     record.recommended[record.highest_at[high_head]])  # fmt: skip
+            if target > desired:
+                target = min(target, most_allowed(record.desired, desired, tick, hpa.up_policies, hpa.up_select))
+            elif target < desired:
+                target = max(target, fewest_allowed(record.desired, desired, tick, hpa.down_policies, hpa.down_select))
+            target = min(max(target, floor), hpa.max_replicas)
+        if target > desired:
+            if count > 0:
+                waiting += target - desired
+            else:
+                started = pods.start(ring, tick, target - desired, world.startup_ticks, started)
+                starting += target - desired
+        elif target < desired:
+            gone = desired - target
+            unplaced = min(waiting, gone)
+            waiting -= unplaced
+            cancelled = pods.cancel(ring, tick, gone - unplaced)
+            starting -= cancelled
+            ended = gone - unplaced - cancelled
+            ready -= ended
+            leaving += ended
+            ending[(tick + world.grace_ticks + 1) % longest] += ended
+        desired = target
+        record.desired[tick] = desired
