@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.compiled import compiled
+
 from controller.simulate.pods import IntArray
 
 

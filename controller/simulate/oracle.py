@@ -6,7 +6,7 @@ import numpy as np
 
 from controller.compiled import compiled
 from controller.simulate.pods import IntArray
-from controller.simulate.replay import FloatArray, World
+from controller.simulate.loop import FloatArray, World
 
 
 def demand(world: World, *, min_replicas: int) -> IntArray:

@@ -7,21 +7,13 @@ from typing import Final
 import numpy as np
 
 from controller import core
-from controller.simulate.pods import IntArray
 from controller.simulate.protocol import TICK_SECONDS
-from controller.simulate.replay import CPU, RPS, Plan, Reactive
+from controller.simulate.loop import CPU, RPS, Reactive
 
 _UP: Final = ((core.PODS, 4, 1), (core.PERCENT, 100, 1))
 _DOWN: Final = ((core.PERCENT, 100, 1),)
 CPU_WINDOW_SECONDS: Final = 30
 RATE_WINDOW_SECONDS: Final = 60
-
-
-def no_plan() -> Plan:
-    """Nothing is forecast."""
-    none = np.zeros((1, 0), dtype=np.int64)
-    return Plan(raise_below=none, raise_to=none, lower_above=none, lower_to=none, written=none, violated_budget=0.0,
-                gain=0.0, first_level=0.0)  # fmt: skip
 
 
 def reactive(

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.simulate.replay import FloatArray, Record, World
+from controller.simulate.loop import FloatArray, Record, World
 from controller.simulate.service import Service
 
 TICK_SECONDS: Final = 15

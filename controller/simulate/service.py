@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
+
+_TABLE_STEPS: Final = 400
+"""Utilisations at which the queue is solved; the limit is the last one that holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +40,15 @@ class Service:
             slo_seconds: The latency objective.
             share_late: Share of requests that may be slower; 0.05 makes it a p95.
         """
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            late = slower_share(middle, workers=workers, service_seconds=service_seconds, seconds=slo_seconds)
-            low, high = (middle, high) if late <= share_late else (low, middle)
-        return cls(capacity_rps=workers / service_seconds, largest_utilization_ratio=low)
+        safe = 0.0
+        for step in range(1, _TABLE_STEPS):
+            late = slower_share(
+                step / _TABLE_STEPS, workers=workers, service_seconds=service_seconds, seconds=slo_seconds
+            )
+            if late > share_late:
+                break
+            safe = step / _TABLE_STEPS
+        return cls(capacity_rps=workers / service_seconds, largest_utilization_ratio=safe)
 
     @classmethod
     def measured(cls, curve: Sequence[tuple[float, float]], *, capacity_rps: float, slo_seconds: float) -> Self:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller import core
 from controller.compiled import compiled
-from controller.simulate import nodes, pods
+from controller.simulate import metric, nodes, pods
 from controller.simulate.nodes import Pools
 from controller.simulate.pods import IntArray
 
@@ -138,9 +138,9 @@ def reactive_want(
         return 0
     if hpa.metric == RPS:
         usage = (world.load_before[newest] - world.load_before[oldest]) / (newest - oldest)
-        return core.average_value_replicas(usage, hpa.target, current, hpa.tolerance_down, hpa.tolerance_up)
+        return metric.average_value_replicas(usage, hpa.target, current, hpa.tolerance_down, hpa.tolerance_up)
     mean = (utilization_before[newest] - utilization_before[oldest]) / (newest - oldest)
-    return core.utilization_replicas(mean / hpa.target, ready, unready, current, hpa.tolerance_down, hpa.tolerance_up)
+    return metric.utilization_replicas(mean / hpa.target, ready, unready, current, hpa.tolerance_down, hpa.tolerance_up)
 
 
 @compiled
@@ -200,15 +200,15 @@ def planned(plan: Plan, tick: int, level: float, current: int) -> int:
     high = min(low + 1, plan.raise_to.shape[0] - 1)
     share = level - low
 
-    if current < _between(plan.raise_below, low, high, tick, share):
-        return _between(plan.raise_to, low, high, tick, share)
-    if current > _between(plan.lower_above, low, high, tick, share):
-        return min(current, _between(plan.lower_to, low, high, tick, share))
+    if current < between(plan.raise_below, low, high, tick, share):
+        return between(plan.raise_to, low, high, tick, share)
+    if current > between(plan.lower_above, low, high, tick, share):
+        return min(current, between(plan.lower_to, low, high, tick, share))
     return current
 
 
 @compiled
-def _between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
+def between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
     return core.ceil32(of[low, tick] + share * (of[high, tick] - of[low, tick]))
 
 

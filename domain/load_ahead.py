@@ -1,0 +1,31 @@
+"""A distribution of the load some minutes ahead, at every tick of a history: what the forecaster tells the controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAhead:
+    """A centre, a scale and common tails, all in log load; nothing at a tick depends on what came later.
+
+    Attributes:
+        centre: Expected log(load + offset), shape ``(ticks,)``.
+        scale: Usual size of its error, shape ``(ticks,)``.
+        tails: Share of errors beyond ``lowest + k·step`` scales, shape ``(blocks, points)``.
+        block_ticks: Ticks for which one row of ``tails`` holds.
+        lowest: First point of the grid, in scales.
+        step: Between its points, in scales.
+        offset: Added to loads before the logarithm.
+    """
+
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    tails: NDArray[np.float64]
+    block_ticks: int
+    lowest: float
+    step: float
+    offset: float
