@@ -128,19 +128,10 @@ def blank_record(ticks: int) -> Record:
 
 
 @compiled
-def reactive_want(
-    world: World, hpa: Reactive, utilization_before: FloatArray, tick: int, current: int, ready: int, unready: int
-) -> int:
-    """The reactive proposal at ``tick``; 0 while there is no metric."""
-    newest = tick + 1 - world.delay_ticks
-    oldest = max(newest - hpa.window_ticks, 0)
-    if hpa.metric == NOTHING or newest <= oldest:
-        return 0
-    if hpa.metric == RPS:
-        usage = (world.load_before[newest] - world.load_before[oldest]) / (newest - oldest)
-        return metric.average_value_replicas(usage, hpa.target, current, hpa.tolerance_down, hpa.tolerance_up)
-    mean = (utilization_before[newest] - utilization_before[oldest]) / (newest - oldest)
-    return metric.utilization_replicas(mean / hpa.target, ready, unready, current, hpa.tolerance_down, hpa.tolerance_up)
+def mean_before(sums: FloatArray, newest: int, ticks: int) -> float:
+    """Mean of the ``ticks`` values that end before ``newest``, from sums over all earlier values."""
+    oldest = max(newest - ticks, 0)
+    return float((sums[newest] - sums[oldest]) / (newest - oldest))
 
 
 @compiled
@@ -194,16 +185,19 @@ def fewest_allowed(desired: IntArray, current: int, tick: int, policies: IntArra
 
 
 @compiled
-def planned(plan: Plan, tick: int, level: float, current: int) -> int:
+def planned(
+    raise_below: IntArray, raise_to: IntArray, lower_above: IntArray, lower_to: IntArray, tick: int, level: float,
+    current: int,
+) -> int:  # fmt: skip
     """What the plan wants at this level of caution, between whole levels by interpolation."""
     low = int(level)
-    high = min(low + 1, plan.raise_to.shape[0] - 1)
+    high = min(low + 1, raise_to.shape[0] - 1)
     share = level - low
 
-    if current < between(plan.raise_below, low, high, tick, share):
-        return between(plan.raise_to, low, high, tick, share)
-    if current > between(plan.lower_above, low, high, tick, share):
-        return min(current, between(plan.lower_to, low, high, tick, share))
+    if current < between(raise_below, low, high, tick, share):
+        return between(raise_to, low, high, tick, share)
+    if current > between(lower_above, low, high, tick, share):
+        return min(current, between(lower_to, low, high, tick, share))
     return current
 
 
@@ -213,17 +207,24 @@ def between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
 
 
 @compiled
-def steered(plan: Plan, level: float, late: int) -> float:
+def steered(level: float, late: int, budget: float, gain: float, highest: float) -> float:
     """One tick of the error budget: a late tick makes more careful, each other tick a little less."""
-    if plan.violated_budget <= 0:
+    if budget <= 0:
         return level
-    moved = level + plan.gain * (late - plan.violated_budget)
-    return min(max(moved, 0.0), plan.raise_to.shape[0] - 1.0)
+    return min(max(level + gain * (late - budget), 0.0), highest)
 
 
 @compiled
 def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -> None:
     """Replay the whole workload into ``record``."""
+    # Local names: compiled code then counts references to these arrays once and not every tick, 5 times as fast.
+    load, load_before, startup_ticks = world.load_rps, world.load_before, world.startup_ticks
+    raise_below, raise_to, lower_above, lower_to = plan.raise_below, plan.raise_to, plan.lower_above, plan.lower_to
+    written, levels = plan.written, plan.raise_to.shape[0]
+    desired_at, ready_at, billed_at, late_at = record.desired, record.ready, record.billed, record.late
+    pending_at, node_cost_at, level_at = record.pending, record.node_cost_per_hour, record.level
+    utilization_before, recommended = record.utilization_before, record.recommended
+    highest_at, lowest_at = record.highest_at, record.lowest_at
     longest = max(world.startup_ticks.max(), world.grace_ticks) + 2
     ring = np.zeros(longest, dtype=np.int64)
     ending = np.zeros(longest, dtype=np.int64)
@@ -238,79 +239,89 @@ def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -
         up += booting.sum(axis=1)
         booting[:] = 0
     high_head, high_tail, low_head, low_tail = 0, 0, 0, 0
-    backlog, level = 0.0, plan.first_level
-    for tick in range(len(world.load_rps)):
-        slot = tick % longest
+    backlog, level, slot = 0.0, plan.first_level, -1
+    for tick in range(len(load)):
+        slot = slot + 1 if slot + 1 < longest else 0
         ready += ring[slot]
         starting -= ring[slot]
-        ring[slot] = 0
         leaving -= ending[slot]
-        ending[slot] = 0
+        ring[slot] = ending[slot] = 0
         if count > 0:
             nodes.booted(up, booting, tick)
             free = nodes.free_slots(pools, up, ready + starting + leaving)
             placed = min(waiting, free)
-            started = pods.start(ring, tick, placed, world.startup_ticks, started)
+            started = pods.start(ring, slot, placed, startup_ticks, started)
             starting += placed
             waiting -= placed
             nodes.request(pools, up, booting, tick, waiting)
             nodes.consolidate(pools, up, idle_for, free - placed if waiting == 0 else 0)
-            record.node_cost_per_hour[tick] = nodes.cost_per_hour(pools, up, booting)
+            node_cost_at[tick] = nodes.cost_per_hour(pools, up, booting)
 
         room = ready * world.capacity_rps * world.tick_seconds
-        work = world.load_rps[tick] * world.tick_seconds + backlog
+        work = load[tick] * world.tick_seconds + backlog
         busy = work / room if room > 0 else 2.0
         backlog = min(max(work - room, 0.0), ready * world.capacity_rps * world.patience_seconds)
         queued = backlog > world.backlog_seconds * ready * world.capacity_rps
         late = 1 if busy > world.largest_utilization_ratio or queued else 0
-        record.ready[tick] = ready
-        record.billed[tick] = ready + starting + leaving
-        record.pending[tick] = waiting
-        record.late[tick] = late
-        record.utilization_before[tick + 1] = record.utilization_before[tick] + min(busy, 1.0)
-        level = steered(plan, level, late)
-        record.level[tick] = level
+        ready_at[tick] = ready
+        billed_at[tick] = ready + starting + leaving
+        pending_at[tick] = waiting
+        late_at[tick] = late
+        utilization_before[tick + 1] = utilization_before[tick] + min(busy, 1.0)
+        level = steered(level, late, plan.violated_budget, plan.gain, levels - 1.0)
+        level_at[tick] = level
 
-        want = reactive_want(world, hpa, record.utilization_before, tick, desired, ready, starting + waiting)
-        if plan.raise_to.shape[1] > 0:
-            want = max(want, planned(plan, tick, level, desired))
+        want, newest = 0, tick + 1 - world.delay_ticks
+        if newest > 0 and hpa.metric == RPS:
+            usage = mean_before(load_before, newest, hpa.window_ticks)
+            want = metric.average_value_replicas(
+                usage, hpa.target, desired, hpa.tolerance_down, hpa.tolerance_up
+            )
+        elif newest > 0 and hpa.metric == CPU:
+            ratio = mean_before(utilization_before, newest, hpa.window_ticks) / hpa.target
+            want = metric.utilization_replicas(
+                ratio, ready, starting + waiting, desired, hpa.tolerance_down, hpa.tolerance_up
+            )
+        if raise_to.shape[1] > 0:
+            want = max(want, planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired))
         if want == 0:
             want = desired
         floor = hpa.min_replicas
-        if plan.written.shape[1] > 0:
-            floor = min(max(floor, plan.written[0, tick]), hpa.max_replicas)
-        record.recommended[tick] = want
-        high_head, high_tail = highest_since(record.recommended, record.highest_at, high_head, high_tail, tick,
+        if written.shape[1] > 0:
+            floor = min(max(floor, written[0, tick]), hpa.max_replicas)
+        recommended[tick] = want
+        high_head, high_tail = highest_since(recommended, highest_at, high_head, high_tail, tick,
                                              max(hpa.down_ticks, 1))  # fmt: skip
-        low_head, low_tail = lowest_since(record.recommended, record.lowest_at, low_head, low_tail, tick,
+        low_head, low_tail = lowest_since(recommended, lowest_at, low_head, low_tail, tick,
                                           max(hpa.up_ticks, 1))  # fmt: skip
         if desired < floor:
             target = floor
         elif desired > hpa.max_replicas:
             target = hpa.max_replicas
         else:
-            target = core.stabilized(desired, record.recommended[record.lowest_at[low_head]],
-                                     record.recommended[record.highest_at[high_head]])  # fmt: skip
+            target = core.stabilized(desired, recommended[lowest_at[low_head]],
+                                     recommended[highest_at[high_head]])  # fmt: skip
             if target > desired:
-                target = min(target, most_allowed(record.desired, desired, tick, hpa.up_policies, hpa.up_select))
+                target = min(target, most_allowed(desired_at, desired, tick, hpa.up_policies, hpa.up_select))
             elif target < desired:
-                target = max(target, fewest_allowed(record.desired, desired, tick, hpa.down_policies, hpa.down_select))
+                target = max(target, fewest_allowed(desired_at, desired, tick, hpa.down_policies, hpa.down_select))
             target = min(max(target, floor), hpa.max_replicas)
         if target > desired:
             if count > 0:
                 waiting += target - desired
             else:
-                started = pods.start(ring, tick, target - desired, world.startup_ticks, started)
+                started = pods.start(ring, slot, target - desired, startup_ticks, started)
                 starting += target - desired
         elif target < desired:
             gone = desired - target
             unplaced = min(waiting, gone)
             waiting -= unplaced
-            cancelled = pods.cancel(ring, tick, gone - unplaced)
+            cancelled = pods.cancel(ring, slot, gone - unplaced)
             starting -= cancelled
             ended = gone - unplaced - cancelled
             ready -= ended
             leaving += ended
-            ending[(tick + world.grace_ticks + 1) % longest] += ended
+            place = slot + world.grace_ticks + 1
+            ending[place if place < longest else place - longest] += ended
         desired = target
-        record.desired[tick] = desired
+        desired_at[tick] = desired

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 
 from controller.compiled import compiled
@@ -15,14 +17,15 @@ def demand(world: World, *, min_replicas: int) -> IntArray:
     return np.maximum(np.ceil(world.load_rps / safe - 1e-12), min_replicas).astype(np.int64)
 
 
-def bill(world: World, *, min_replicas: int) -> FloatArray:
+def bill(world: World, *, min_replicas: int, by: ModuleType | None = None) -> FloatArray:
     """Billed replicas by tick.
 
     A dip of one replica that is shorter than a start-up and a termination costs less kept than released: the exact
-    optimum of each replica's ski rental with the future known, all together the closing of the demand. Start-up is the mean.
+    optimum of each replica's ski rental with the future known, all together the closing of the
+    demand. A start is billed with the mean start-up. ``by`` may be the compiled twin of this module.
     """
     paid = float(world.startup_ticks.mean()) + world.grace_ticks
-    kept = closed(demand(world, min_replicas=min_replicas), int(paid))
+    kept = (by.closed if by else closed)(demand(world, min_replicas=min_replicas), int(paid))
     starts = np.maximum(np.diff(kept, prepend=kept[0]), 0)
     return np.asarray(kept + starts * paid)
 
