@@ -7,31 +7,24 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from benchmarks.elasticity_traces import Workload
-from controller import compiled, core, price
-from controller.simulate import loop, metric, nodes, oracle, plans, pods, protocol
+from controller.simulate import loop, oracle, plans, protocol, replay
 from controller.simulate.loop import FloatArray, Plan, Reactive, World
 from controller.simulate.protocol import Result
 from controller.simulate.service import Service
-from domain.load_ahead import LoadAhead
-from forecaster import lead
+from forecaster import lead, lead_surge
 
 SERVICE: Final = Service.queue()
 MIN_REPLICAS: Final = 2
 USUAL_START: Final = (60.0, 180.0)
 SLOW_START: Final = (180.0, 420.0)
 CLOCK: Final = lead.Clock(day=protocol.DAY_TICKS, minute=4, delay=protocol.DELAY_SECONDS // protocol.TICK_SECONDS)
-OFFSET: Final = 0.05 * SERVICE.safe_rps
-NUMERIC: Final = (core, price, metric, nodes, pods, loop, oracle)
-
-_twins = compiled.twins(NUMERIC)
-FAST_PRICE: Final[Any] = _twins[1]
-FAST_LOOP: Final[Any] = _twins[5]
-FAST_ORACLE: Final[Any] = _twins[6]
+BUDGET_GAIN: Final = 0.05
+"""Levels of caution for a missed tick: a missed minute makes a miss 15 % dearer."""
 
 
 class Judged(NamedTuple):
@@ -64,7 +57,7 @@ Setting = tuple[Reactive, Plan]
 def case(of: Workload, startup_seconds: tuple[float, float]) -> Case:
     """A workload ready to be replayed."""
     world = protocol.world(of.load_rps, service=SERVICE, startup_seconds=startup_seconds)
-    bill = oracle.bill(world, min_replicas=MIN_REPLICAS, by=FAST_ORACLE)
+    bill = oracle.bill(world, min_replicas=MIN_REPLICAS, by=replay.engine().oracle)
     ticks = (int(world.startup_ticks.min()), int(world.startup_ticks.max()))
     return Case(name=of.name, world=world, bill=bill, lead_ticks=ticks)
 
@@ -85,7 +78,7 @@ def _some(on: Case, settings: Sequence[Setting]) -> list[Judged]:
     first, second = protocol.halves(on.ticks)
     made = []
     for reactive, plan in settings:
-        FAST_LOOP.run(on.world, reactive, plan, nodes.no_pools(), record)
+        replay.replay(on.world, reactive, plan, record=record)
         made.append(
             Judged(*(protocol.judge(on.world, record, on.bill, where)
                      for where in (protocol.evaluated(on.ticks), first, second)))
@@ -93,13 +86,34 @@ def _some(on: Case, settings: Sequence[Setting]) -> list[Judged]:
     return made
 
 
-def outlook(on: Case) -> tuple[LoadAhead, LoadAhead]:
-    """The load when a start of now is ready, and until then and a little longer."""
-    first, last = on.lead_ticks
-    middle = (first + last) / 2
-    windows = ((round(middle) - 1, round(middle) + 1), (1, last))
-    add, keep = lead.forecast(on.world.load_rps, windows=windows, clock=CLOCK, offset=OFFSET)
-    return add, keep
+def plan(
+    on: Case, missed: Sequence[float], *, keep_longer: int = 0, release_share: float = 0.5, budget: float = 0.0
+) -> Plan:
+    """The policy: forecast, surge floor and price rule.
+
+    Args:
+        on: The workload.
+        missed: Prices of a missed tick, one for each level of caution.
+        keep_longer: Ticks beyond the longest start-up for which a replica must not be needed to be given back.
+        release_share: Price of a miss in that question.
+        budget: Share of time that may miss the objective, which steers the level.
+    """
+    load, (first, last) = on.world.load_rps, on.lead_ticks
+    middle = round((first + last) / 2)
+    add, keep = lead.forecast(
+        load, windows=((middle - 1, middle + 1), (1, last + keep_longer)), clock=CLOCK, unit=SERVICE.safe_rps
+    )
+    surge = lead_surge.floor(load, last=last, day=CLOCK.day, minute=CLOCK.minute, delay=CLOCK.delay)
+    return plans.following(
+        add, keep, safe_rps=SERVICE.safe_rps, missed=missed, surge_rps=surge, release_share=release_share,
+        violated_budget=budget, gain=BUDGET_GAIN, by=replay.engine().price,
+    )  # fmt: skip
+
+
+def one_level(of: Plan, level: int) -> Plan:
+    """The plan of one price alone."""
+    rows = {name: getattr(of, name)[level : level + 1] for name in ("raise_below", "raise_to", "lower_above", "lower_to")}
+    return of._replace(**rows)
 
 
 def geometric_mean(values: Sequence[float]) -> float:

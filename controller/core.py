@@ -1,28 +1,24 @@
 """The arithmetic of a decision: plain functions on numbers and on sequences that the caller made before.
 
 Nothing is allocated and no object is asked, so that a compiler may take these functions as they stand: the live loop
-calls them with lists, a replay with arrays, and both decide the same. Times are whole milliseconds. A recorder is a
-sequence with a place for each stage; who wants no trace passes the same scratch again and again.
+calls them with lists, a replay their compiled twins with arrays, and both decide the same. Times are whole
+milliseconds. A recorder is a sequence with a place for each stage; who wants no trace passes the same scratch again and
+again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, MutableSequence, Sequence
+from collections.abc import MutableSequence, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.compiled import IS_COMPILED, compiled
+from controller.compiled import compiled
 
 Ints = Sequence[int] | NDArray[np.int64]
 Recorder = MutableSequence[int] | NDArray[np.int64]
-
-
-def sequence(numbers: Iterable[int]) -> list[int] | NDArray[np.int64]:
-    """As these functions take it fastest: plain Python reads lists, compiled code arrays."""
-    return np.fromiter(numbers, dtype=np.int64) if IS_COMPILED else list(numbers)
 
 
 MAX_INT32: Final = 2**31 - 1
@@ -71,37 +67,9 @@ def within_before_1_33(ratio: float, tolerance: float) -> bool:
 
 
 @compiled
-def average_value_replicas(
-    usage: float, target: float, current: int, tolerance_down: float, tolerance_up: float
-) -> int:
-    """Proposal for a total shared by all replicas (External and Object metrics with ``AverageValue``)."""
-    if current > 0 and within(usage / (target * current), tolerance_down, tolerance_up):
-        return current
-    return ceil32(usage / target)
-
-
-@compiled
 def utilization(usage: float, request: float, replicas: int) -> int:
     """Whole percent, truncated, from milli-units: HPA's arithmetic."""
     return int(math.ceil(max(usage, 0.0) * 1000) * 100 // (math.ceil(request * 1000) * replicas))
-
-
-@compiled
-def utilization_replicas(
-    ratio: float, ready: int, unready: int, current: int, tolerance_down: float, tolerance_up: float
-) -> int:
-    """Proposal for an average per pod, where ``ratio`` is the ready pods' mean over the target.
-
-    Pods that are not ready count as idle when the others are overloaded, and a proposal never turns the direction.
-    """
-    if ready == 0:
-        return current
-    if unready == 0 or ratio <= 1.0:
-        return current if within(ratio, tolerance_down, tolerance_up) else ceil32(ratio * ready)
-    filled = ratio * ready / (ready + unready)
-    if within(filled, tolerance_down, tolerance_up) or filled < 1.0:
-        return current
-    return max(ceil32(filled * (ready + unready)), current)
 
 
 @compiled

@@ -57,11 +57,11 @@ def cheapest(
 
 @compiled
 def floors(
-    centre: FloatArray, scale: FloatArray, tails: FloatArray, block: int, lowest: float, step: float,
+    centre: FloatArray, scale: FloatArray, tails: FloatArray, row: IntArray, lowest: float, step: float,
     log_room: FloatArray, first: IntArray, missed: float, into: IntArray,
 ) -> None:  # fmt: skip
-    """``cheapest`` for every tick; row ``k`` of ``tails`` is for the ``k``-th ``block`` ticks."""
+    """``cheapest`` for every tick, each with its row of ``tails``."""
     for tick in range(len(centre)):
         into[tick] = cheapest(
-            centre[tick], scale[tick], tails[tick // block], lowest, step, log_room, first[tick], missed
+            centre[tick], scale[tick], tails[row[tick]], lowest, step, log_room, first[tick], missed
         )

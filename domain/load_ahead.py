@@ -15,8 +15,8 @@ class LoadAhead:
     Attributes:
         centre: Expected log(load + offset), shape ``(ticks,)``.
         scale: Usual size of its error, shape ``(ticks,)``.
-        tails: Share of errors beyond ``lowest + k·step`` scales, shape ``(blocks, points)``.
-        block_ticks: Ticks for which one row of ``tails`` holds.
+        tails: Shares of errors beyond ``lowest + k·step`` scales, shape ``(rows, points)``.
+        row: Which row of ``tails`` holds, shape ``(ticks,)``.
         lowest: First point of the grid, in scales.
         step: Between its points, in scales.
         offset: Added to loads before the logarithm.
@@ -25,7 +25,7 @@ class LoadAhead:
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
     tails: NDArray[np.float64]
-    block_ticks: int
+    row: NDArray[np.int64]
     lowest: float
     step: float
     offset: float

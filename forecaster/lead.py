@@ -31,7 +31,8 @@ LARGEST_ERROR: Final = 8.0
 SCALE_RANGE: Final = (0.3, 5.0)
 USUAL_SCALE: Final = (0.5, 0.25, 0.15, 0.1, 0.0, 0.0)
 """Weights of the error sizes before anything is learned: last half hour, hour of day, days, level, minutes, peaks."""
-PRIOR_BLOCKS: Final = 0.25
+PRIOR_ROWS: Final = 0.25
+"""Weight of the normal tail that stands before anything is learned, in blocks of full load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Clock:
 
 
 def forecast(
-    load: FloatArray, *, windows: tuple[tuple[int, int], ...], clock: Clock, offset: float
+    load: FloatArray, *, windows: tuple[tuple[int, int], ...], clock: Clock, unit: float
 ) -> tuple[LoadAhead, ...]:
     """The largest load in each window ahead, as known at every tick.
 
@@ -57,54 +58,62 @@ def forecast(
         load: Load by tick, no NaN.
         windows: First and last tick ahead of each window, inclusive.
         clock: The grid.
-        offset: A load that hardly matters, so that no logarithm is of zero: a twentieth of a replica.
+        unit: Load of one replica. A twentieth of it is added before logarithms, and rows weigh by load in it.
     """
+    offset = 0.05 * unit
     recent = lead_features.recent(load, clock.minute, clock.delay, offset)
-    return tuple(_window(load, recent, first, last, clock, offset) for first, last in windows)
+    return tuple(_window(load, recent, first, last, clock, offset, unit) for first, last in windows)
 
 
-def _window(load: FloatArray, recent: Recent, first: int, last: int, clock: Clock, offset: float) -> LoadAhead:
-    ahead = lead_features.largest_ahead(load, first, last)
-    target = np.log(ahead + offset)
+def _window(
+    load: FloatArray, recent: Recent, first: int, last: int, clock: Clock, offset: float, unit: float
+) -> LoadAhead:
+    target = np.log(lead_features.largest_ahead(load, first, last) + offset)
     known = last + clock.delay
-    seasonal = lead_features.seasonal(recent, target, known, clock.day)
-    features = np.concatenate([recent.features, seasonal], axis=1)
-    half = FIT_HALF_LIFE_DAYS * clock.day / clock.block
+    features = np.concatenate([recent.features, lead_features.seasonal(recent, target, known, clock.day)], axis=1)
+    half_life = FIT_HALF_LIFE_DAYS * clock.day / clock.block
+    # Errors are paid in replicas: a row counts as much as the load that is at stake in it.
+    weight = np.exp(recent.base) / unit
     outcome = target - recent.base
-    predicted = lead_ridge.walk_forward(features, outcome, known=known, block=clock.block, half_life=half)
+    predicted = lead_ridge.walk_forward(
+        features, outcome, known=known, block=clock.block, half_life=half_life, weight=weight
+    )
     error = outcome - predicted
     error[len(error) - last :] = 0.0
-    scale = _scale(error, recent, known, clock, half)
-    tails = _tails(error / scale, known, clock)
+    scale = _scale(error, recent, np.sqrt(weight), known, clock, half_life)
+    tails, row = _tails(error / scale, weight, known, clock)
     return LoadAhead(
-        centre=predicted + recent.base, scale=scale, tails=tails, block_ticks=clock.block, lowest=LOWEST, step=STEP,
-        offset=offset,
-    )  # fmt: skip
+        centre=predicted + recent.base, scale=scale, tails=tails, row=row, lowest=LOWEST, step=STEP, offset=offset
+    )
 
 
-def _scale(error: FloatArray, recent: Recent, known: int, clock: Clock, half_life: float) -> FloatArray:
+def _scale(
+    error: FloatArray, recent: Recent, weight: FloatArray, known: int, clock: Clock, half_life: float
+) -> FloatArray:
     size = np.abs(error)
     seen = lead_features.late(size, known)
     days = np.maximum(lead_features.decayed(seen, 5 * clock.day), LEAST_SCALE)
     sizes = lead_features.error_sizes(size, seen, days, recent, known, clock.day, clock.minute) / days[:, None]
     learned = lead_ridge.walk_forward(
         sizes, np.minimum(size / days, LARGEST_ERROR), known=known, block=clock.block, half_life=half_life,
-        prior=np.array(USUAL_SCALE), strength=50.0,
+        weight=weight, prior=np.array(USUAL_SCALE), strength=50.0,
     )  # fmt: skip
     return np.asarray(np.maximum(np.clip(learned, *SCALE_RANGE) * days, LEAST_SCALE))
 
 
-def _tails(standard: FloatArray, known: int, clock: Clock) -> FloatArray:
-    """Share of errors beyond each point, from blocks whose outcome is known; a normal one, worth little, before."""
+def _tails(
+    standard: FloatArray, weight: FloatArray, known: int, clock: Clock
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Shares of errors beyond each point, from blocks whose outcome is known; normal ones, worth little, before."""
     blocks = -(-len(standard) // clock.block)
     cell = np.clip(np.floor((standard - LOWEST) / STEP + 0.5), 0, POINTS - 1).astype(np.int64)
-    place = np.arange(len(standard)) // clock.block * POINTS + cell
-    counts = np.bincount(place, minlength=blocks * POINTS).reshape(blocks, POINTS).astype(np.float64)
+    row = np.arange(len(standard)) // clock.block
+    counts = np.bincount(row * POINTS + cell, weights=weight, minlength=blocks * POINTS).reshape(blocks, POINTS)
     kept = 0.5 ** (clock.block / (TAIL_HALF_LIFE_DAYS * clock.day))
     learned = lead_ridge.shifted(lfilter([1.0], [1.0, -kept], counts, axis=0), 1 + -(-known // clock.block))
-    learned += PRIOR_BLOCKS * clock.block * _normal_cells()
+    learned += PRIOR_ROWS * clock.block * _normal_cells()
     share = np.cumsum(learned, axis=1)
-    return np.asarray(np.maximum(1 - share / share[:, -1:], 0.0))
+    return np.maximum(1 - share / share[:, -1:], 0.0), row
 
 
 def _normal_cells() -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ SHARE: Final = 1e-3
 
 def walk_forward(
     features: FloatArray, outcome: FloatArray, *, known: int, block: int, half_life: float,
-    prior: FloatArray | None = None, strength: float = 20.0,
+    weight: FloatArray | None = None, prior: FloatArray | None = None, strength: float = 20.0,
 ) -> FloatArray:  # fmt: skip
     """Predictions of ``outcome``.
 
@@ -27,6 +27,7 @@ def walk_forward(
         known: Ticks until an outcome is known.
         block: Ticks for which one set of weights is used.
         half_life: In blocks.
+        weight: Of each row, shape ``(ticks,)``; 1 by default.
         prior: Weights that data pull away from; zeros by default.
         strength: How many rows' worth of pull a feature of size 1 needs.
     """
@@ -39,6 +40,10 @@ def walk_forward(
     outcomes[:ticks] = outcome
     learned_from = rows[:, ::EVERY]
     turned = learned_from.transpose(0, 2, 1)
+    if weight is not None:
+        at_stake = np.zeros(blocks * block)
+        at_stake[:ticks] = weight
+        turned = turned * at_stake.reshape(blocks, 1, block)[:, :, ::EVERY]
     squares = turned @ learned_from
     products = turned @ outcomes.reshape(blocks, block)[:, ::EVERY, None]
     weights = _weights(squares, products, 1 + -(-known // block), half_life, prior, strength)

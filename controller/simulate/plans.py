@@ -6,7 +6,7 @@ Functions of the load only: computed once for a forecast and replayed against an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from controller.simulate.loop import FloatArray, Plan
 from controller.simulate.pods import IntArray
 from domain.load_ahead import LoadAhead
 
-MOST_REPLICAS = 4_096
+MOST_REPLICAS: Final = 4_096
+HOPELESS: Final = 0.95
+"""Counts that miss more often than this are not looked at, except one replica: a start for the search."""
 
 
 def no_plan() -> Plan:
@@ -25,15 +27,21 @@ def no_plan() -> Plan:
                 gain=0.0, first_level=0.0)  # fmt: skip
 
 
-def floors(ahead: LoadAhead, *, safe_rps: float, missed: float, by: ModuleType = price) -> IntArray:
+def floors(ahead: LoadAhead, *, safe_rps: float, missed: float, by: Any = price) -> IntArray:
     """The cheapest replicas at every tick when a missed tick costs ``missed`` idle replicas; ``by`` may be compiled."""
     rooms = np.log(np.arange(MOST_REPLICAS) * safe_rps + ahead.offset)
-    sure = np.argmax(ahead.tails < 1.0, axis=1) - 1
-    first = ahead.lowest + ahead.step * np.repeat(sure, ahead.block_ticks)[: len(ahead.centre)]
-    starts = np.searchsorted(rooms, ahead.centre + ahead.scale * first)
+    hopeless = np.argmax(ahead.tails < HOPELESS, axis=1) - 1
+    first = np.searchsorted(rooms, ahead.centre + ahead.scale * (ahead.lowest + ahead.step * hopeless[ahead.row]))
     made = np.empty(len(ahead.centre), dtype=np.int64)
-    by.floors(ahead.centre, ahead.scale, ahead.tails, ahead.block_ticks, ahead.lowest, ahead.step, rooms,
-              starts, missed, made)  # fmt: skip
+    if by is not price:
+        by.floors(ahead.centre, ahead.scale, ahead.tails, ahead.row, ahead.lowest, ahead.step, rooms, first, missed, made)
+        return made
+    scratch = made.tolist()
+    price.floors(
+        *(values.tolist() for values in (ahead.centre, ahead.scale, ahead.tails, ahead.row)), ahead.lowest, ahead.step,
+        rooms.tolist(), first.tolist(), missed, scratch,
+    )  # fmt: skip
+    made[:] = scratch
     return made
 
 
@@ -45,7 +53,9 @@ def following(
     missed: Sequence[float],
     violated_budget: float = 0.0,
     gain: float = 0.0,
-    by: ModuleType = price,
+    surge_rps: FloatArray | None = None,
+    release_share: float = 1.0,
+    by: Any = price,
 ) -> Plan:
     """Add what will be missing one start-up from now; give back what will not be needed until then.
 
@@ -56,10 +66,15 @@ def following(
         missed: Price of a missed tick in idle replicas, one for each level of caution, rising.
         violated_budget: Share of time that may miss the objective; 0 stays at the first level.
         gain: Levels of caution for a missed tick.
+        release_share: Price of a miss when it is about giving back, relative to adding: a half is 1 % cheaper and moves
+            twice as often.
+        surge_rps: Load to be ready for in any case, by tick.
         by: The price rule, plain or compiled.
     """
     raises = np.stack([floors(add, safe_rps=safe_rps, missed=one, by=by) for one in missed])
-    keeps = np.stack([floors(keep, safe_rps=safe_rps, missed=one, by=by) for one in missed])
+    keeps = np.stack([floors(keep, safe_rps=safe_rps, missed=release_share * one, by=by) for one in missed])
+    if surge_rps is not None:
+        raises = np.maximum(raises, np.ceil(surge_rps / safe_rps).astype(np.int64))
     keeps = np.maximum(keeps, raises)
     return Plan(
         raise_below=raises, raise_to=raises, lower_above=keeps, lower_to=keeps, written=np.zeros((1, 0), dtype=np.int64),
@@ -67,11 +82,19 @@ def following(
     )  # fmt: skip
 
 
+def at_least(replicas: FloatArray) -> Plan:
+    """A floor by tick, rounded up."""
+    wanted = np.ceil(replicas).astype(np.int64)[None]
+    return no_plan()._replace(raise_below=wanted, raise_to=wanted, lower_above=wanted, lower_to=wanted)
+
+
 def perfect(load_rps: FloatArray, *, lead_ticks: int, safe_rps: float) -> Plan:
     """What a controller would do that knows the load until ``lead_ticks`` ahead."""
-    size = len(load_rps)
     padded = np.concatenate([load_rps[1:], np.full(lead_ticks, load_rps[-1])])
-    most = np.lib.stride_tricks.sliding_window_view(padded, lead_ticks).max(axis=1)[:size]
-    needed = np.ceil(most / safe_rps - 1e-12).astype(np.int64)[None]
-    return Plan(raise_below=needed, raise_to=needed, lower_above=needed, lower_to=needed,
-                written=np.zeros((1, 0), dtype=np.int64), violated_budget=0.0, gain=0.0, first_level=0.0)  # fmt: skip
+    most = np.lib.stride_tricks.sliding_window_view(padded, lead_ticks).max(axis=1)
+    return at_least(most[: len(load_rps)] / safe_rps - 1e-12)
+
+
+def written(floor: IntArray) -> Plan:
+    """A lower bound under the reactive controller, and nothing else."""
+    return no_plan()._replace(written=floor[None])
