@@ -112,7 +112,9 @@ def plan(
 
 def one_level(of: Plan, level: int) -> Plan:
     """The plan of one price alone."""
-    rows = {name: getattr(of, name)[level : level + 1] for name in ("raise_below", "raise_to", "lower_above", "lower_to")}
+    rows = {
+        name: getattr(of, name)[level : level + 1] for name in ("raise_below", "raise_to", "lower_above", "lower_to")
+    }
     return of._replace(**rows)
 
 

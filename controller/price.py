@@ -62,6 +62,4 @@ def floors(
 ) -> None:  # fmt: skip
     """``cheapest`` for every tick, each with its row of ``tails``."""
     for tick in range(len(centre)):
-        into[tick] = cheapest(
-            centre[tick], scale[tick], tails[row[tick]], lowest, step, log_room, first[tick], missed
-        )
+        into[tick] = cheapest(centre[tick], scale[tick], tails[row[tick]], lowest, step, log_room, first[tick], missed)

@@ -1,4 +1,4 @@
-"""A distribution of the load some minutes ahead, at every tick of a history: what the forecaster tells the controller."""
+"""The load some minutes ahead as a distribution, at every tick: what the forecaster tells the controller."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ TAIL_HALF_LIFE_DAYS: Final = 5.0
 LEAST_SCALE: Final = 0.004
 LARGEST_ERROR: Final = 8.0
 SCALE_RANGE: Final = (0.3, 5.0)
-USUAL_SCALE: Final = (0.5, 0.25, 0.15, 0.1, 0.0, 0.0)
-"""Weights of the error sizes before anything is learned: last half hour, hour of day, days, level, minutes, peaks."""
+USUAL_SCALE: Final = (0.5, 0.25, 0.15, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""Weights of the error sizes before anything is learned: last half hour, hour of day, days, level, and none else."""
 PRIOR_ROWS: Final = 0.25
 """Weight of the normal tail that stands before anything is learned, in blocks of full load."""
 
@@ -101,9 +101,7 @@ def _scale(
     return np.asarray(np.maximum(np.clip(learned, *SCALE_RANGE) * days, LEAST_SCALE))
 
 
-def _tails(
-    standard: FloatArray, weight: FloatArray, known: int, clock: Clock
-) -> tuple[FloatArray, NDArray[np.int64]]:
+def _tails(standard: FloatArray, weight: FloatArray, known: int, clock: Clock) -> tuple[FloatArray, NDArray[np.int64]]:
     """Shares of errors beyond each point, from blocks whose outcome is known; normal ones, worth little, before."""
     blocks = -(-len(standard) // clock.block)
     cell = np.clip(np.floor((standard - LOWEST) / STEP + 0.5), 0, POINTS - 1).astype(np.int64)

@@ -13,6 +13,7 @@ from scipy.signal import lfilter
 FloatArray = NDArray[np.float64]
 
 DAYS: Final = 7
+MINUTES_BACK: Final = (2, 3, 5, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Recent:
 
 
 def recent(load: FloatArray, minute: int, delay: int, offset: float) -> Recent:
-    """Means of 30 s to an hour, peaks of 5 and 15 minutes, and three trends, relative to the last minute's mean."""
+    """Means of 30 s to an hour, peaks, trends and single minutes, all relative to the last minute's mean."""
     sums = np.concatenate([[0.0], np.cumsum(load)])
 
     def log_mean(ticks: int) -> FloatArray:
@@ -47,7 +48,7 @@ def recent(load: FloatArray, minute: int, delay: int, offset: float) -> Recent:
     columns = [
         np.ones(len(load)), log_mean(max(minute // 2, 1)) - base, five - base, half_hour - base, peak_5 - base,
         peak_15 - base, hour - base, ten - base, base - late(base, minute), five - late(five, 5 * minute),
-        half_hour - late(half_hour, 30 * minute),
+        half_hour - late(half_hour, 30 * minute), *(late(base, k * minute) - base for k in MINUTES_BACK),
     ]  # fmt: skip
     return Recent(
         base=base, features=np.stack(columns, axis=1), half_hour=half_hour, five_minutes=five,
@@ -71,7 +72,7 @@ def seasonal(recent: Recent, target: FloatArray, known: int, day: int) -> FloatA
 def error_sizes(
     size: FloatArray, seen: FloatArray, days: FloatArray, recent: Recent, known: int, day: int, minute: int
 ) -> FloatArray:
-    """Sizes of the error so far: last half hour, this hour of earlier days, days, with the level, minutes, peaks.
+    """Sizes of the error so far: half hour, this hour of earlier days, days, with the level, minutes, 2 h, 6 h, peaks.
 
     Args:
         size: Absolute error of the forecast made at each tick.
@@ -87,9 +88,11 @@ def error_sizes(
     hour[: day + known] = days[: day + known]
     # Counts vary with the square root of their mean, so their logarithm varies the more the lower the level.
     level = np.exp(0.5 * (decayed(recent.base, 2 * day) - recent.base))
-    return np.stack(
-        [decayed(seen, half_hour), hour, days, days * level, decayed(seen, 5 * minute), recent.peakedness * 0.3], axis=1
-    )
+    sizes = [
+        decayed(seen, half_hour), hour, days, days * level, decayed(seen, 5 * minute), decayed(seen, 120 * minute),
+        decayed(seen, 360 * minute), recent.peakedness * 0.3, np.abs(recent.base - recent.five_minutes) * 0.3,
+    ]  # fmt: skip
+    return np.stack(sizes, axis=1)
 
 
 def largest_ahead(load: FloatArray, first: int, last: int) -> FloatArray:

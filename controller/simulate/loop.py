@@ -117,6 +117,7 @@ class Record(NamedTuple):
 
 def blank_record(ticks: int) -> Record:
     """Room for ``ticks`` ticks; may be used again by the next run of the same length."""
+
     def whole() -> IntArray:
         return np.zeros(ticks, dtype=np.int64)
 
@@ -203,6 +204,7 @@ def planned(
 
 @compiled
 def between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
+    """Rounded up."""
     if share == 0.0:
         return int(of[low][tick])
     return core.ceil32(of[low][tick] + share * (of[high][tick] - of[low][tick]))
@@ -214,6 +216,30 @@ def steered(level: float, late: int, budget: float, gain: float, highest: float)
     if budget <= 0:
         return level
     return min(max(level + gain * (late - budget), 0.0), highest)
+
+
+@compiled
+def served(
+    work: float, rate: float, seconds: float, largest_utilization: float, patience: float, longest_backlog: float
+) -> tuple[float, float, int]:
+    """One tick of the queue.
+
+    Args:
+        work: Requests that wait or arrive.
+        rate: Requests per second that all ready replicas can serve.
+        seconds: Length of the tick.
+        largest_utilization: Above it the objective is missed.
+        patience: Seconds of work that may wait before clients give up.
+        longest_backlog: Seconds of work in the queue that miss the objective by themselves.
+
+    Returns:
+        Utilisation (2 without a replica), requests that wait, and 1 where the objective is missed.
+    """
+    room = rate * seconds
+    busy = work / room if room > 0 else 2.0
+    backlog = min(max(work - room, 0.0), rate * patience)
+    late = 1 if busy > largest_utilization or backlog > longest_backlog * rate else 0
+    return busy, backlog, late
 
 
 @compiled
@@ -259,26 +285,23 @@ def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -
             nodes.consolidate(pools, up, idle_for, free - placed if waiting == 0 else 0)
             node_cost_at[tick] = nodes.cost_per_hour(pools, up, booting)
 
-        room = ready * world.capacity_rps * world.tick_seconds
-        work = load[tick] * world.tick_seconds + backlog
-        busy = work / room if room > 0 else 2.0
-        backlog = min(max(work - room, 0.0), ready * world.capacity_rps * world.patience_seconds)
-        queued = backlog > world.backlog_seconds * ready * world.capacity_rps
-        late = 1 if busy > world.largest_utilization_ratio or queued else 0
+        busy, backlog, late = served(
+            load[tick] * world.tick_seconds + backlog, ready * world.capacity_rps, world.tick_seconds,
+            world.largest_utilization_ratio, world.patience_seconds, world.backlog_seconds,
+        )  # fmt: skip
         ready_at[tick] = ready
         billed_at[tick] = ready + starting + leaving
         pending_at[tick] = waiting
         late_at[tick] = late
         utilization_before[tick + 1] = utilization_before[tick] + min(busy, 1.0)
-        level = steered(level, late, plan.violated_budget, plan.gain, levels - 1.0)
+        seen = late_at[tick - world.delay_ticks] if tick >= world.delay_ticks else 0
+        level = steered(level, seen, plan.violated_budget, plan.gain, levels - 1.0)
         level_at[tick] = level
 
-        want, newest = 0, tick + 1 - world.delay_ticks
+        want, newest = core.NOTHING, tick + 1 - world.delay_ticks
         if newest > 0 and hpa.metric == RPS:
             usage = mean_before(load_before, newest, hpa.window_ticks)
-            want = metric.average_value_replicas(
-                usage, hpa.target, desired, hpa.tolerance_down, hpa.tolerance_up
-            )
+            want = metric.average_value_replicas(usage, hpa.target, desired, hpa.tolerance_down, hpa.tolerance_up)
         elif newest > 0 and hpa.metric == CPU:
             ratio = mean_before(utilization_before, newest, hpa.window_ticks) / hpa.target
             want = metric.utilization_replicas(
@@ -286,7 +309,7 @@ def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -
             )
         if len(raise_to[0]) > 0:
             want = max(want, planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired))
-        if want == 0:
+        if want == core.NOTHING:
             want = desired
         floor = hpa.min_replicas
         if len(written[0]) > 0:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.compiled import compiled
-
 from controller.simulate.pods import IntArray
 
 

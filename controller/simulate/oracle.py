@@ -7,8 +7,8 @@ from types import ModuleType
 import numpy as np
 
 from controller.compiled import compiled
-from controller.simulate.pods import IntArray
 from controller.simulate.loop import FloatArray, World
+from controller.simulate.pods import IntArray
 
 
 def demand(world: World, *, min_replicas: int) -> IntArray:
@@ -34,16 +34,17 @@ def bill(world: World, *, min_replicas: int, by: ModuleType | None = None) -> Fl
 def closed(counts: IntArray, longest_dip: int) -> IntArray:
     """``counts`` with every dip of up to ``longest_dip`` ticks filled, level by level: a grey closing."""
     size = len(counts)
-    ahead = np.empty(size, dtype=np.int64)
-    for tick in range(size):
-        best = counts[tick]
-        for k in range(tick + 1, min(tick + longest_dip + 1, size)):
+    ahead = np.empty(size + longest_dip, dtype=np.int64)
+    for place in range(size + longest_dip):
+        first = max(place - longest_dip, 0)
+        best = counts[min(first, size - 1)]
+        for k in range(first, min(place + 1, size)):
             best = max(best, counts[k])
-        ahead[tick] = best
+        ahead[place] = best
     made = np.empty(size, dtype=np.int64)
     for tick in range(size):
         best = ahead[tick]
-        for k in range(max(tick - longest_dip, 0), tick):
-            best = min(best, ahead[k])
+        for place in range(tick, tick + longest_dip + 1):
+            best = min(best, ahead[place])
         made[tick] = best
     return made

@@ -1,4 +1,4 @@
-"""The controllers that ours is compared with, after their documentation: HPA on CPU and on requests, KEDA, PHPA, AWS."""
+"""The controllers that ours is compared with, after their documentation: HPA on CPU, KEDA, PHPA, AWS-like."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from controller import core
 from controller.simulate import plans
-from controller.simulate.protocol import TICK_SECONDS
 from controller.simulate.loop import CPU, RPS, FloatArray, Plan, Reactive, World
+from controller.simulate.protocol import TICK_SECONDS
 
 _UP: Final = ((core.PODS, 4, 1), (core.PERCENT, 100, 1))
 _DOWN: Final = ((core.PERCENT, 100, 1),)

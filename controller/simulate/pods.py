@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from controller.compiled import compiled
 
-
 IntArray = NDArray[np.int64]
 
 

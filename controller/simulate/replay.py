@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller import compiled, core, price
 from controller.simulate import envelope, loop, metric, nodes, oracle, pods
@@ -48,14 +48,14 @@ def replay(
         by: The engine; the fastest by default.
     """
     chosen, made = by or engine(), record or loop.blank_record(len(world.load_rps))
-    if isinstance(chosen.loop, ModuleType) and chosen.loop is not loop:
-        chosen.loop.run(world, reactive, plan, pools or nodes.no_pools(), made)
+    machines = pools or nodes.no_pools()
+    if chosen.loop is not loop:
+        chosen.loop.run(world, reactive, plan, machines, made)
         return made
     scratch = Record(*_lists(made))
-    loop.run(
-        World(*_lists(world)), Reactive(*_lists(reactive)), Plan(*_lists(plan)), pools or nodes.no_pools(), scratch
-    )
-    for array, values in zip(made, scratch, strict=True):
+    loop.run(World(*_lists(world)), Reactive(*_lists(reactive)), Plan(*_lists(plan)), machines, scratch)
+    arrays: tuple[NDArray[Any], ...] = tuple(made)
+    for array, values in zip(arrays, scratch, strict=True):
         array[:] = values
     return made
 
