@@ -85,14 +85,19 @@ def load(data: Path) -> list[Trace]:
     return traces
 
 
-def _read(file: Path) -> Trace | None:
+def read_rows(file: Path) -> tuple[FloatArray, FloatArray]:
+    """Seconds and values of a ``timestamp,value`` file, plain or gzipped."""
     opened = gzip.open(file, "rt") if file.suffix == ".gz" else file.open()
     with opened as lines:
         rows = [row for row in csv.reader(lines) if row]
-    seconds = np.array([_seconds(row[0]) for row in rows[1:]])
+    return np.array([_seconds(row[0]) for row in rows[1:]]), np.array([float(row[1]) for row in rows[1:]])
+
+
+def _read(file: Path) -> Trace | None:
+    seconds, read = read_rows(file)
     if len(seconds) < 2 or np.median(np.diff(seconds)) > COARSEST_SECONDS:
         return None
-    values = _resampled(seconds, np.array([float(row[1]) for row in rows[1:]]))
+    values = _resampled(seconds, read)
     return Trace(name=file.name.split(".")[0], values=values) if len(values) >= SHORTEST else None
 
 

@@ -1,0 +1,1 @@
+"""Replay a workload against controllers: the simulator."""
