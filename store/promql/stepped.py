@@ -1,0 +1,147 @@
+"""Many askers, one question per step: instants are aligned to the step, put together, and kept until the next one.
+
+What is ``expected`` is asked for as soon as anybody asks for anything at a new step, all of it at once, put together
+by ``coalesce``; what was asked for at the step before is expected at the next one as well. So a loop over thousands
+of rules may go on asking for one query after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from domain.errors import QueryError, QueryTimeoutError
+from store.promql import coalesce
+from store.promql.coalesce import Question
+from store.promql.querying import QuerySource
+from store.promql.results import Matrix, Result
+
+_MAX_VALUES: Final = 200_000
+"""Of one range query (series × steps): some 4 MB of JSON."""
+_MAX_WINDOWS: Final = 4
+"""Charts of one moment: their windows end at the same minute."""
+_MAX_REMEMBERED: Final = 20_000
+
+T = TypeVar("T")
+_Answers = dict[str, Future[dict[str, Any]]]
+_Window = tuple[int, int, int]
+
+
+class Stepped:
+    """A source that asks another one as seldom as it can; close it."""
+
+    def __init__(self, source: QuerySource, *, step: timedelta, at_once: int, patience: timedelta) -> None:
+        """Ask ``source`` with ``at_once`` threads; an asker waits no longer than ``patience``."""
+        self._source, self._step_ms = source, max(round(step / timedelta(milliseconds=1)), 1)
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="query")
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._expected: frozenset[str] = frozenset()
+        self._asked: dict[str, None] = {}
+        self._at_ms = -1
+        self._answers: _Answers = {}
+        self._windows: dict[_Window, _Answers] = {}
+        self._planned: tuple[frozenset[str], list[Question]] = (frozenset(), [])
+
+    def expect(self, queries: Iterable[str]) -> None:
+        """What is asked for at every step from now on, until this is called again."""
+        self._expected = frozenset(queries)
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def instant(self, query: str, *, at_ms: int) -> Result:
+        """The value at the newest step that is not after ``at_ms``; a step before the newest one is asked anew."""
+        at_ms -= at_ms % self._step_ms
+        with self._lock:
+            if at_ms < self._at_ms:
+                answers: _Answers = {}
+            else:
+                answers = self._at_step(at_ms)
+                if len(self._asked) < _MAX_REMEMBERED:
+                    self._asked[query] = None
+            if query not in answers:
+                missing = self._expected - answers.keys() if query in self._expected else frozenset()
+                self._submit(answers, missing | {query}, lambda one: self._instants(one, at_ms))
+            future = answers[query]
+        found: Result = self._taken(future, query)
+        return found
+
+    def range(self, query: str, *, start_ms: int, end_ms: int, step_ms: int) -> Matrix:
+        """As the source answers it; those expected queries that differ in values only are asked for along with it."""
+        if query not in self._expected:
+            return self._source.range(query, start_ms=start_ms, end_ms=end_ms, step_ms=step_ms)
+        window = (start_ms, end_ms, step_ms)
+        with self._lock:
+            answers = self._windows.pop(window, {})
+            self._windows[window] = answers
+            while len(self._windows) > _MAX_WINDOWS:
+                self._windows.pop(next(iter(self._windows)))
+            if query not in answers:
+                most = max(_MAX_VALUES // ((end_ms - start_ms) // step_ms + 1), 1)
+                alike = self._alike(query) - answers.keys()
+                self._submit(answers, alike, lambda one: self._ranges(one, window), most=most)
+            future = answers[query]
+        found: Matrix = self._taken(future, query)
+        return found
+
+    def _at_step(self, at_ms: int) -> _Answers:
+        """The answers of this step; with the first ask, everything that is known to be wanted is asked for."""
+        if at_ms > self._at_ms:
+            wanted = self._expected.union(self._asked)
+            self._at_ms, self._answers, self._asked = at_ms, {}, {}
+            self._submit(self._answers, wanted, lambda one: self._instants(one, at_ms))
+        return self._answers
+
+    def _alike(self, query: str) -> frozenset[str]:
+        shape = coalesce.shape_of(query)
+        if shape is None:
+            return frozenset({query})
+        shapes = ((other, coalesce.shape_of(other)) for other in self._expected)
+        return frozenset(other for other, own in shapes if own is not None and own.key == shape.key) | {query}
+
+    def _submit(
+        self,
+        answers: _Answers,
+        queries: frozenset[str],
+        ask: Callable[[Question], dict[str, Any]],
+        *,
+        most: int = coalesce.MAX_ALTERNATIVES,
+    ) -> None:
+        for question in self._plan(queries, min(most, coalesce.MAX_ALTERNATIVES)):
+            future = self._pool.submit(ask, question)
+            answers.update(dict.fromkeys(question.queries, future))
+
+    def _plan(self, queries: frozenset[str], most: int) -> list[Question]:
+        """Rules change seldom: the questions of thousands of them are put together once."""
+        if most < coalesce.MAX_ALTERNATIVES or len(queries) < 2:
+            return coalesce.questions(queries, max_alternatives=most)
+        if self._planned[0] != queries:
+            self._planned = (queries, coalesce.questions(queries))
+        return self._planned[1]
+
+    def _instants(self, question: Question, at_ms: int) -> dict[str, Result | QueryError]:
+        return coalesce.ask(question, lambda text: self._source.instant(text, at_ms=at_ms), coalesce.split_instant)
+
+    def _ranges(self, question: Question, window: _Window) -> dict[str, Matrix | QueryError]:
+        start_ms, end_ms, step_ms = window
+
+        def once(text: str) -> Matrix:
+            return self._source.range(text, start_ms=start_ms, end_ms=end_ms, step_ms=step_ms)
+
+        return coalesce.ask(question, once, coalesce.split_range)
+
+    def _taken(self, future: Future[dict[str, Any]], query: str) -> Any:
+        try:
+            answer = future.result(timeout=self._patience.total_seconds())[query]
+        except FutureTimeout as error:
+            waited = self._patience.total_seconds()
+            raise QueryTimeoutError(f"no answer within {waited:g} s; it may come for the next step") from error
+        if isinstance(answer, QueryError):
+            raise answer
+        return answer
