@@ -13,10 +13,12 @@ import yaml
 from pydantic import ValidationError
 
 from app.config_file import ConfigFile, Local, Retention
+from app.sources import LOCAL, read_sources
 from collector.config import ScrapeConfig, from_node
 from domain.errors import Mistake, RuleDocumentError, SettingsError
 from rules.validate import mistakes_of
 from rules.yaml_tree import Document, read
+from store.prometheus import SourceConfig
 
 MIN_TOKEN_LENGTH: Final = 32
 DEFAULT_PORT: Final = 8080
@@ -40,6 +42,8 @@ class Settings:
         cluster: ``observe`` or ``local``.
         log_level: FORETIDE_LOG_LEVEL. debug, info, warning or error.
         log_format: FORETIDE_LOG_FORMAT. json, text, or auto: text on a terminal.
+        sources: Prometheus-compatible servers that answer queries.
+        default_source: Where queries go that name none.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -54,6 +58,8 @@ class Settings:
     retention: RetentionTimes
     local: Local
     scrape: ScrapeConfig
+    sources: tuple[SourceConfig, ...] = ()
+    default_source: str = LOCAL
     log_level: str
     log_format: str
     otlp_endpoint: str | None
@@ -103,6 +109,8 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         retention=_retention(file.retention),
         local=file.local,
         scrape=scrape,
+        sources=read_sources(file, folder=working_dir if path is None else path.parent, environment=environment),
+        default_source=file.default_source,
         log_level=_choice(environment, "FORETIDE_LOG_LEVEL", ("info", "debug", "warning", "error")),
         log_format=_choice(environment, "FORETIDE_LOG_FORMAT", ("auto", "json", "text")),
         otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,

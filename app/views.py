@@ -48,6 +48,7 @@ class ProposalView(_View):
     reason: str
     as_of: datetime | None
     missing: bool
+    completeness: float | None
 
 
 class TraceLineView(_View):

@@ -214,9 +214,16 @@ def _said(
     """A trigger that has its say; ``held`` when only the tolerance keeps it at the current replicas."""
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=value, target=target, unit=unit,
-        reason=reason, as_of=signal.as_of,
+        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of, completeness=signal.completeness,
     )  # fmt: skip
     return Want(proposal=proposal, word=Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE)
+
+
+def _gaps(signal: Signal) -> str:
+    """What is missing from the number, where that is much."""
+    if not signal.is_incomplete:
+        return ""
+    return f"; only {signal.seen} of {signal.expected} series were seen"
 
 
 def _utilization(usage: float, request: float, replicas: int) -> int:

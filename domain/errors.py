@@ -15,6 +15,7 @@
     ├── IntakeError              bytes that arrived and cannot be taken (scrape page, OTLP body); says where
     ├── OverloadedError          an intake queue is full: the sender shall come again later
     ├── StoreError               a store file that cannot be opened, read or written
+    ├── UnknownSourceError       a query names a source that foretide.yaml does not have
     ├── NoDataError              → hold
     ├── StaleSignalError         → hold
     ├── HistoryTooShortError     (needed, got) → hold, or a simpler model
@@ -112,6 +113,10 @@ class OverloadedError(ForetideError):
 
 class StoreError(ForetideError):
     """A store cannot be opened, read or written: the message names the file."""
+
+
+class UnknownSourceError(ForetideError):
+    """A query names a source that is not configured; the message names those that are."""
 
 
 class NoDataError(ForetideError):

@@ -92,6 +92,7 @@ class Proposal:
         reason: One sentence: how value became replicas, or why it did not.
         as_of: Time of the newest sample (or the forecast's cutoff) behind it.
         missing: True when data should have been there and were not.
+        completeness: How much of what the signal is made of was really seen (ratio); None where it is not known.
     """
 
     trigger: str
@@ -103,6 +104,7 @@ class Proposal:
     reason: str
     as_of: datetime | None
     missing: bool = False
+    completeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

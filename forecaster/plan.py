@@ -23,10 +23,12 @@ class Plan:
         signal: ``namespace/rule/trigger``, the trigger being the one that asks for the forecast.
         expr: PromQL of the query trigger that is forecast.
         spec: How far, how fine and with which season.
+        source: Where ``expr`` is asked; None is the default source.
     """
 
     signal: str
     expr: str
+    source: str | None = None
     spec: ForecastTrigger
 
     @property
@@ -72,5 +74,5 @@ def plans(rules: Iterable[ScalingRule]) -> list[Plan]:
             query = rule.trigger(trigger.forecast.of).query
             if query is not None:
                 signal = f"{rule.key}/{trigger.name}"
-                found.append(Plan(signal=signal, expr=query.expr, spec=trigger.forecast))
+                found.append(Plan(signal=signal, expr=query.expr, source=query.source, spec=trigger.forecast))
     return found

@@ -44,7 +44,9 @@ class RangeValues(Protocol):
     The second value tells whether part of it was generated and not measured.
     """
 
-    def __call__(self, expr: str, start: datetime, end: datetime, step: timedelta) -> tuple[FloatArray, bool]:
+    def __call__(
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None
+    ) -> tuple[FloatArray, bool]:
         """Raise an error of the ForetideError tree when the query has no answer."""
         ...
 
@@ -180,7 +182,7 @@ class ForecastLoop:
         plan = state.plan
         end = plan.cutoff(now)
         start = plan.history_start(end)
-        values, generated = self._range_values(plan.expr, start, end, plan.step)
+        values, generated = self._range_values(plan.expr, start, end, plan.step, source=plan.source)
         request = plan.request(values, start=start, made_at=now, generated=generated)
         self._look_back(state, values, start)
         with self._lock:

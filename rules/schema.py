@@ -93,10 +93,10 @@ class Actuate(_Strict):
 
 
 class Query(_Strict):
-    """PromQL; in the document a string, or a mapping with ``expr``."""
+    """PromQL; in the document a string, or a mapping with ``expr`` and the ``source`` to ask."""
 
     expr: Expression
-    source: Literal["local"] | None = None
+    source: DnsLabel | None = None
 
     @model_validator(mode="before")
     @classmethod

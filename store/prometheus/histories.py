@@ -137,6 +137,8 @@ class Histories:
         tail = self._tails.get((query, step_ms))
         if tail is not None and tail.next_ms(step_ms) > end_ms:
             return tail
+        if tail is not None and end_ms - tail.next_ms(step_ms) > CHUNK_STEPS * step_ms:
+            del self._tails[query, step_ms]  # after a long silence the chunks between are asked for as any other
         known = {one.query for one in self._wanted() if one.step_ms == step_ms} | {query}
         starts = defaultdict(list)
         for other in known:
