@@ -268,7 +268,7 @@ class House:
         plan(HOST_EVERY, "host", self._host.tick)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
         # After the first forecast, so that the first decision already stands on it where there is history.
-        plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
+        plan(DECIDE_EVERY, "decide", self.decide, first_after=3 * soon)
         if self.guests.by_name:
             plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
         if self.guests.writes:
@@ -291,6 +291,10 @@ class House:
         if self.rules is not None and self.rules.poll():
             self._keeper.rules_changed(self.rules.running, now)
             self._expect()
+
+    def decide(self, now: datetime) -> None:
+        """One decision for each rule."""
+        self._reconciler.tick(now)
 
     def _expect(self) -> None:
         """Tell the sources what will be asked of them, so that it can be put together."""

@@ -18,7 +18,7 @@ from store.promql.render import quoted
 from store.promql.results import Matrix, Result, Vector
 from tests.fakes.series import series
 
-START_MS = 1_700_000_000_000
+START_MS = 1_700_000_010_000
 STEP_MS = 15_000
 AT_MS = START_MS + 40 * STEP_MS
 APPS = ("a", "b", "a.b", "a|b", "c+", "(x)", "back\\slash", 'quo"te', "ümlaut", "new\nline", "absent")
