@@ -15,6 +15,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from app.sources import LOCAL
+from app.views import SourceView
 from domain.clock import Clock
 from domain.errors import UnknownSourceError
 from domain.forecasts import Forecast
@@ -161,6 +162,10 @@ class Guests:
             if guest.writer is not None:
                 guest.writer.offer(forecast)
 
+    def views(self) -> list[SourceView]:
+        """How each of them does."""
+        return [_view(guest) for guest in self.by_name.values()]
+
     def write(self, now: datetime) -> None:
         """Write what is queued."""
         for guest in self.by_name.values():
@@ -170,6 +175,21 @@ class Guests:
     def _wanted(self, name: str) -> list[Wanted]:
         own = (plan for plan in plans(self._rules().rules) if (plan.source or self._default) == name)
         return [Wanted(query=plan.expr, step=plan.step, span=_span(plan)) for plan in own]
+
+
+def _view(guest: Guest) -> SourceView:
+    status, progress, writer = guest.client.status(), guest.histories.progress, guest.writer
+    return SourceView(
+        name=status.name,
+        url=status.url,
+        breaker=status.breaker.value,
+        last_error=status.last_error,
+        queries=status.queries,
+        history_chunks=progress.done,
+        history_chunks_wanted=progress.wanted,
+        forecast_samples_queued=None if writer is None else writer.queued,
+        remote_write_error="" if writer is None else writer.last_error,
+    )
 
 
 def _span(plan: Plan) -> timedelta:

@@ -67,12 +67,16 @@ class Queries:
             NoDataError: It yields nothing, several series, or no number.
         """
         guest = self._guest(source)
-        if guest is None:
-            self._seen.newest_ms = None
-            signal = self._one(self._noting.instant(expr, at_ms=to_ms(now)), now, self._seen)
-            return self._with_completeness(signal, expr, self._checks, now)
-        signal = self._one(guest.instants.instant(expr, at_ms=to_ms(now)), now, None)
-        return self._with_completeness(signal, expr, guest.checks, now)
+        checks = self._checks if guest is None else guest.checks
+        return self._with_completeness(self.number(expr, now, source), expr, checks, now)
+
+    def number(self, expr: str, now: datetime, source: str | None = None) -> Signal:
+        """The same, without a look at what was seen: for the many small questions about replicas."""
+        guest = self._guest(source)
+        if guest is not None:
+            return self._one(guest.instants.instant(expr, at_ms=to_ms(now)), now, None)
+        self._seen.newest_ms = None
+        return self._one(self._noting.instant(expr, at_ms=to_ms(now)), now, self._seen)
 
     def by_pod(self, expr: str, now: datetime) -> dict[str, float]:
         """The numbers of a query by ``pod``, from the default source; empty where it yields none."""

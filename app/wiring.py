@@ -153,6 +153,7 @@ class House:
             targets=lambda: [*self._scraper.targets(), self._host.status],
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=clock,
+            sources=self.guests.views,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -250,7 +251,7 @@ class House:
 
     def _number(self, expr: str) -> float | None:
         try:
-            return self.queries.signal(expr, self._clock.now()).value
+            return self.queries.number(expr, self._clock.now()).value
         except NoDataError:
             return None
 

@@ -208,7 +208,7 @@ def _check_decided(port: int, apps: int) -> None:
     decided = sum(
         value
         for name, value in metrics.items()
-        if name.startswith("foretide_controller_decisions_total") and "MissingMetric" not in name and "No" not in name
+        if name.startswith("foretide_decisions_total") and "MissingMetric" not in name and "NoData" not in name
     )
     if refused or decided < 4 * apps:
         raise NotMeasuredError(f"{decided:.0f} decisions on data and {refused:.0f} failed queries; expected {4 * apps}")
