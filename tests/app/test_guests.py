@@ -16,9 +16,9 @@ from domain.errors import UnknownSourceError
 from domain.labels import Labels
 from domain.series import Series
 from store.state import DecisionLedger
-from tests.app.world import NOW
+from tests.app.world import NOW, forecast
 from tests.fakes.clock import ManualClock
-from tests.fakes.prometheus import prometheus_with
+from tests.fakes.prometheus import Reply, Server, prometheus_with
 
 APPS = 60
 RULE = """
@@ -163,3 +163,31 @@ def test_an_unknown_source_is_refused_at_its_place(house: House, tmp_path: Path)
 def test_what_only_the_server_evaluates_may_be_asked_of_it(house: House) -> None:
     house.guests.check_query("histogram_avg(x)", "prometheus")
     house.guests.check_query("up", "local")
+
+
+def test_the_status_tells_how_a_source_does(house: House) -> None:
+    house.decide(NOW)
+    house.guests.backfill(NOW)
+    (source,) = house.status.full().sources
+    assert (source.name, source.breaker, source.last_error) == ("prometheus", "closed", "")
+    assert source.queries == asked(house)
+    assert 0 < source.history_chunks <= source.history_chunks_wanted
+    assert source.forecast_samples_queued is None
+
+
+def test_forecasts_are_written_where_that_is_configured(tmp_path: Path) -> None:
+    with Server(lambda _: Reply(204)) as server:
+        config = f"sources:\n- {{name: mimir, url: '{server.url}', tenant: a, remote_write_url: '{server.url}/push'}}\n"
+        (tmp_path / "foretide.yaml").write_text(config)
+        settings = read_settings(config=None, environment={"FORETIDE_PORT": "0"}, working_dir=tmp_path)
+        settings.data_dir.mkdir()
+        clock = ManualClock(NOW)
+        built = House(settings, clock=clock, version="9", base_url="http://127.0.0.1:1", environment={})
+        built.guests.offer(forecast())
+        assert built.status.full().sources[0].forecast_samples_queued == 16
+        built.guests.write(NOW)
+        assert built.status.full().sources[0].forecast_samples_queued == 0
+        built.close()
+    (written,) = server.asked
+    assert (written.path, written.headers["x-scope-orgid"]) == ("/push", "a")
+    assert written.headers["content-encoding"] == "snappy"
