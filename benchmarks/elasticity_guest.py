@@ -3,6 +3,8 @@
 A real Prometheus (Debian's) scrapes 2,000 applications of 3 pods from one page (``honor_labels``, as from a
 federation); its CPU is measured first alone, then with Foretide. `guest_peer_cpu_pct` is the difference, in percent of
 one core; `guest_queries_per_s` are the queries that Foretide sent in that time, completeness and replicas included.
+The data folder lies in memory where there is /dev/shm: the ledger commits each decision, and on a slow disk 2,000
+commits take longer than the 15 s; rows of a loop that ran less often than that would flatter, and are refused.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ APPS: Final = 2_000
 PODS: Final = 3
 WARM_UP_SECONDS: Final = 150.0
 """Until every window of 2 min is full."""
+_QUERIES: Final = "foretide_source_queries_total"
+_DECISIONS: Final = "foretide_decisions_total"
+_PASSES: Final = 'foretide_controller_step_duration_seconds_count{step="act"}'
 _RULE: Final = """
 apiVersion: foretide.dev/v1alpha1
 kind: ScalingRule
@@ -61,7 +66,9 @@ def rows(*, apps: int = APPS, warm_up: float = WARM_UP_SECONDS, seconds: float =
     Raises:
         NotMeasuredError: There is no Prometheus, or a part of it does not do its work.
     """
-    with tempfile.TemporaryDirectory() as name, _page(apps) as page_port:
+    memory = Path("/dev/shm")  # noqa: S108 (no name in it is guessed)
+    where = memory if memory.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=where) as name, _page(apps) as page_port:
         folder = Path(name)
         with _prometheus(folder, page_port) as (peer, port):
             time.sleep(max(warm_up - 60.0, 0.0))
@@ -71,10 +78,11 @@ def rows(*, apps: int = APPS, warm_up: float = WARM_UP_SECONDS, seconds: float =
                 [FORETIDE, "up", "--config", "foretide.yaml"], folder / "foretide", cwd=folder / "foretide"
             ) as up:
                 time.sleep(60.0)  # two minutes' worth of completeness, and the first pass
-                queries, began = _queries(up.port), time.monotonic()
+                before, began = _metrics(up.port), time.monotonic()
                 busy = _cpu_percent(peer, seconds)
-                per_second = (_queries(up.port) - queries) / (time.monotonic() - began)
-                _check_decided(up.port, apps)
+                after, took = _metrics(up.port), time.monotonic() - began
+        per_second = (_sum(after, _QUERIES) - _sum(before, _QUERIES)) / took
+        _check(before, after, passes=took / 15.0, apps=apps)
     return [
         Row(metric="guest_queries_per_s", ours=per_second, unit="/s", direction="<=", must=20.0, goal=8.0),
         Row(metric="guest_peer_cpu_pct", ours=max(busy - idle, 0.0), unit="%", direction="<=", must=10.0, goal=5.0),
@@ -193,25 +201,22 @@ def _metrics(port: int) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
 
 
-def _queries(port: int) -> float:
-    return sum(value for name, value in _metrics(port).items() if name.startswith("foretide_source_queries_total"))
+def _sum(metrics: dict[str, float], name: str, without: tuple[str, ...] = ()) -> float:
+    return sum(
+        value for key, value in metrics.items() if key.startswith(name) and not any(part in key for part in without)
+    )
 
 
-def _check_decided(port: int, apps: int) -> None:
-    """Refuse to call cheap what does nothing."""
-    metrics = _metrics(port)
-    refused = sum(
-        value
-        for name, value in metrics.items()
-        if name.startswith("foretide_source_queries_total") and 'result="ok"' not in name
-    )
-    decided = sum(
-        value
-        for name, value in metrics.items()
-        if name.startswith("foretide_decisions_total") and "MissingMetric" not in name and "NoData" not in name
-    )
-    if refused or decided < 4 * apps:
-        raise NotMeasuredError(f"{decided:.0f} decisions on data and {refused:.0f} failed queries; expected {4 * apps}")
+def _check(before: dict[str, float], after: dict[str, float], *, passes: float, apps: int) -> None:
+    """Refuse to call cheap what does nothing, or less than it should."""
+    done = _sum(after, _PASSES) - _sum(before, _PASSES)
+    if done < 0.9 * passes - 1:
+        raise NotMeasuredError(f"{done:.0f} passes instead of {passes:.0f}: this machine is too busy")
+    refused = _sum(after, _QUERIES, ('result="ok"',))
+    blind = ("MissingMetric", "NoData", "NoReplicaCount")
+    decided = _sum(after, _DECISIONS, blind) - _sum(before, _DECISIONS, blind)
+    if refused or decided < 0.9 * apps * (done - 1):
+        raise NotMeasuredError(f"{decided:.0f} decisions on data in {done:.0f} passes, {refused:.0f} failed queries")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,6 +24,7 @@ _MAX_VALUES: Final = 200_000
 """Of one range query (series × steps): some 4 MB of JSON."""
 _MAX_WINDOWS: Final = 4
 """Charts of one moment: their windows end at the same minute."""
+_KEPT_STEPS: Final = 5
 _MAX_REMEMBERED: Final = 20_000
 
 T = TypeVar("T")
@@ -42,8 +43,8 @@ class Stepped:
         self._lock = threading.Lock()
         self._expected: frozenset[str] = frozenset()
         self._asked: dict[str, None] = {}
-        self._at_ms = -1
-        self._answers: _Answers = {}
+        self._newest_ms = -1
+        self._steps: dict[int, _Answers] = {}
         self._windows: dict[_Window, _Answers] = {}
         self._planned: tuple[frozenset[str], list[Question]] = (frozenset(), [])
 
@@ -56,17 +57,15 @@ class Stepped:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def instant(self, query: str, *, at_ms: int) -> Result:
-        """The value at the newest step that is not after ``at_ms``; a step before the newest one is asked anew."""
+        """The value at the newest step that is not after ``at_ms``; what is long past is asked alone."""
         at_ms -= at_ms % self._step_ms
         with self._lock:
-            if at_ms < self._at_ms:
-                answers: _Answers = {}
-            else:
-                answers = self._at_step(at_ms)
-                if len(self._asked) < _MAX_REMEMBERED:
-                    self._asked[query] = None
+            answers = self._at_step(at_ms)
+            if at_ms == self._newest_ms and len(self._asked) < _MAX_REMEMBERED:
+                self._asked[query] = None
             if query not in answers:
-                missing = self._expected - answers.keys() if query in self._expected else frozenset()
+                together = query in self._expected and at_ms in self._steps
+                missing = self._expected - answers.keys() if together else frozenset()
                 self._submit(answers, missing | {query}, lambda one: self._instants(one, at_ms))
             future = answers[query]
         found: Result = self._taken(future, query)
@@ -91,12 +90,19 @@ class Stepped:
         return found
 
     def _at_step(self, at_ms: int) -> _Answers:
-        """The answers of this step; with the first ask, everything that is known to be wanted is asked for."""
-        if at_ms > self._at_ms:
-            wanted = self._expected.union(self._asked)
-            self._at_ms, self._answers, self._asked = at_ms, {}, {}
-            self._submit(self._answers, wanted, lambda one: self._instants(one, at_ms))
-        return self._answers
+        """The answers of this step; with the first ask, everything that is known to be wanted is asked for.
+
+        A pass over thousands of rules may ask for its own time still when others have come to the next step.
+        """
+        oldest_ms = self._newest_ms - _KEPT_STEPS * self._step_ms
+        if at_ms <= self._newest_ms:
+            return self._steps.setdefault(at_ms, {}) if at_ms > oldest_ms else {}
+        wanted = self._expected.union(self._asked)
+        self._newest_ms, self._asked = at_ms, {}
+        self._steps = {at: known for at, known in self._steps.items() if at > at_ms - _KEPT_STEPS * self._step_ms}
+        self._steps[at_ms] = answers = {}
+        self._submit(answers, wanted, lambda one: self._instants(one, at_ms))
+        return answers
 
     def _alike(self, query: str) -> frozenset[str]:
         shape = coalesce.shape_of(query)
