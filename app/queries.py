@@ -116,7 +116,10 @@ class Queries:
                 worst = counts
         if newest and source is not self._checks:
             signal = replace(signal, as_of=min(from_ms(round(max(newest) * 1000)), now))
-        return signal if worst is None else replace(signal, seen=worst[0], expected=worst[1])
+        if worst is None:
+            return signal
+        seen, expected = worst
+        return replace(signal, completeness_ratio=min(seen / expected, 1.0), seen=seen, expected=expected)
 
     @staticmethod
     def _number(source: QuerySource, text: str, now: datetime) -> float | None:

@@ -21,6 +21,9 @@ from domain.series import Signal
 from domain.units import format_duration
 from rules.schema import Behavior, ForecastTrigger, ResourceTarget, ScalingRule, Trigger
 
+LEAST_COMPLETENESS: Final = 0.9
+"""Below it a signal is marked: a tenth of the pods unseen is more than a rollout's usual gap."""
+
 AUTO_LEAD: Final = timedelta(minutes=2)
 """``lead: auto``. A guess until start-up times are measured: 60 s to start, and as much again to see the rise."""
 
@@ -214,14 +217,14 @@ def _said(
     """A trigger that has its say; ``held`` when only the tolerance keeps it at the current replicas."""
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=value, target=target, unit=unit,
-        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of, completeness=signal.completeness,
+        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of, completeness=None if signal.expected is None else signal.completeness_ratio,
     )  # fmt: skip
     return Want(proposal=proposal, word=Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE)
 
 
 def _gaps(signal: Signal) -> str:
     """What is missing from the number, where that is much."""
-    if not signal.is_incomplete:
+    if signal.completeness_ratio >= LEAST_COMPLETENESS:
         return ""
     return f"; only {signal.seen} of {signal.expected} series were seen"
 

@@ -15,8 +15,6 @@ from domain.labels import Labels
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-COMPLETE: Final = 0.9
-"""Below it a signal is marked: a tenth of the pods unseen is more than a rollout's usual gap."""
 STALE_NAN_BITS: Final = 0x7FF0000000000002
 """Prometheus' staleness marker: this exact NaN payload, never any other NaN."""
 STALE_NAN: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_NAN_BITS))[0]
@@ -58,25 +56,15 @@ class Signal:
         window: The time that it summarises; zero for an instant value.
         as_of: Time of the newest sample behind it (not of the question).
         count: How many series it was made from.
-        seen: How many series were read for it; None where nobody looked.
-        expected: How many should have been there; None where nobody knows.
+        completeness_ratio: How much of what should be behind it is there, 0 to 1; below 0.9 it releases nothing.
+        seen: How many series were read for it; None where nobody knows how many should be there.
+        expected: How many should be there; None likewise.
     """
 
     value: float
     window: timedelta
     as_of: datetime
     count: int
+    completeness_ratio: float = 1.0
     seen: int | None = None
     expected: int | None = None
-
-    @property
-    def completeness(self) -> float | None:
-        """Seen ÷ expected (ratio, at most 1); None where it is not known."""
-        if self.seen is None or not self.expected:
-            return None
-        return min(self.seen / self.expected, 1.0)
-
-    @property
-    def is_incomplete(self) -> bool:
-        """Whether so little was seen that nothing may be lowered because of it."""
-        return self.completeness is not None and self.completeness < COMPLETE

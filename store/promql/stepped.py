@@ -100,7 +100,8 @@ class Stepped:
         wanted = self._expected.union(self._asked)
         self._newest_ms, self._asked = at_ms, {}
         self._steps = {at: known for at, known in self._steps.items() if at > at_ms - _KEPT_STEPS * self._step_ms}
-        self._steps[at_ms] = answers = {}
+        answers: _Answers = {}
+        self._steps[at_ms] = answers
         self._submit(answers, wanted, lambda one: self._instants(one, at_ms))
         return answers
 

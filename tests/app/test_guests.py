@@ -110,13 +110,13 @@ def test_rules_are_decided_from_it_at_few_queries(house: House) -> None:
 
 
 def test_a_pod_that_cannot_be_scraped_is_missed_and_a_deleted_one_is_not(house: House) -> None:
-    def signal(number: int) -> tuple[float | None, bool]:
+    def signal(number: int) -> tuple[float, int | None, int | None]:
         found = house.queries.signal(f'max(queue_depth{{app="app-{number}"}})', NOW)
-        return found.completeness, found.is_incomplete
+        return found.completeness_ratio, found.seen, found.expected
 
-    assert signal(1) == (1.0, False)
-    assert signal(7) == (0.5, True)
-    assert signal(8) == (1.0, False)
+    assert signal(1) == (1.0, 2, 2)
+    assert signal(7) == (0.5, 1, 2)
+    assert signal(8) == (1.0, 1, 1)
     house.decide(NOW)
     with house.state.transaction() as session:
         decision = DecisionLedger(session).latest("shop/app-7")
