@@ -21,7 +21,7 @@ from app import endpoints
 from app.endpoints import Sources
 from app.envelope import ErrorCode, error_response, internal_error
 from app.status import StatusBoard
-from domain.errors import ForetideError, OverloadedError, QueryError, StoreError
+from domain.errors import FitFailedError, ForetideError, OverloadedError, QueryError, StoreError
 
 _CODES: Final[dict[int, ErrorCode]] = {
     400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 422: "VALIDATION_ERROR",
@@ -143,7 +143,7 @@ def _handle_errors(application: FastAPI) -> None:
 
     @application.exception_handler(ForetideError)
     async def known(_: Request, error: ForetideError) -> Response:
-        if isinstance(error, StoreError | OverloadedError):
+        if isinstance(error, StoreError | OverloadedError | FitFailedError):
             return error_response(503, "UNAVAILABLE", str(error), headers={"Retry-After": "5"})
         if isinstance(error, QueryError):
             return error_response(422, "QUERY_ERROR", str(error))

@@ -36,7 +36,10 @@ def check_paths(paths: Sequence[Path]) -> int:
         print(f"\n{count} mistake{'s' if count > 1 else ''}", file=sys.stderr)
         return 1
     found = load_paths(paths, check_query=check_query)
-    counts = (("rule", found.rules), ("budget", found.budgets), ("price sheet", found.price_sheets))
+    counts = (
+        ("rule", found.rules), ("budget", found.budgets), ("price sheet", found.price_sheets),
+        ("forecast", found.forecasts),
+    )  # fmt: skip
     said = [f"{len(items)} {name}{'s' if len(items) > 1 else ''}" for name, items in counts if items]
     print(f"ok: {', '.join(said) if said else 'no documents'}")
     return 0

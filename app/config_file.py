@@ -140,6 +140,32 @@ class Source(_Section):
     """Where forecasts are written back, with the same authentication; default nowhere."""
 
 
+class Dask(_Section):
+    """A Dask cluster that fits run on."""
+
+    scheduler: Text
+    """``tcp://host:8786`` or ``tls://host:8786``; needs the extra ``dask``, and Foretide on the cluster's workers."""
+    tls_ca: Text | None = None
+    """PEM file of the authority, for ``tls://``. Files are relative to this file."""
+    tls_cert: Text | None = None
+    """Our certificate."""
+    tls_key: Text | None = None
+    """Its key."""
+
+
+class Forecaster(_Section):
+    """Where forecasts are made, and what they are held against."""
+
+    dask: Dask | None = None
+    """None fits in a process of this machine."""
+    challengers: tuple[Literal["statsforecast", "onnx"], ...] = ()
+    """Models that are held against the served one once a day, told and never served; each needs its extra."""
+    challenged: tuple[Text, ...] = ()
+    """Signals (``namespace/rule/trigger``) they are held against it on; default the three largest."""
+    onnx_model: Text | None = None
+    """File of challenger ``onnx``; relative to this file."""
+
+
 class ConfigFile(_Section):
     """The whole file; every field may be left out, and the environment wins over it."""
 
@@ -162,5 +188,6 @@ class ConfigFile(_Section):
     default_source: DnsLabel = "local"
     """Where queries go that name no source, those about replicas included: ``local`` is the embedded store."""
     local: Local = Local()
+    forecaster: Forecaster = Forecaster()
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

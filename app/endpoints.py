@@ -10,12 +10,16 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
+from app import explanation_views, forecast_endpoints
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
+from app.explanations import Explanations
+from app.forecast_questions import ForecastQuestions
 from app.read_model import ReadModel
 from app.spending import Spending
 from app.views import (
     BudgetView,
     DecisionView,
+    DecompositionView,
     ForecastStatusView,
     ForecastView,
     MoneyView,
@@ -30,8 +34,10 @@ from app.views import (
 from cost import budgets
 from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
+from domain.errors import HistoryTooShortError, NoDataError
 from domain.scaling import Decision
-from forecaster.run import SignalStatus
+from forecaster.challenge import Challenge
+from forecaster.signal_state import SignalStatus
 from rules import RuleSet
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule
@@ -54,6 +60,9 @@ class Sources:
     spending: Spending
     traces: TraceStore
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
+    explanations: Explanations
+    challenges: Callable[[str], Sequence[Challenge]]
+    questions: ForecastQuestions
     status: Callable[[], StatusView]
     clock: Clock
 
@@ -63,6 +72,7 @@ def router(sources: Sources) -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses=ERROR_RESPONSES)
     for add in (_add_services_and_rules, _add_decisions, _add_forecasts_and_signals, _add_traces, _add_overviews):
         add(api, sources)
+    api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     return api
 
 
@@ -124,8 +134,22 @@ def _add_forecasts_and_signals(api: APIRouter, sources: Sources) -> None:
         with sources.state.transaction() as session:
             found, total = ForecastShelf(session).page(limit=limit, offset=(page - 1) * limit)
         known = sources.forecast_status()
-        views = [ForecastView.of(one, _forecast_status(known.get(one.signal))) for one in found]
+        views = [
+            ForecastView.of(one, _forecast_status(known.get(one.signal)), sources.challenges(one.signal))
+            for one in found
+        ]
         return page_of(views, page=page, limit=limit, total=total)
+
+    @api.get("/forecasts/{signal:path}/decomposition", operation_id="getForecastDecomposition")
+    def decomposition(signal: str) -> Ok[DecompositionView]:
+        """Why the newest forecast of a signal looks as it does; takes some seconds the first time."""
+        try:
+            found = sources.explanations.of(signal)
+        except (HistoryTooShortError, NoDataError) as error:
+            raise HTTPException(404, f"{signal} cannot be taken apart yet: {error}") from error
+        if found is None:
+            raise HTTPException(404, f"no running rule or document asks for a forecast {signal}")
+        return ok(explanation_views.api_view(found))
 
     @api.get("/signals", operation_id="listSignals")
     def signals(page: PageNumber = 1, limit: Limit = 20) -> Page[SignalView]:
@@ -247,12 +271,7 @@ def _trace_view(one: TraceSummary) -> TraceView:
 def _forecast_status(status: SignalStatus | None) -> ForecastStatusView | None:
     if status is None:
         return None
-    return ForecastStatusView(
-        last_success=status.last_success,
-        last_error=status.last_error,
-        reference_error=status.reference_error,
-        next_due=status.next_due,
-    )
+    return ForecastStatusView(**ForecastStatusView.fields_of(status))
 
 
 def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetView:

@@ -42,7 +42,12 @@ def forecast_file(
     """
     began = time.perf_counter()
     try:
-        ask = Ask(horizon=horizon_of(horizon), levels=levels_of(quantiles), season=season_of(season))
+        ask = Ask(
+            horizon=horizon_of(horizon),
+            levels=levels_of(quantiles),
+            season=season_of(season),
+            with_backtest=output == "json",
+        )
         if output not in WRITERS:
             raise UsageError(f"-o {output}: expected one of {', '.join(WRITERS)}")
         found = read(data)

@@ -25,6 +25,7 @@ from store.prometheus.client import PrometheusClient, new_http
 from store.prometheus.config import SourceConfig
 from store.prometheus.histories import Histories, Wanted
 from store.prometheus.metrics import SourceMetrics
+from store.prometheus.pieces import InPieces
 from store.prometheus.remote_write import RemoteWriter
 from store.promql import check, check_syntax
 from store.promql.completeness import LOOK_EVERY, checks_of
@@ -61,8 +62,9 @@ class Guest:
         opened.callback(self.instants.close)
         self.checks = Stepped(self.client, step=LOOK_EVERY, at_once=max(at_once // 2, 1), patience=patience)
         opened.callback(self.checks.close)
+        self.ranges = InPieces(self.client)
         self.histories = Histories(
-            self.client,
+            self.ranges,
             path=folder / f"history-{config.name}.db",
             wanted=lambda: wanted(config.name),
             per_tick=max(round(config.backfill_queries_per_second * BACKFILL_EVERY.total_seconds()), 1),

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from app.settings import RetentionTimes
 from domain.clock import Clock
-from domain.forecasts import Forecast
+from domain.forecasts import Forecast, ForecastMemory
 from domain.scaling import Action, Decision, Mode
 from rules import RuleSet
 from rules.ruleset import source_key
-from rules.schema import AnyDocument
-from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastShelf, State
+from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastMemories, ForecastShelf, State
 
 log = logging.getLogger(__name__)
 _US: Final = "foretide"
@@ -70,11 +69,20 @@ class Keeper:
         with self._lock:
             return self._newest.setdefault(signal, found)
 
+    def save_memory(self, memory: ForecastMemory) -> None:
+        """What the forecaster wants to know again after a restart."""
+        with self._state.transaction() as session:
+            ForecastMemories(session).put(memory)
+
+    def memory_of(self, signal: str) -> ForecastMemory | None:
+        """What was kept of a signal."""
+        with self._state.transaction() as session:
+            return ForecastMemories(session).of(signal)
+
     def rules_changed(self, running: RuleSet, now: datetime) -> None:
         """Other rules run from now on: which, from where, and what they say."""
-        documents: tuple[AnyDocument, ...] = (*running.rules, *running.budgets, *running.price_sheets)
         with self._state.transaction() as session:
-            for document in documents:
+            for document in running.documents:
                 body = document.model_dump(mode="json", by_alias=True, exclude_none=True)
                 text = document.model_dump_json(by_alias=True)
                 DocumentsSeen(session).record(
@@ -100,5 +108,9 @@ class Keeper:
         with self._state.transaction() as session:
             gone = DecisionLedger(session).forget_before(now - self._retention.decisions)
             ForecastShelf(session).forget_before(now - self._retention.forecasts)
+            ForecastMemories(session).forget_before(now - self._retention.forecasts)
+        with self._lock:  # read again when asked for
+            old = now - self._retention.forecasts
+            self._newest = {signal: one for signal, one in self._newest.items() if one is None or one.made_at >= old}
         if gone:
             log.info("old decisions forgotten", extra={"decisions": gone})

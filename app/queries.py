@@ -19,9 +19,10 @@ from app.memo import Memo
 from app.sources import LOCAL
 from domain.clock import Clock, from_ms, to_ms
 from domain.errors import NoDataError, QueryError, UnknownSourceError
+from domain.labels import METRIC_NAME
 from domain.names import GENERATED
 from domain.series import FloatArray, IntArray, Series, Signal, is_stale
-from rules.schema import MAX_HISTORY_STEPS
+from rules.forecast import MAX_HISTORY_STEPS
 from store.metrics import Matcher, MetricsStore
 from store.promql import Evaluator, QueryLimits
 from store.promql.completeness import LOOK_EVERY, checks_of
@@ -178,6 +179,25 @@ class Queries:
             return np.full(steps, np.nan), False
         until = self.generated_until(expr)
         return np.where(matrix.present[0], matrix.values[0], np.nan), until is not None and until >= start
+
+    def histories(
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None = None
+    ) -> tuple[dict[LabelPairs, FloatArray], bool]:
+        """The same of every series that ``expr`` yields, from one evaluation, by label set without the metric's name.
+
+        Raises:
+            NoDataError: Two series differ by the metric's name only.
+        """
+        guest = self._guest(source)
+        matrix = self._range(self._long if guest is None else guest.ranges, expr, start, end, step)
+        found: dict[LabelPairs, FloatArray] = {}
+        for row, labels in enumerate(matrix.labels):
+            pairs = tuple(pair for pair in labels if pair[0] != METRIC_NAME)
+            if pairs in found:
+                raise NoDataError("query yields series that differ by the metric's name only; aggregate them")
+            found[pairs] = np.where(matrix.present[row], matrix.values[row], np.nan)
+        until = self.generated_until(expr) if found and guest is None else None
+        return found, until is not None and until >= start
 
     def generated_until(self, expr: str) -> datetime | None:
         """Newest generated sample of a metric that ``expr`` names; None when all of it was measured."""

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from app import explanation_views
 from app.memo import Memo
 from app.queries import LabelPairs, Queries
 from app.sources import LOCAL
@@ -24,6 +25,7 @@ from dashboard.contract import (
     Columns,
     DecisionBrief,
     Decisions,
+    ExplanationView,
     ForecastView,
     Peak,
     RowState,
@@ -39,6 +41,7 @@ from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, 
 from domain.scaling import Decision, Reason, WorkloadRef
 from domain.series import FloatArray, IntArray
 from domain.spans import SpanKind, StatusCode
+from forecaster.explain import Explanation
 from rules import RuleSet
 from rules.schema import ScalingRule, Trigger
 from store.state import DecisionLedger, ForecastShelf, State
@@ -82,11 +85,12 @@ class ReadModel:
         state: State,
         cluster: Cluster,
         status: Callable[[], Status],
+        explain: Callable[[str], Explanation | None],
         clock: Clock,
     ) -> None:
         """Read from these."""
         self._rules, self._queries, self._state = rules, queries, state
-        self._cluster, self.status, self._clock = cluster, status, clock
+        self._cluster, self.status, self._explain, self._clock = cluster, status, explain, clock
         self._memo = Memo(clock=clock, keep_seconds=2.0)
         self._sparklines = Memo(clock=clock, keep_seconds=60.0)
 
@@ -114,6 +118,13 @@ class ReadModel:
                 rule=rule.key, since=window.start, until=window.end, changes_only=True, limit=limit
             )
         return Decisions(items=tuple(brief(one) for one in found), total=total)
+
+    def explanation(self, namespace: str, name: str) -> ExplanationView | None:
+        """Why the service's forecast looks as it does; None where nothing is forecast for it."""
+        rule = self._rule_of(namespace, name)
+        signal = None if rule is None else forecast_signal(rule)
+        found = None if signal is None else self._explain(signal)
+        return None if found is None else explanation_views.dashboard_view(found)
 
     def _fleet(self) -> list[tuple[ServiceRow, Seen | None]]:
         """Every service, and how the spans call it."""
@@ -280,11 +291,8 @@ class ReadModel:
         return None if trigger is None or trigger.query is None else self._queries.generated_until(trigger.query.expr)
 
     def _forecast(self, *, session_shelf: ForecastShelf, rule: ScalingRule) -> Forecast | None:
-        load = load_trigger(rule)
-        for trigger in rule.spec.triggers:
-            if trigger.forecast is not None and load is not None and trigger.forecast.of == load.name:
-                return session_shelf.latest(f"{rule.key}/{trigger.name}")
-        return None
+        signal = forecast_signal(rule)
+        return None if signal is None else session_shelf.latest(signal)
 
     def _rule_of(self, namespace: str, name: str) -> ScalingRule | None:
         rules = self._rules().rules
@@ -313,6 +321,10 @@ class InProcessData:
     async def service(self, namespace: str, name: str, window: Window, *, max_points: int) -> ServicePage | None:
         """One service over a window."""
         return await asyncio.to_thread(self._model.service, namespace, name, window, max_points=max_points)
+
+    async def explanation(self, namespace: str, name: str) -> ExplanationView | None:
+        """Why the service's forecast looks as it does; takes some seconds the first time."""
+        return await asyncio.to_thread(self._model.explanation, namespace, name)
 
     async def decisions(self, namespace: str, name: str, window: Window, *, limit: int) -> Decisions:
         """The decisions of one service."""
@@ -364,6 +376,16 @@ def forecast_view(forecast: Forecast, unit: str) -> ForecastView:
 def load_trigger(rule: ScalingRule) -> Trigger | None:
     """What the page calls the load: the rule's first query trigger."""
     return next((trigger for trigger in rule.spec.triggers if trigger.query is not None), None)
+
+
+def forecast_signal(rule: ScalingRule) -> str | None:
+    """The signal that forecasts the load; None where the rule asks for none."""
+    load = load_trigger(rule)
+    if load is None:
+        return None
+    asked = (one for one in rule.spec.triggers if one.forecast is not None and one.forecast.of in (load.name, None))
+    trigger = next(asked, None)
+    return None if trigger is None else rule.signal(trigger)
 
 
 def load_unit(trigger: Trigger | None) -> str:

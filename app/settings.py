@@ -12,10 +12,11 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from app.config_file import ConfigFile, Local, Retention
+from app.config_file import ConfigFile, Forecaster, Local, Retention
 from app.sources import LOCAL, read_sources
 from collector.config import ScrapeConfig, from_node
 from domain.errors import Mistake, RuleDocumentError, SettingsError
+from forecaster.dask_pool import DaskConfig
 from rules.validate import mistakes_of
 from rules.yaml_tree import Document, read
 from store.prometheus import SourceConfig
@@ -44,6 +45,10 @@ class Settings:
         log_format: FORETIDE_LOG_FORMAT. json, text, or auto: text on a terminal.
         sources: Prometheus-compatible servers that answer queries.
         default_source: Where queries go that name none.
+        dask: The cluster that fits run on; None is this machine.
+        challengers: What the served model is held against once a day.
+        onnx_model: The file of challenger ``onnx``; None without it.
+        challenged: On which signals; empty is the largest.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -57,6 +62,10 @@ class Settings:
     cluster: str
     retention: RetentionTimes
     local: Local
+    dask: DaskConfig | None
+    challengers: tuple[str, ...]
+    onnx_model: Path | None
+    challenged: tuple[str, ...]
     scrape: ScrapeConfig
     sources: tuple[SourceConfig, ...] = ()
     default_source: str = LOCAL
@@ -108,6 +117,10 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         cluster=file.cluster,
         retention=_retention(file.retention),
         local=file.local,
+        dask=_dask(file.forecaster, path),
+        challengers=file.forecaster.challengers,
+        onnx_model=_onnx_model(file.forecaster, path),
+        challenged=file.forecaster.challenged,
         scrape=scrape,
         sources=read_sources(file, folder=working_dir if path is None else path.parent, environment=environment),
         default_source=file.default_source,
@@ -219,6 +232,30 @@ def _retention(given: Retention) -> RetentionTimes:
         decisions=given.decisions or timedelta(days=30),
         forecasts=given.forecasts or timedelta(days=2),
     )
+
+
+def _dask(given: Forecaster, config: Path | None) -> DaskConfig | None:
+    if given.dask is None:
+        return None
+    wanted = given.dask
+    beside = Path() if config is None else config.parent
+    files = {name: getattr(wanted, name) for name in ("tls_ca", "tls_cert", "tls_key")}
+    encrypted = wanted.scheduler.startswith("tls://")
+    if not wanted.scheduler.startswith(("tcp://", "tls://")):
+        raise SettingsError(f"{config}: forecaster.dask.scheduler: expected tcp://host:port or tls://host:port")
+    if wrong := [name for name, file in files.items() if (file is not None) != encrypted]:
+        expected = "are needed by a tls:// scheduler" if encrypted else "belong to a tls:// scheduler"
+        raise SettingsError(f"{config}: forecaster.dask: {', '.join(wrong)} {expected}")
+    return DaskConfig(
+        scheduler=wanted.scheduler, **{name: file and str(beside / file) for name, file in files.items()}
+    )  # fmt: skip
+
+
+def _onnx_model(given: Forecaster, config: Path | None) -> Path | None:
+    if ("onnx" in given.challengers) != (given.onnx_model is not None):
+        raise SettingsError(f"{config}: forecaster: challenger onnx and onnx_model, its file, belong together")
+    beside = Path() if config is None else config.parent
+    return None if given.onnx_model is None else beside / given.onnx_model
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 
 from app.schedule import Schedule
 from app.settings import Settings
@@ -13,7 +12,7 @@ from collector.targets import Health, TargetStatus
 from dashboard.contract import Status, StoreFacts
 from domain.clock import Clock
 from domain.errors import Mistake, StoreError
-from forecaster.run import SignalStatus
+from forecaster.signal_state import SignalStatus
 from rules import RuleSet
 from store.metrics import MetricsStore
 from store.state import State
@@ -98,7 +97,7 @@ class StatusBoard:
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],
             forecasts=[
-                SignalForecastView.model_validate({"signal": signal} | asdict(status))
+                SignalForecastView(signal=signal, **SignalForecastView.fields_of(status))
                 for signal, status in sorted(self._forecasts().items())
             ],
             sources=self._sources(),

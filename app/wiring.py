@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
 from app.endpoints import Sources
+from app.explanations import Explanations
+from app.forecast_questions import ForecastQuestions
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
 from app.queries import Queries
@@ -42,6 +45,14 @@ from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.forecasts import Forecast
 from domain.money import Money
 from domain.scaling import Workload
+from forecaster.challenge import Challenges
+from forecaster.challengers import Candidate
+from forecaster.challengers.onnx_model import OnnxModel
+from forecaster.challengers.statistical import Statistical
+from forecaster.dask_pool import DaskPool
+from forecaster.document_series import DocumentSeries
+from forecaster.memory import Memories
+from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
 from rules import RuleSet, RulesFolder
@@ -59,6 +70,8 @@ HOST_EVERY = timedelta(seconds=15)
 DECIDE_EVERY = timedelta(seconds=15)
 """HPA's own sync period."""
 FORECAST_EVERY = timedelta(seconds=60)
+CHALLENGE_EVERY = timedelta(hours=1)
+"""Looked at; each signal is challenged once a day."""
 FORGET_EVERY = timedelta(hours=1)
 RESUME_WITHIN = timedelta(minutes=10)
 """After a longer stop nobody knows whether the replicas of then are those of now."""
@@ -125,14 +138,27 @@ class House:
 
         # Forecaster.
         self.fits, self._references = FitPool(1), OneShotPool()
+        self.cluster_fits = self._dask_pool()
         self.forecasts = ForecastLoop(
             range_values=self.queries.history,
+            documents=DocumentSeries(self.queries.histories),
             save=self._save_forecast,
-            pool=self.fits,
+            pool=self.cluster_fits or self.fits,
             reference_pool=self._references,
             rules=self.running_rules,
             registry=self.registry,
+            memories=Memories(save=self._keeper.save_memory, load=self._keeper.memory_of),
         )
+
+        self._explanations = Explanations(
+            rules=self.running_rules, latest=self._keeper.latest_forecast, range_values=self.queries.history,
+            range_series=self.queries.histories, pool=self._references, clock=clock,
+        )  # fmt: skip
+
+        self._challenges = Challenges(
+            candidates=self._candidates(), named=settings.challenged, rules=self.running_rules,
+            latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
+        )  # fmt: skip
 
         # Controller.
         self._reconciler = Reconciler(
@@ -157,7 +183,7 @@ class House:
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
-            status=self.status.brief, clock=clock,
+            status=self.status.brief, explain=self._explanations.of, clock=clock,
         )  # fmt: skip
         self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
         self._plan_loops()
@@ -169,6 +195,8 @@ class House:
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
             spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
+            explanations=self._explanations, challenges=self._challenges.of,
+            questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
             status=self.status.full, clock=self._clock,
         )  # fmt: skip
         application = api.build(
@@ -249,6 +277,19 @@ class House:
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
 
+    def _dask_pool(self) -> DaskPool | None:
+        metrics = ClusterMetrics(self.registry)
+        if self.settings.dask is None:
+            return None
+        return DaskPool(self.settings.dask, local=self.fits, metrics=metrics)
+
+    def _candidates(self) -> list[Candidate]:
+        makers: dict[str, Callable[[], Candidate]] = {
+            "statsforecast": Statistical,
+            "onnx": lambda: OnnxModel(self.settings.onnx_model or Path()),
+        }  # fmt: skip
+        return [makers[name]() for name in self.settings.challengers]
+
     def _number(self, expr: str) -> float | None:
         try:
             return self.queries.number(expr, self._clock.now()).value
@@ -268,6 +309,8 @@ class House:
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
+        if self.settings.challengers:
+            plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
         # After the first forecast, so that the first decision already stands on it where there is history.
         plan(DECIDE_EVERY, "decide", self.decide, first_after=3 * soon)
         if self.guests.by_name:
@@ -313,6 +356,8 @@ class House:
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
+        if self.cluster_fits is not None:
+            self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):
             pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(self.cluster, LocalCluster):

@@ -63,11 +63,11 @@ def _speedup(values: NDArray[np.float32]) -> dict[str, float]:
     pools = {workers: FitPool(workers) for workers in (1, 2)}
     walls: dict[int, list[float]] = {1: [], 2: []}
     for workers, pool in pools.items():
-        fit_all(values[: 128 * workers], TASK, pool=pool, workers=workers)  # starts the workers
+        fit_all(values[: 128 * workers], TASK, pool=pool, workers=workers, shared=True)  # starts the workers
     for _ in range(ROUNDS):
         for workers, pool in pools.items():
             began = time.perf_counter()
-            fit_all(values, TASK, pool=pool, workers=workers)
+            fit_all(values, TASK, pool=pool, workers=workers, shared=True)
             walls[workers].append(time.perf_counter() - began)
     for pool in pools.values():
         pool.shutdown()

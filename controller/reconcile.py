@@ -38,7 +38,7 @@ Evaluate = Callable[[str, datetime, str | None], Signal]
 Two series are no number either: a ``NoDataError`` saying "query yields 2 series; aggregate it to one"."""
 
 ForecastOf = Callable[[str], Forecast | None]
-"""The newest forecast of a signal, ``namespace/rule/trigger`` with the forecast trigger's name."""
+"""The newest forecast of a signal, as ``ScalingRule.signal`` names it."""
 
 Record = Callable[[Decision, Action | None], None]
 
@@ -138,7 +138,7 @@ class Reconciler:
         try:
             for trigger in case.rule.spec.triggers:
                 if trigger.forecast is not None:
-                    forecasts[trigger.name] = self._forecast(f"{case.rule.key}/{trigger.name}")
+                    forecasts[trigger.name] = self._forecast(case.rule.signal(trigger))
                     continue
                 signals[trigger.name] = self._reading(case, trigger, now, readings)
         except Exception as error:

@@ -143,9 +143,9 @@ def _from_utilization(
 def _from_forecast(
     rule: ScalingRule, trigger: Trigger, wanted: ForecastTrigger, forecast: Forecast | None, now: datetime
 ) -> Want:
-    """The peak of the quantile between now and one lead ahead ÷ what one replica of the ``of`` trigger carries."""
+    """The peak of the quantile between now and one lead ahead ÷ what one replica of its source carries."""
     if forecast is None:
-        return _silent(trigger, f"{trigger.name}: there is no forecast of {wanted.of} yet")
+        return _silent(trigger, f"{trigger.name}: there is no forecast of {wanted.source} yet")
     objection = _objection(wanted, forecast, now)
     if objection:
         return _silent(trigger, f"{trigger.name}: {objection}")
@@ -153,8 +153,9 @@ def _from_forecast(
     lead = lead_of(wanted)
     peak = forecast.peak(wanted.quantile, after=now, until=now + max(lead, forecast.step))
     if peak is None or not math.isfinite(peak[1]):
-        return _silent(trigger, f"{trigger.name}: the forecast of {wanted.of} has no value in the next {_span(lead)}")
-    source = rule.trigger(wanted.of)
+        reason = f"{trigger.name}: the forecast of {wanted.source} has no value in the next {_span(lead)}"
+        return _silent(trigger, reason)
+    source = trigger if wanted.of is None else rule.trigger(wanted.of)
     target, unit, value = _per_replica(source), _unit(source), max(peak[1], 0.0)
     replicas = hpa.ceil32(value / target)
     reason = (
@@ -173,14 +174,14 @@ def _objection(wanted: ForecastTrigger, forecast: Forecast, now: datetime) -> st
     age = now - forecast.cutoff
     oldest = max(STALE_FORECAST, 3 * forecast.step)
     if age > oldest:
-        return f"the forecast of {wanted.of} is stale, its last measurement is {_span(age)} old"
+        return f"the forecast of {wanted.source} is stale, its last measurement is {_span(age)} old"
     if wanted.gate is None:
         return ""
     if forecast.backtest is None:
-        return f"the gate is closed, {wanted.of} has too little history for a backtest"
+        return f"the gate is closed, {wanted.source} has too little history for a backtest"
     if not forecast.backtest.wape <= wanted.gate.wape:
         return (
-            f"the gate is closed, the backtest of {wanted.of} errs by {_percent(forecast.backtest.wape)}"
+            f"the gate is closed, the backtest of {wanted.source} errs by {_percent(forecast.backtest.wape)}"
             f", more than {_percent(wanted.gate.wape)}"
         )
     return ""
@@ -217,7 +218,8 @@ def _said(
     """A trigger that has its say; ``held`` when only the tolerance keeps it at the current replicas."""
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=value, target=target, unit=unit,
-        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of, completeness=None if signal.expected is None else signal.completeness_ratio,
+        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of,
+        completeness=None if signal.expected is None else signal.completeness_ratio,
     )  # fmt: skip
     return Want(proposal=proposal, word=Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE)
 

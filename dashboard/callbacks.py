@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 
-from dashboard import decisions, figures, fleet, service, shell
+from dashboard import decisions, explanation, figures, fleet, service, shell
 from dashboard.contract import DataClient, ServicePage, Status
 from dashboard.parts import Component, Note
 from dashboard.view import View, read
@@ -67,12 +67,19 @@ def register(app: Dash, data: DataClient) -> None:
     async def show_service(view: Any, n: int | None, place: Any, version: Any) -> Answer:
         return await service_answer(data, place, view, version if ctx.triggered_id == "tick" else None)
 
+    async def show_why(clicks: int | None, place: Any) -> Any:
+        return await why_answer(data, place) if (clicks or 0) % 2 else no_update
+
     place, tick = Input("place", "data"), Input("tick", "n_intervals")
     app.callback(Output("page", "children"), Output("crumbs", "children"), place)(route)
     app.callback(*_AROUND_OUTPUTS, place, Input("nav-tick", "n_intervals"))(around)
     app.callback(Output("fleet-tiles", "children"), Output("fleet-table", "children"), Input("view", "data"), tick)(
         show_fleet
     )
+    app.callback(
+        Output("why-body", "children"), Input("why-summary", "n_clicks"), State("place", "data"),
+        prevent_initial_call=True,
+    )(show_why)  # fmt: skip
     app.callback(
         output=_SERVICE_OUTPUTS,
         inputs={"view": Input("view", "data"), "n": tick},
@@ -143,6 +150,18 @@ async def service_answer(data: DataClient, place: Any, state: Any, version: str 
         sentence = f"Nobody knows {namespace}/{name}: no rule, metric or span names it."
         return _failed(view, sentence, title=service.unknown(namespace, name), state="empty")
     return _drawn(page, status, view, now, version)
+
+
+async def why_answer(data: DataClient, place: Any) -> Component:
+    """The opened panel of the service page; a reason in words where there is nothing to show."""
+    namespace, name = _named(place)
+    try:
+        found = await readable(data.explanation(namespace, name))
+    except PageUnreadableError as error:
+        return explanation.sentence(f"This forecast cannot be taken apart now: {error}")
+    if found is None:
+        return explanation.sentence("Nothing is forecast for this service: its rule has no forecast trigger.")
+    return explanation.body(found)
 
 
 def _drawn(page: ServicePage, status: Status, view: View, now: datetime, version: str | None) -> Answer:

@@ -179,6 +179,42 @@ class ForecastView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationPart:
+    """One of the parts that a history is the sum of.
+
+    Attributes:
+        name: ``Trend``, ``Daily season``, ``Remainder`` …
+        columns: The whole of it; of a season its last cycle.
+        share: Of the variances of all parts (ratio).
+        cycle: True for a season.
+    """
+
+    name: str
+    columns: Columns
+    share: float
+    cycle: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationView:
+    """Why a forecast looks as it does.
+
+    Attributes:
+        sentences: What a person reads first.
+        parts: Trend, seasons (shortest first), remainder.
+        references: The textbook models' parameters, a line each.
+        cutoff: The last measured step behind it.
+        point: Each point is the mean of that time.
+    """
+
+    sentences: tuple[str, ...]
+    parts: tuple[ExplanationPart, ...]
+    references: tuple[str, ...]
+    cutoff: datetime
+    point: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePage:
     """Everything that the service page draws, for one window.
 
@@ -258,6 +294,13 @@ class DataClient(Protocol):
 
     async def service(self, namespace: str, name: str, window: Window, *, max_points: int) -> ServicePage | None:
         """One service over ``window``; None where nobody knows it."""
+        ...
+
+    async def explanation(self, namespace: str, name: str) -> ExplanationView | None:
+        """Why the forecast of a service's load looks as it does; None where nothing is forecast.
+
+        Computed when it is first asked for, which takes some seconds.
+        """
         ...
 
     async def decisions(self, namespace: str, name: str, window: Window, *, limit: int) -> Decisions:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from dash import dcc, html
 
+from dashboard import explanation
 from dashboard.columns import is_stale
 from dashboard.contract import Columns, RowState, ServicePage, Status
 from dashboard.figures import CHARTS
@@ -31,6 +32,7 @@ _HEADS = {"load": "Load and forecast", "replicas": "Replicas", "latency": "Laten
 def page() -> Component:
     """The page before its first answer: the frame of everything, bones inside."""
     charts = [panel(name, _HEADS[name], "", _chart(name), legend_entries=_LEGENDS[name]) for name in CHARTS]
+    charts.insert(1, explanation.panel())
     decisions = panel(
         "decisions", "Decisions", "", html.Div(id="decisions", className="decisions"), kind="decisions-panel"
     )

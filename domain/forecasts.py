@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
+from domain.labels import Labels
 from domain.series import FloatArray
 
 
@@ -59,11 +61,43 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependence:
+    """How the errors of one forecast hang together: what a sum over its steps, or the first step past a limit, needs.
+
+    As normal scores, two steps ``k`` apart correlate by ``lasting + (1 − lasting)·echo**k``.
+
+    Attributes:
+        lasting: Share of the error that stays over the whole horizon (ratio, 0 … 1).
+        echo: Correlation of the rest from one step to the next (ratio, 0 … 1).
+    """
+
+    lasting: float
+    echo: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What a forecast stands on.
+
+    Attributes:
+        history_steps: From the first measured step to the last.
+        missing_ratio: Share of these that were not measured.
+        cold_start: Whether the fit knew less than two seasons.
+        level_shift: First step of a new level, while the naive path is served for it; None otherwise.
+    """
+
+    history_steps: int
+    missing_ratio: float
+    cold_start: bool
+    level_shift: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """Demand to come, as seen at ``cutoff``.
 
     Attributes:
-        signal: What is forecast: ``namespace/rule/trigger``.
+        signal: What is forecast: ``namespace/rule/trigger``, or ``namespace/document{label="value"}``.
         model: The model that is served, for example ``fourier_ar``.
         made_at: When it was computed.
         cutoff: Time of the last measured step behind it; step ``i`` of the forecast is at ``cutoff + (i + 1)·step``.
@@ -77,6 +111,13 @@ class Forecast:
         history_start: Time of the first step behind it.
         fallback_reason: Why a simpler model is served than was asked for; empty when none is.
         generated: True when part of the history was generated (a demo) and not measured.
+        labels: Of the series, where it comes from a ``Forecast`` document.
+        unit: Of the values, as the document writes it; empty where nobody said.
+        events: Events and holidays that moved a step of it, in order of their beginning.
+        fitted_at: When the coefficients behind it were fitted; None in forecasts stored before that was told.
+        model_version: Of the forecaster's models; empty in these.
+        quality: What it stands on; None in these.
+        dependence: Of its errors over time, learned in the backtest; None where nothing could be learned.
     """
 
     signal: str
@@ -93,6 +134,13 @@ class Forecast:
     history_start: datetime
     fallback_reason: str = ""
     generated: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
+    events: tuple[str, ...] = ()
+    fitted_at: datetime | None = None
+    model_version: str = ""
+    quality: Quality | None = None
+    dependence: Dependence | None = None
 
     @property
     def horizon(self) -> int:
@@ -118,3 +166,26 @@ class Forecast:
         path = self.quantile(level)
         inside = [(time, float(value)) for time, value in zip(times, path, strict=True) if after < time <= until]
         return max(inside, key=lambda pair: pair[1], default=None)
+
+
+def signal_name(document: str, labels: Mapping[str, str]) -> str:
+    """What a series of a ``Forecast`` document is called: its labels in order, escaped as Prometheus does."""
+    inner = Labels.of(labels).without(["__name__"])
+    return f"{document}{inner}" if inner else document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastMemory:
+    """What the forecaster wants to know again after a restart: how the forecasts of a signal did that were served.
+
+    Attributes:
+        signal: Of the forecasts.
+        plan: Digest of what was asked for; the memory is of no use to another plan.
+        saved_at: When it was written.
+        body: JSON that the forecaster alone understands.
+    """
+
+    signal: str
+    plan: str
+    saved_at: datetime
+    body: Mapping[str, Any]

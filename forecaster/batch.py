@@ -152,9 +152,11 @@ def _telemetry(
             left += alike
             continue
         chunks = [alike[i : i + CHUNK] for i in range(0, len(alike), CHUNK)]
-        forecast = partial(_telemetry_chunk, season_length=length, horizon=ask.horizon, levels=levels)
+        forecast = partial(
+            _telemetry_chunk, season_length=length, horizon=ask.horizon, levels=levels, judged=ask.with_backtest
+        )
         tasks = [[(one.values, one.measured) for one in chunk] for chunk in chunks]
-        for chunk, made in zip(chunks, run(forecast, tasks), strict=True):
+        for chunk, (made, errors) in zip(chunks, run(forecast, tasks), strict=True):
             for row, one in enumerate(chunk):
                 if isinstance(made, str) or not np.isfinite(made[row]).all():
                     left.append(
@@ -162,22 +164,31 @@ def _telemetry(
                     )
                 else:
                     path = one.unit * made[row]
-                    answers[one.at] = _telemetry_answer(one, path[:, levels.index(0.5)], path[:, wanted])
+                    told = {name: float(wape[row]) for name, wape in errors.items() if np.isfinite(wape[row])}
+                    answers[one.at] = _telemetry_answer(one, path[:, levels.index(0.5)], path[:, wanted], told)
     return left
 
 
 def _telemetry_chunk(
-    series: Sequence[tuple[FloatArray, BoolArray]], season_length: int, horizon: int, levels: Sequence[float]
-) -> FloatArray | str:
+    series: Sequence[tuple[FloatArray, BoolArray]], season_length: int, horizon: int, levels: Sequence[float],
+    judged: bool,
+) -> tuple[FloatArray | str, Mapping[str, FloatArray]]:  # fmt: skip
+    """Quantiles, or why there are none, and errors on the last third where those are asked for."""
     values, measured = zip(*series, strict=True)
     engine = partial(telemetry.forecast, measured=measured, season_length=season_length, horizon=horizon, levels=levels)
-    return _safely(engine, values)
+    made = _safely(engine, values)
+    replay = partial(telemetry.backtest, measured=measured, season_length=season_length, horizon=horizon)
+    errors = _safely(replay, values) if judged else {}
+    return made, {} if isinstance(errors, str) else errors
 
 
-def _telemetry_answer(one: Ready, mean: FloatArray, values: FloatArray) -> Answer:
+def _telemetry_answer(one: Ready, mean: FloatArray, values: FloatArray, wape: Mapping[str, float]) -> Answer:
+    backtest = {f"wape_{name}": error for name, error in wape.items()}
+    if "median" in wape:
+        backtest = {"folds": float(telemetry.ORIGINS), "wape": wape["median"], **backtest}
     return Answer(
         series=one.series, engine="telemetry", model="median", season_length=one.season_length, mean=mean,
-        values=values, weights={}, backtest={}, fallback_reason="", notes=one.series.notes,
+        values=values, weights={}, backtest=backtest, fallback_reason="", notes=one.series.notes,
     )  # fmt: skip
 
 

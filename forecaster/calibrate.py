@@ -8,11 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from domain.series import FloatArray
 from forecaster.backtest import Replay
+
+WANDERING: Final = frozenset({"drift"})
+"""Models whose errors add up step by step; those of the others come back to a season or a level."""
+STRETCHES: Final = 5
+"""Stretches side by side from which the errors at a distance are trusted; with fewer, chance sets the band."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """What the band of a wandering model is carried on by, where the errors at a distance are few.
+
+    Attributes:
+        judged: Steps that the errors come from.
+        behind: Steps that the slope was known from at the first origin.
+    """
+
+    judged: int
+    behind: int
+
+    def spread(self, ahead: FloatArray) -> FloatArray:
+        """How wide errors are, up to a factor: a random walk with a drift that was estimated from ``behind`` steps."""
+        wide: FloatArray = np.sqrt(ahead * (1 + ahead / self.behind))
+        return wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +66,16 @@ class Calibration:
         return band
 
 
-def calibrate(actuals: FloatArray, points: FloatArray, levels: Sequence[float]) -> Calibration:
+def calibrate(
+    actuals: FloatArray, points: FloatArray, levels: Sequence[float], *, walk: Walk | None = None
+) -> Calibration:
     """Learn the band from forecasts and what came.
 
     Args:
         actuals: Shape ``(origins, horizon)``; NaN where unknown. At least one must be known.
         points: The point forecasts, same shape.
         levels: Quantiles wanted, rising, each in (0, 1).
+        walk: Carries the band on where errors are few; None where they are taken as they are.
     """
     residuals = actuals - points
     base, slope = _scale(np.abs(residuals), np.abs(points))
@@ -61,9 +88,34 @@ def calibrate(actuals: FloatArray, points: FloatArray, levels: Sequence[float]) 
             centres.append((np.log2(first + 1) + np.log2(end)) / 2)
             independent = int(np.count_nonzero(~np.isnan(bucket).all(axis=1)))
             offsets.append(np.quantile(known, _finite_sample(levels, independent)))
-    return Calibration(
-        levels=tuple(levels), centres=np.array(centres), offsets=np.array(offsets), base=base, slope=slope
-    )
+    found = np.array(centres), np.array(offsets)
+    if walk is not None:
+        found = _carried_on(*found, levels, walk, points.shape[1])
+    return Calibration(levels=tuple(levels), centres=found[0], offsets=found[1], base=base, slope=slope)
+
+
+def walk_of(replay: Replay, model: str, *, until: int | None = None) -> Walk | None:
+    """What carries the model's band on, judged by the origins up to that step; None for those that do not wander."""
+    if model not in WANDERING:
+        return None
+    first = int(replay.origins[0])
+    return Walk(judged=max((until or int(replay.origins[-1]) + 1) - first, 1), behind=first)
+
+
+def _carried_on(
+    centres: FloatArray, offsets: FloatArray, levels: Sequence[float], walk: Walk, horizon: int
+) -> tuple[FloatArray, FloatArray]:
+    """At distances that fewer than ``STRETCHES`` tell of: at least as wide as those nearer would grow to."""
+    trusted = int(np.flatnonzero(2**centres <= max(walk.judged / STRETCHES, 1.0))[-1:].sum())
+    farther = [(np.log2(first + 1) + np.log2(end)) / 2 for first, end in _buckets(horizon)][len(centres) :]
+    everywhere = np.concatenate([centres, farther, [np.log2(horizon)]])
+    own = np.stack([np.interp(everywhere, centres, column) for column in offsets.T], axis=1)
+    grown = walk.spread(2**everywhere) / walk.spread(2 ** centres[trusted : trusted + 1])
+    wider = offsets[trusted] * grown[:, None]
+    upper, lower = np.asarray(levels) > 0.5, np.asarray(levels) < 0.5
+    widened = np.where(upper, np.maximum(own, wider), np.where(lower, np.minimum(own, wider), own))
+    widened[: trusted + 1] = offsets[: trusted + 1]
+    return everywhere, widened
 
 
 def coverage(replay: Replay, model: str, levels: Sequence[float]) -> Mapping[float, float]:
@@ -77,7 +129,7 @@ def coverage(replay: Replay, model: str, levels: Sequence[float]) -> Mapping[flo
         return {}
     half, seen, judged = halves
     points = replay.points[model]
-    return _shares(judged, calibrate(seen, points[:half], levels).band(points[half:]), levels)
+    return _shares(judged, _half_calibrated(replay, model, half, seen, levels).band(points[half:]), levels)
 
 
 def replayed_band(replay: Replay, model: str, levels: Sequence[float]) -> FloatArray:
@@ -86,8 +138,13 @@ def replayed_band(replay: Replay, model: str, levels: Sequence[float]) -> FloatA
     if (halves := _halves(replay)) is not None:
         half, seen, _ = halves
         points = replay.points[model]
-        band[half:] = calibrate(seen, points[:half], levels).band(points[half:])
+        band[half:] = _half_calibrated(replay, model, half, seen, levels).band(points[half:])
     return band
+
+
+def _half_calibrated(replay: Replay, model: str, half: int, seen: FloatArray, levels: Sequence[float]) -> Calibration:
+    walk = walk_of(replay, model, until=int(replay.origins[half]))
+    return calibrate(seen, replay.points[model][:half], levels, walk=walk)
 
 
 def band_coverage(replay: Replay, bands: FloatArray, levels: Sequence[float]) -> Mapping[float, float]:

@@ -39,6 +39,8 @@ SHIFT_WIDER: Final = 1.5
 """The band of naive is so much wider while a shift is young."""
 SLACK: Final = 288
 """Columns the ring may grow by before it is copied back."""
+REWOUND: Final = 8
+"""Of these so many lie before the newest values: the steps that ``rewind`` can take back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +143,26 @@ class State:
     def update(self, values: FloatArray) -> None:
         """One more step of each series, shape ``(series,)``; one that is missing (NaN) repeats the last."""
         if self._end == self._ring.shape[1]:
-            kept = self.newest.copy()
-            self._ring[:, : kept.shape[1]] = kept
-            self._end = kept.shape[1]
+            size = self._ring.shape[1] - SLACK + REWOUND
+            self._ring[:, :size] = self._ring[:, self._end - size :].copy()
+            self._end = size
         soft = self.scale.soft(values[:, None])[:, 0]
         self._judge(soft)
         self._ring[:, self._end] = np.where(np.isfinite(soft), soft, self._ring[:, self._end - 1])
         self._end += 1
         self.steps += 1
+
+    def rewind(self, steps: int) -> None:
+        """Take back the last steps, at most ``REWOUND``; as many must be given again before the next forecast."""
+        self._end -= steps
+        self.steps -= steps
+
+    def trim(self) -> None:
+        """Forget what no member looks back to any more."""
+        size, enough = self._ring.shape[1] - SLACK, Lengths(season=self.season).lookback(self.horizon)
+        if size > enough:
+            self._ring = self._ring[:, size - enough :].copy()
+            self._end -= size - enough
 
     @property
     def shifted(self) -> BoolArray:
@@ -164,13 +178,16 @@ class State:
         hour = Lengths(season=self.season).hour
         self.shifted_until = np.where(self._breaches >= BREACHES, self.steps + 1 + hour, self.shifted_until)
 
-    def forecast(self, horizon: int | None = None) -> FloatArray:
+    def forecast(self, horizon: int | None = None, *, guarded: bool = True) -> FloatArray:
         """Quantiles of the next steps, shape ``(series, horizon, levels)``: the median of the members'.
 
         Of a series whose level has just shifted naive's, in a wider band: the others go back to the old level too soon.
+        Not where the caller has a guard of its own (``guarded=False``).
         """
         members = self.members(horizon or self.horizon)
         made = combined(list(members.values()))
+        if not guarded:
+            return self.scale.hard(made)
         self._promised, self._promised_at = made[..., -1].astype(np.float32), self.steps
         shifted = self.shifted
         if shifted.any():
@@ -232,9 +249,9 @@ def fit(
     return State(
         season=season_length, horizon=horizon, levels=tuple(levels), scale=scale, ridge=ridge,
         waves=waves.fit(soft, season_length), offsets=_offsets(soft, measured, season_length, ridge.ranges, levels),
-        spread=reads.spread, boosted=far, steps=size, _end=size,
+        spread=reads.spread, boosted=far, steps=size, _end=size + REWOUND,
         shifted_until=np.zeros(len(soft), dtype=np.int64), _breaches=np.zeros(len(soft), dtype=np.int64),
-        _ring=np.pad(soft.astype(np.float32), ((0, 0), (0, SLACK))),
+        _ring=np.pad(soft.astype(np.float32), ((0, 0), (REWOUND, SLACK - REWOUND))),
     )  # fmt: skip
 
 

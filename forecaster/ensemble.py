@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
 from domain.series import FloatArray, IntArray
 from forecaster import engine
 from forecaster.history import History
@@ -34,10 +32,9 @@ def replayed(history: History, origins: IntArray, horizon: int, levels: Sequence
     return {name: quantiles[0] for name, quantiles in made.items()}
 
 
-def forecast(history: History, horizon: int, levels: Sequence[float]) -> FloatArray:
-    """Quantiles from the end of the history, shape ``(horizon, levels)``."""
-    state = engine.fit(
+def fit(history: History, horizon: int, levels: Sequence[float]) -> engine.State:
+    """A batch of one, fitted on the whole history."""
+    return engine.fit(
         history.values[None], history.measured[None], season_length=history.season_length, horizon=horizon,
         levels=levels,
     )  # fmt: skip
-    return np.asarray(state.forecast()[0], dtype=np.float64)

@@ -1,7 +1,8 @@
 """Thousands of series as chunks: in this process, in a process pool, or on a Dask cluster, with the same result.
 
 Chunks are cut by position alone and each is fitted on its own, so that the number of workers changes nothing but the
-time. A chunk whose worker was lost is fitted again, on another worker or at last in this process.
+time. A chunk whose worker was lost is fitted again, on another worker or at last in this process. Processes of this
+machine read their chunks from one block of shared memory (``forecaster.lending``); others get them sent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from forecaster import engine
 from forecaster.history import prepare_batch
+from forecaster.lending import Lender, Rows
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +40,13 @@ class Task:
     levels: tuple[float, ...]
 
 
-def fit_chunk(values: NDArray[np.float32], task: Task) -> engine.State:
+Chunk = NDArray[np.float32] | Rows
+"""Histories, or where a process of this machine finds them."""
+
+
+def fit_chunk(chunk: Chunk, task: Task) -> engine.State:
     """One chunk, NaN where nothing was measured; runs in a worker."""
+    values = chunk.read() if isinstance(chunk, Rows) else chunk
     filled, measured = prepare_batch(values, task.season_length)
     return engine.fit(
         filled, measured, season_length=task.season_length, horizon=task.horizon, levels=task.levels
@@ -51,6 +59,7 @@ def fit_all(
     *,
     pool: Executor | None = None,
     workers: int = 1,
+    shared: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[engine.State]:
     """Fit every series, ``CHUNK`` at a time.
@@ -60,21 +69,26 @@ def fit_all(
         task: What to fit.
         pool: Where; None for this process. A Dask client's ``get_executor()`` is one too.
         workers: How many of its workers to keep busy.
+        shared: Whether the workers are processes of this machine and read the histories from shared memory.
         progress: Called with the number of chunks done and of all.
 
     Returns:
         One state per chunk, in the order of the series.
     """
-    chunks = [values[first : first + CHUNK] for first in range(0, len(values), CHUNK)]
     states: list[engine.State] = []
-    made = map(lambda chunk: fit_chunk(chunk, task), chunks) if pool is None else _pooled(chunks, task, pool, workers)
-    for state in made:
-        states.append(state)
-        progress(len(states), len(chunks))
+    with ExitStack() as lent:
+        chunks: list[Chunk] = [values[first : first + CHUNK] for first in range(0, len(values), CHUNK)]
+        if shared and pool is not None:
+            lender = lent.enter_context(Lender(values))
+            chunks = [lender.rows(first, first + CHUNK) for first in range(0, len(values), CHUNK)]
+        made = (fit_chunk(chunk, task) for chunk in chunks) if pool is None else _pooled(chunks, task, pool, workers)
+        for state in made:
+            states.append(state)
+            progress(len(states), len(chunks))
     return states
 
 
-def _pooled(chunks: Sequence[NDArray[np.float32]], task: Task, pool: Executor, workers: int) -> Iterator[engine.State]:
+def _pooled(chunks: Sequence[Chunk], task: Task, pool: Executor, workers: int) -> Iterator[engine.State]:
     """In order, a few chunks ahead of what is read."""
     flight: deque[Future[engine.State]] = deque()
     waiting = iter(chunks)
@@ -84,7 +98,7 @@ def _pooled(chunks: Sequence[NDArray[np.float32]], task: Task, pool: Executor, w
         yield _result(flight.popleft(), chunk, task)
 
 
-def _submitted(pool: Executor, chunk: NDArray[np.float32], task: Task) -> Future[engine.State]:
+def _submitted(pool: Executor, chunk: Chunk, task: Task) -> Future[engine.State]:
     try:
         return pool.submit(fit_chunk, chunk, task)
     except (BrokenExecutor, OSError) as error:
@@ -93,7 +107,7 @@ def _submitted(pool: Executor, chunk: NDArray[np.float32], task: Task) -> Future
         return failed
 
 
-def _result(future: Future[engine.State], chunk: NDArray[np.float32], task: Task) -> engine.State:
+def _result(future: Future[engine.State], chunk: Chunk, task: Task) -> engine.State:
     """Of a chunk whose worker was lost the fit is repeated here: the round completes, only later."""
     try:
         return future.result()

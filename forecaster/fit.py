@@ -1,7 +1,8 @@
-"""One history in, one forecast out: a pure function that a worker process runs.
+"""One history in, one fitted signal out: a pure function that a worker process runs.
 
-Prepare the history, let the models compete on it, serve the best that stays within reason. The engine's median brings
-its own quantiles; the point models are banded by their own errors.
+Prepare the history, let the models compete on it, keep the best that stays within reason. The engine's median brings
+its own quantiles; the point models are banded by their own errors. What is kept forecasts without another fit
+(``forecaster.fitted``); ``fit`` is both for whoever wants one forecast.
 Whatever is simpler than was asked for says why in ``fallback_reason``. The same request gives the same forecast.
 """
 
@@ -15,26 +16,26 @@ from typing import Final, Literal
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy
 from domain.series import FloatArray
-from domain.units import format_duration
-from forecaster import accuracy, ensemble, sparse
+from forecaster import accuracy, ensemble, paths, serving, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
-from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band
+from forecaster.calendar import Calendar
+from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band, walk_of
+from forecaster.fitted import SEASONS_NEEDED, Fitted
 from forecaster.guard import objection
 from forecaster.history import History
-from forecaster.models import COMPETING, holt_winters
+from forecaster.models import COMPETING, FITTED, holt_winters, seasonal_naive
+from forecaster.recent import Recent
+from forecaster.serving import Banded, Constant, Empirical, Median, Serving
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-SEASONS_NEEDED: Final = 2
 CLEARLY: Final = 0.9
 """Another model is served in the median's place only where it errs > 10 % less: chance chooses too. A guess: 2 % and
 10 % were not yet compared by themselves."""
 LONGEST_HORIZON: Final = 5_000
 """Steps; a day at 17 s. Beyond it the backtest no longer fits a worker's memory."""
-CONSTANT_BAND: Final = 0.05
-"""Half width of the 0.05–0.95 band of a history that never moved, as a ratio of its level: a guess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class FitRequest:
         model: The model to serve; ``auto`` takes the engine's median, unless another errs clearly less in the backtest.
         made_at: Now, as the caller sees it.
         generated: True when part of the history was generated and not measured.
+        calendar: What is known about days, for ``forecaster.dated``; the functions here do not look at it.
         with_reference: Also fit Holt-Winters; imports statsmodels (190 MB), so only in a worker that ends.
     """
 
@@ -65,38 +67,60 @@ class FitRequest:
     model: Literal["auto", "seasonal_naive", "fourier_ar"] = "auto"
     made_at: datetime
     generated: bool = False
+    calendar: Calendar | None = None
     with_reference: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Served:
-    """The part of a forecast that depends on the model."""
+class _Chosen:
+    """The part of a fitted signal that depends on the model.
+
+    Attributes:
+        model: Its name.
+        serving: What it keeps.
+        backtest: What it did on this history.
+        fallback_reason: Why it is simpler than was asked for.
+        spare: To be served where ``serving`` leaves the bounds of reason later.
+    """
 
     model: str
-    mean: FloatArray
-    values: FloatArray
+    serving: Serving
     backtest: Backtest | None
     fallback_reason: str
+    spare: Banded | None = None
+    dependence: Dependence | None = None
 
 
 def fit(request: FitRequest) -> Forecast:
-    """Forecast one signal.
+    """Forecast one signal once.
 
     Raises:
         NoDataError: Nothing was measured.
         HistoryTooShortError: Fewer than ten steps were measured.
         FitFailedError: Absurd values, a horizon beyond reason, or no model stayed within reason.
     """
+    forecast = fit_signal(request).forecast(request.made_at)
+    return replace(forecast, reference=_reference_or_none(request)) if request.with_reference else forecast
+
+
+def fit_signal(request: FitRequest) -> Fitted:
+    """Fit one signal, to be carried forward step by step; raises as ``fit`` does."""
     if not 1 <= request.horizon <= LONGEST_HORIZON:
         raise FitFailedError(f"{request.signal}: a horizon of {request.horizon} steps is not in 1…{LONGEST_HORIZON}")
     history = _history(request)
-    served = _serve(history, request)
-    return Forecast(
-        signal=request.signal, model=served.model, made_at=request.made_at, cutoff=history.cutoff, step=request.step,
-        season=request.season, mean=served.mean, quantiles=request.quantiles, values=served.values,
-        reference=_reference_or_none(history, request), backtest=served.backtest, history_start=history.start,
-        fallback_reason=served.fallback_reason, generated=request.generated,
+    chosen = _choose(history, request)
+    return Fitted(
+        signal=request.signal, model=chosen.model, serving=chosen.serving, spare=chosen.spare,
+        recent=Recent.of(history, _seasons_kept(chosen.serving)), cutoff=history.cutoff, history_start=history.start,
+        step=request.step, season=request.season, horizon=request.horizon, quantiles=request.quantiles,
+        fitted_at=request.made_at, fitted_steps=len(history.values), backtest=chosen.backtest,
+        fallback_reason=chosen.fallback_reason, generated=request.generated, dependence=chosen.dependence,
     )  # fmt: skip
+
+
+def _seasons_kept(chosen: Serving) -> int:
+    """What the model reads itself; three seasons for the level-shift guard and for gaps."""
+    return sparse.SEASONS if isinstance(chosen, Empirical) else seasonal_naive.SEASONS
 
 
 def reference(request: FitRequest) -> tuple[datetime, FloatArray]:
@@ -120,26 +144,25 @@ def _history(request: FitRequest) -> History:
     )
 
 
-def _reference_or_none(history: History, request: FitRequest) -> FloatArray | None:
-    if not request.with_reference or len(history.values) < SEASONS_NEEDED * history.season_length:
-        return None
+def _reference_or_none(request: FitRequest) -> FloatArray | None:
     try:
         return reference(request)[1]
-    except FitFailedError:
+    except (FitFailedError, HistoryTooShortError):
         return None
 
 
-def _serve(history: History, request: FitRequest) -> _Served:
+def _choose(history: History, request: FitRequest) -> _Chosen:
     if history.spread == 0:
-        return _constant(history, request)
+        return _Chosen(model="naive", serving=Constant(), backtest=None, fallback_reason="the history is constant")
     if len(history.values) < SEASONS_NEEDED * history.season_length:
-        return _flat(history, request)
+        flat = serving.flat(history.values, request.quantiles)
+        return _Chosen(model="naive", serving=flat, backtest=None, fallback_reason="the history is short")
     if request.model == "auto" and sparse.is_sparse(history):
         return _empirical(history, request)
     return _best(history, request)
 
 
-def _best(history: History, request: FitRequest) -> _Served:
+def _best(history: History, request: FitRequest) -> _Chosen:
     """The asked model, or the best; the next simpler one where it leaves the bounds of reason."""
     past = replay(history, COMPETING, horizon=request.horizon)
     if request.model == "auto" and ensemble.suits(history, past.origins, request.horizon):
@@ -148,36 +171,42 @@ def _best(history: History, request: FitRequest) -> _Served:
     wape = {name: past.wape(name) for name in past.points}
     reason = ""
     for model in _ranked(wape, request.model):
-        mean, values = _forecast(model, history, past, request)
-        if (doubt := objection(mean, values, history)) is None:
+        kept = _kept(model, history, past, request)
+        made = kept.made(Recent.of(history, _seasons_kept(kept)), request.horizon, request.quantiles)
+        if (doubt := objection(made.mean, made.values, history)) is None:
+            band = _past_band(past, model, request.quantiles)
             found = Backtest(
                 wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
                 wape_by_model=wape,
-                by_horizon=_by_horizon(past, model, history, request, _past_band(past, model, request.quantiles)),
+                by_horizon=_by_horizon(past, model, history, request, band),
             )  # fmt: skip
             reason = reason or _why_simpler(model, wape, request.model)
-            return _Served(model=model, mean=mean, values=values, backtest=found, fallback_reason=reason)
+            spare = _banded("naive", past, request) if "naive" in past.points else None
+            return _Chosen(
+                model=model, serving=kept, backtest=found, fallback_reason=reason, spare=spare,
+                dependence=paths.learned(past.origins, past.actuals, band, request.quantiles),
+            )  # fmt: skip
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
 
 
-def _empirical(history: History, request: FitRequest) -> _Served:
+def _empirical(history: History, request: FitRequest) -> _Chosen:
     """Mostly zeros: quantiles of what came at this time of the seasons before; the simple models beside it."""
     levels = _with_median(request.quantiles)
     asked = [levels.index(level) for level in request.quantiles]
     past = replay(history, COMPETING, horizon=request.horizon)
     bands = sparse.quantiles(history, past.origins, request.horizon, levels)
     past = replace(past, points={**past.points, sparse.NAME: bands[..., levels.index(0.5)]})
-    made = sparse.quantiles(history, np.array([len(history.values)]), request.horizon, levels)[0]
     wape = {name: past.wape(name) for name in past.points}
     found = Backtest(
         wape=wape[sparse.NAME], coverage=band_coverage(past, bands[..., asked], request.quantiles),
         origins=len(past.origins), wape_by_model=wape,
         by_horizon=_by_horizon(past, sparse.NAME, history, request, bands[..., asked]),
     )  # fmt: skip
-    return _Served(
-        model=sparse.NAME, mean=made[:, levels.index(0.5)], values=made[:, asked], backtest=found,
+    return _Chosen(
+        model=sparse.NAME, serving=Empirical(levels=levels), backtest=found,
         fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros",
+        dependence=paths.learned(past.origins, past.actuals, bands[..., asked], request.quantiles),
     )  # fmt: skip
 
 
@@ -204,18 +233,21 @@ def _why_simpler(model: str, wape: Mapping[str, float], asked: str) -> str:
     return ""
 
 
-def _forecast(model: str, history: History, past: Replay, request: FitRequest) -> tuple[FloatArray, FloatArray]:
-    """Point forecast from the end of the history, and its quantiles."""
+def _kept(model: str, history: History, past: Replay, request: FitRequest) -> Serving:
+    """The model fitted on the whole history."""
     if model == ensemble.NAME:
-        levels = _with_median(request.quantiles)
-        made = _floored(ensemble.forecast(history, request.horizon, levels), history)
-        return made[:, levels.index(0.5)], made[:, [levels.index(level) for level in request.quantiles]]
-    origin = np.array([len(history.values)])
-    paths = COMPETING[model]
-    mean = paths(history.values, origin, season_length=history.season_length, horizon=request.horizon)[0]
-    mean = _floored(mean, history)
-    calibration = calibrate(past.actuals, past.points[model], request.quantiles)
-    return mean, _floored(calibration.band(mean), history)
+        state = ensemble.fit(history, request.horizon, _with_median(request.quantiles))
+        state.trim()
+        return Median(state=state)
+    banded = _banded(model, past, request)
+    if model in FITTED:
+        return replace(banded, point=FITTED[model](history.values, history.season_length))
+    return banded
+
+
+def _banded(model: str, past: Replay, request: FitRequest) -> Banded:
+    calibration = calibrate(past.actuals, past.points[model], request.quantiles, walk=walk_of(past, model))
+    return Banded(point=model, calibration=calibration)
 
 
 def _coverage(past: Replay, model: str, levels: tuple[float, ...]) -> Mapping[float, float]:
@@ -257,31 +289,3 @@ def _past_band(past: Replay, model: str, levels: tuple[float, ...]) -> FloatArra
 
 def _with_median(levels: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(sorted({*levels, 0.5}))
-
-
-def _flat(history: History, request: FitRequest) -> _Served:
-    """Too little for a season: the last value, in a band that widens as a random walk of the steps seen so far."""
-    last, steps = float(history.values[-1]), np.diff(history.values)
-    count = len(steps)
-    levels = np.clip(0.5 + (np.asarray(request.quantiles) - 0.5) * (count + 1) / count, 0.0, 1.0)
-    widening = np.sqrt(np.arange(1, request.horizon + 1))
-    offsets = np.clip(np.outer(widening, np.quantile(steps, levels)), -history.spread, history.spread)
-    got, needed = format_duration(count * request.step), format_duration(SEASONS_NEEDED * request.season)
-    return _Served(
-        model="naive", mean=np.full(request.horizon, last), values=_floored(last + offsets, history), backtest=None,
-        fallback_reason=f"history {got} of {needed} (two seasons)",
-    )  # fmt: skip
-
-
-def _constant(history: History, request: FitRequest) -> _Served:
-    """A level that never moved, in a token band."""
-    level = float(history.values[-1])
-    offsets = CONSTANT_BAND * abs(level) * (np.asarray(request.quantiles) - 0.5) / 0.45
-    return _Served(
-        model="naive", mean=np.full(request.horizon, level), backtest=None, fallback_reason="the history is constant",
-        values=_floored(np.tile(level + offsets, (request.horizon, 1)), history),
-    )  # fmt: skip
-
-
-def _floored(values: FloatArray, history: History) -> FloatArray:
-    return values if history.lowest is None else np.maximum(values, history.lowest)

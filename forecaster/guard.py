@@ -22,12 +22,17 @@ def objection(mean: FloatArray, values: FloatArray, history: History) -> str | N
         values: Its quantiles, shape ``(horizon, n)``, rising along the last axis.
         history: What it was made from.
     """
+    return beyond(mean, values, lowest=float(history.values.min()), highest=float(history.values.max()))
+
+
+def beyond(mean: FloatArray, values: FloatArray, *, lowest: float, highest: float) -> str | None:
+    """The same of a history of which only the range is known."""
     if not (np.isfinite(mean).all() and np.isfinite(values).all()):
         return "gave a number that is not finite"
-    lowest, highest = float(history.values.min()), float(history.values.max())
-    reach = OUT_OF_RANGE * history.spread
+    spread = highest - lowest
+    reach = OUT_OF_RANGE * spread
     if float(mean.max()) > highest + reach or float(mean.min()) < lowest - reach:
         return f"left the history's range by more than {OUT_OF_RANGE:g} times its width"
-    if float((values[:, -1] - values[:, 0]).max()) > WIDEST * history.spread:
+    if float((values[:, -1] - values[:, 0]).max()) > WIDEST * spread:
         return f"has a band wider than {WIDEST:g} times the history's range"
     return None

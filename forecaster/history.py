@@ -76,7 +76,7 @@ def prepare(signal: str, values: FloatArray, *, start: datetime, step: timedelta
         HistoryTooShortError: Fewer than ``FEWEST_STEPS`` steps from the first measured to the last, or fewer measured.
         FitFailedError: A value is infinite or absurdly large; the message names the first one and its time.
     """
-    _refuse_absurd(signal, values, start, step)
+    refuse_absurd(signal, values, start, step)
     season_length = max(2, round(season / step))
     known = np.flatnonzero(~np.isnan(values))
     if not len(known):
@@ -120,7 +120,8 @@ def most_steps(season_length: int) -> int:
     return max(MOST_STEPS, 3 * season_length)
 
 
-def _refuse_absurd(signal: str, values: FloatArray, start: datetime, step: timedelta) -> None:
+def refuse_absurd(signal: str, values: FloatArray, start: datetime, step: timedelta) -> None:
+    """Raise FitFailedError for a value that is infinite or absurdly large, naming the first one and its time."""
     absurd = np.flatnonzero(np.abs(values) > LARGEST)
     if len(absurd):
         at = (start + int(absurd[0]) * step).isoformat()

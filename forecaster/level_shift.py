@@ -7,9 +7,10 @@ highest quantile stays above the new level as long.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from forecaster.served import doubling
 
 BREACHES: Final = 3
 """Steps in a row above the highest served quantile that are a shift; by chance 1 in 8,000 at a quantile of 0.95."""
+CLEARLY: Final = 0.01
+"""A breach is more than this ratio above the quantile: the band of a clean signal is narrower than what matters to any
+decision, and between two fits it errs on one side for steps in a row."""
 WIDER: Final = 1.5
 """The naive band is so much wider while a shift is young."""
 PAUSE: Final = timedelta(hours=1)
@@ -79,11 +83,24 @@ class LevelShift:
         self.since = self._began if self._until is not None else None
         return usual if self.since is None else naive(usual, values, since=self.since)
 
+    def body(self) -> dict[str, Any]:
+        """What is to be kept over a restart, as JSON; the last promise is not, one tick of judging is lost."""
+        began, until = (None if one is None else one.isoformat() for one in (self._began, self._until))
+        return {"began": began, "until": until, "breaches": self._breaches}
+
+    def restore(self, body: Mapping[str, Any]) -> None:
+        """Go on from a kept body; ValueError, KeyError or TypeError where it is none."""
+        began, until = (
+            None if body[name] is None else datetime.fromisoformat(body[name]) for name in ("began", "until")
+        )
+        self._breaches, self._began, self._until = int(body["breaches"]), began, until
+
     def _judge(self, at: datetime, value: float, promise: Forecast) -> None:
         row = (at - promise.cutoff) // self._step - 1
         if not np.isfinite(value) or row >= promise.horizon:
             return
-        if value <= promise.values[row, -1]:
+        highest = float(promise.values[row, -1])
+        if value <= highest + CLEARLY * abs(highest):
             self._breaches = 0
             return
         self._breaches += 1

@@ -1,17 +1,25 @@
-"""Which signals the rules want forecast, and which stretch of history each of them needs now."""
+"""Which signals the rules and documents want forecast, and which stretch of history each of them needs now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from domain.forecasts import signal_name
 from domain.series import FloatArray
+from forecaster.calendar import Calendar
 from forecaster.fit import QUANTILES, FitRequest
 from forecaster.history import most_steps
-from rules.schema import ForecastTrigger, ScalingRule
+from forecaster.occasions import occasions
+from rules.forecast import Forecast, ForecastSpec, Lengths
+from rules.schema import ScalingRule
 
+WATCHED: Final = 0.95
+"""The quantile whose coverage is watched beside those that triggers ask for."""
+BEYOND: Final = timedelta(days=2)
+"""A fit is kept for about a day: so long its calendar must go on."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,16 +28,27 @@ class Plan:
     """One signal to forecast.
 
     Attributes:
-        signal: ``namespace/rule/trigger``, the trigger being the one that asks for the forecast.
-        expr: PromQL of the query trigger that is forecast.
+        signal: ``namespace/rule/trigger``, the trigger being the one that asks for the forecast; of a document's
+            series ``namespace/name{label="value"}``.
+        expr: PromQL of the query trigger, or of the document.
         spec: How far, how fine and with which season.
+        levels: Quantiles to forecast, rising.
+        watched: Those whose coverage is watched.
+        document: Key of the document whose series it is; empty for a trigger's.
+        labels: Of the series.
+        unit: Of its values; empty where nobody said.
         source: Where ``expr`` is asked; None is the default source.
     """
 
     signal: str
     expr: str
+    spec: Lengths
+    levels: tuple[float, ...]
+    watched: tuple[float, ...]
+    document: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
     source: str | None = None
-    spec: ForecastTrigger
 
     @property
     def step(self) -> timedelta:
@@ -41,11 +60,6 @@ class Plan:
         """Steps to forecast; a begun step counts."""
         return -(-self.spec.horizon // self.step)
 
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """Quantiles to forecast, rising, the one that the trigger asks for among them."""
-        return tuple(sorted({*QUANTILES, self.spec.quantile}))
-
     def cutoff(self, now: datetime) -> datetime:
         """The last complete step: steps are multiples of ``step`` since the epoch, whoever asks and whenever."""
         return _EPOCH + (now - _EPOCH) // self.step * self.step
@@ -55,24 +69,57 @@ class Plan:
         season_length = max(2, round(self.spec.season / self.step))
         return cutoff - (min(self.spec.history // self.step, most_steps(season_length)) - 1) * self.step
 
+    def calendar(self, start: datetime, end: datetime) -> Calendar | None:
+        """What is known about the days from ``start`` to ``end``; None where nothing is."""
+        known = occasions(self.spec, start, end) if isinstance(self.spec, ForecastSpec) else ()
+        if self.spec.timezone is None and not known:
+            return None
+        return Calendar(timezone=self.spec.timezone, occasions=known)
+
     def request(self, values: FloatArray, *, start: datetime, made_at: datetime, generated: bool) -> FitRequest:
         """The fit to run on that history."""
+        end = start + (len(values) + self.horizon) * self.step + BEYOND
         return FitRequest(
             signal=self.signal, values=values, start=start, step=self.step, season=self.spec.season,
             horizon=self.horizon, quantiles=self.levels, model=self.spec.model,
-            made_at=made_at, generated=generated,
+            made_at=made_at, generated=generated, calendar=self.calendar(start, end),
         )  # fmt: skip
 
 
 def plans(rules: Iterable[ScalingRule]) -> list[Plan]:
-    """One plan for each forecast trigger; rules are checked, so that ``of`` names a query trigger."""
+    """One plan for each forecast trigger with a query of its own; rules are checked, so that ``of`` names one."""
     found = []
     for rule in rules:
         for trigger in rule.spec.triggers:
-            if trigger.forecast is None:
+            if trigger.forecast is None or trigger.forecast.of is None:
                 continue
-            query = rule.trigger(trigger.forecast.of).query
+            query, level = rule.trigger(trigger.forecast.of).query, trigger.forecast.quantile
             if query is not None:
-                signal = f"{rule.key}/{trigger.name}"
-                found.append(Plan(signal=signal, expr=query.expr, source=query.source, spec=trigger.forecast))
+                plan = Plan(
+                    signal=rule.signal(trigger), expr=query.expr, source=query.source, spec=trigger.forecast,
+                    levels=tuple(sorted({*QUANTILES, level})), watched=tuple(sorted({WATCHED, level})),
+                )  # fmt: skip
+                found.append(plan)
     return found
+
+
+def plan_of(document: Forecast, labels: Mapping[str, str], asked: Iterable[float] = ()) -> Plan:
+    """The plan of one series of a document; ``asked`` are the quantiles that rules want of it besides."""
+    spec, asked = document.spec, set(asked)
+    levels = tuple(sorted({*spec.quantiles, *asked}))
+    return Plan(
+        signal=signal_name(document.key, labels), expr=spec.query.expr, source=spec.query.source, spec=spec,
+        levels=levels,
+        watched=tuple(sorted({min(levels, key=lambda level: abs(level - WATCHED)), *asked})), document=document.key,
+        labels=dict(labels), unit=spec.unit,
+    )  # fmt: skip
+
+
+def asked_quantiles(rules: Iterable[ScalingRule]) -> dict[str, tuple[float, ...]]:
+    """The quantiles that rules want of documents' series, by signal."""
+    found: dict[str, set[float]] = {}
+    for rule in rules:
+        for trigger in rule.spec.triggers:
+            if trigger.forecast is not None and trigger.forecast.document is not None:
+                found.setdefault(rule.signal(trigger), set()).add(trigger.forecast.quantile)
+    return {signal: tuple(sorted(levels)) for signal, levels in found.items()}

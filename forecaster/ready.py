@@ -36,11 +36,13 @@ class Ask:
         horizon: Steps ahead, 1 … ``LONGEST_HORIZON``.
         levels: Quantiles, rising, each in (0, 1).
         season: In steps or as a duration; None tells it from the step: a day of hours, a week of days.
+        with_backtest: Also of fine telemetry, where it costs another fit; the other engines bring theirs anyway.
     """
 
     horizon: int
     levels: tuple[float, ...]
     season: int | timedelta | None = None
+    with_backtest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

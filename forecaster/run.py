@@ -1,7 +1,8 @@
-"""The forecaster's loop: once a minute, every signal whose newest step is not yet in its forecast is fitted again.
+"""The forecaster's loop: once a minute every signal with a new step is carried forward and forecast; seldom refitted.
 
-The tick only reads histories and hands out work; fits run in ``pool``, the Holt-Winters references in
-``reference_pool``, and results are saved from there. One signal's trouble is noted in its status and stops no other.
+The tick reads the steps that came and forecasts from what the last fit gave; that is cheap and waits for nobody. Fits
+(daily, or earlier for a reason) run in ``pool``, Holt-Winters references in ``reference_pool``; while one is under way
+the state before it goes on serving. One signal's trouble is noted in its status and stops no other.
 """
 
 from __future__ import annotations
@@ -10,30 +11,34 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
 from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.series import FloatArray
-from forecaster.fit import FitRequest, fit, reference
-from forecaster.level_shift import LevelShift
+from forecaster.dated import Kept, fit_signal, reference
+from forecaster.document_series import DocumentSeries
+from forecaster.fit import FitRequest
+from forecaster.life import Glance, early_every
+from forecaster.memory import Memories
 from forecaster.metrics import ForecasterMetrics
 from forecaster.plan import Plan, plans
-from forecaster.served import Served, ServedErrors
+from forecaster.signal_state import Reference, SignalState, SignalStatus
 from rules import RuleSet
 
 logger = logging.getLogger(__name__)
 
 REFERENCE_EVERY: Final = timedelta(minutes=15)
-"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal."""
-WATCHED: Final = 0.95
-"""The quantile whose coverage is watched beside the one that the trigger asks for."""
+"""A reference costs 2–3 s of CPU, most of it importing statsmodels: every 15 min that is 0.3 % of a core per signal. A
+document may have hundreds of series, so that only triggers' signals have one."""
+MOST_FITS: Final = 500
+"""Under way at once: half a minute of one worker. After a restart ten thousand signals come 500 a tick."""
 _REFERENCE_SLACK: Final = timedelta(minutes=5)
 """A reference reaches so far beyond horizon and interval, so that it lasts until the next one has come."""
 
@@ -45,78 +50,10 @@ class RangeValues(Protocol):
     """
 
     def __call__(
-        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None = None
     ) -> tuple[FloatArray, bool]:
         """Raise an error of the ForetideError tree when the query has no answer."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalStatus:
-    """How the forecasting of one signal goes.
-
-    Attributes:
-        last_success: When the forecast that was saved last was made; None before the first.
-        last_error: Why the newest attempt saved nothing; empty when it did.
-        reference_error: Why there is no newer reference; empty when there is no reason to give.
-        next_due: When it is fitted again at the earliest.
-        in_flight: True while a fit is under way.
-        served_coverage: Share of what came at or below each quantile that was served, over the rolling window; empty
-            before the first truth came.
-        served_errors: The same and the error by range of horizons, nearest first.
-        recalibrated: Whether the coverage is so far off that quantiles are moved by the errors of the window.
-        level_shift: First step of a new level, while the naive path is served for it; None otherwise.
-    """
-
-    last_success: datetime | None = None
-    last_error: str = ""
-    reference_error: str = ""
-    next_due: datetime
-    in_flight: bool = False
-    served_coverage: Mapping[float, float] = field(default_factory=dict)
-    served_errors: tuple[ServedErrors, ...] = ()
-    recalibrated: bool = False
-    level_shift: datetime | None = None
-
-
-class _Reference(NamedTuple):
-    """A Holt-Winters path and the step before its first."""
-
-    cutoff: datetime
-    path: FloatArray
-
-
-@dataclass(slots=True, kw_only=True)
-class _State:
-    """What the loop remembers of one signal; changed under the loop's lock only."""
-
-    plan: Plan
-    status: SignalStatus
-    served: Served
-    shift: LevelShift
-    reference_due: datetime
-    reference_in_flight: bool = False
-    reference: _Reference | None = None
-    error_kind: str = ""
-
-    @classmethod
-    def new(cls, plan: Plan, now: datetime) -> _State:
-        watched = sorted({WATCHED, plan.spec.quantile})
-        served = Served(levels=plan.levels, watched=watched, horizon=plan.horizon, step=plan.step)
-        shift = LevelShift(season=plan.spec.season, step=plan.step)
-        return cls(plan=plan, status=SignalStatus(next_due=now), served=served, shift=shift, reference_due=now)
-
-    def refers(self, now: datetime) -> bool:
-        """Whether a reference is due: after the first forecast, which shall not wait for it."""
-        return self.status.last_success is not None and self.reference_due <= now and not self.reference_in_flight
-
-    def reference_for(self, forecast: Forecast) -> FloatArray | None:
-        """The last reference from the forecast's cutoff on; None where it does not reach to the forecast's end."""
-        if self.reference is None:
-            return None
-        passed = (forecast.cutoff - self.reference.cutoff) // forecast.step
-        path = self.reference.path[max(passed, 0) : max(passed, 0) + forecast.horizon]
-        return path if passed >= 0 and len(path) == forecast.horizon else None
 
 
 class ForecastLoop:
@@ -131,7 +68,9 @@ class ForecastLoop:
         reference_pool: Executor,
         rules: Callable[[], RuleSet],
         registry: CollectorRegistry,
+        documents: DocumentSeries | None = None,
         reference_every: timedelta = REFERENCE_EVERY,
+        memories: Memories | None = None,
     ) -> None:
         """Take the collaborators; nothing runs before the first ``tick``.
 
@@ -142,16 +81,19 @@ class ForecastLoop:
             reference_pool: Runs references; its workers end after each, because statsmodels stays in memory.
             rules: The running set.
             registry: For the loop's own metrics.
+            documents: Reads the series of ``Forecast`` documents; without it these are passed over.
             reference_every: How often a reference is made anew.
+            memories: Keep what was served over a restart; None where nothing is to be kept.
         """
-        self._range_values, self._save, self._rules = range_values, save, rules
+        self._range_values, self._save, self._rules, self._documents = range_values, save, rules, documents
         self._pool, self._reference_pool, self._reference_every = pool, reference_pool, reference_every
         self._metrics = ForecasterMetrics(registry)
-        self._states: dict[str, _State] = {}
+        self._states: dict[str, SignalState] = {}
+        self._memories, self._fits_under_way = memories, 0
         self._lock = Lock()
 
     def tick(self, now: datetime) -> None:
-        """Hand out the fits that are due. Never raises."""
+        """Forecast what has a new step, hand out the fits that are due. Never raises."""
         try:
             due = self._due(now)
         except Exception:
@@ -162,38 +104,92 @@ class ForecastLoop:
                 self._refresh(state, now)
             except Exception as error:  # one signal must never stop the others
                 self._failed(state, error, retry_at=now)
+        if self._documents is not None:
+            self._documents.forget_answers()
 
     def status(self) -> Mapping[str, SignalStatus]:
-        """By signal."""
+        """By signal; of a document that could not be read, or not wholly, by its key."""
+        troubles = self._documents.troubles() if self._documents is not None else {}
+        found = {
+            key: SignalStatus(last_error=one.said, next_due=one.next_due, step=one.step)
+            for key, one in troubles.items()
+        }
         with self._lock:
-            return {signal: state.status for signal, state in self._states.items()}
+            return found | {signal: state.status for signal, state in self._states.items()}
 
-    def _due(self, now: datetime) -> list[_State]:
-        """Take over the rules as they are now; the signals to fit. A signal whose rule changed begins anew."""
-        wanted = plans(self._rules().rules)
+    def _due(self, now: datetime) -> list[SignalState]:
+        """Take over the rules as they are now; the signals with a new step, those that are served already first.
+
+        A signal whose rule changed begins anew.
+        """
+        rules = self._rules()
+        wanted = {plan.signal: plan for plan in plans(rules.rules)}
+        if self._documents is not None:
+            wanted |= {plan.signal: plan for plan in self._documents.plans(rules, now)}
         with self._lock:
-            known = {signal: state for signal, state in self._states.items() if state.plan in wanted}
-            self._states = {plan.signal: known.get(plan.signal) or _State.new(plan, now) for plan in wanted}
-            states = list(self._states.values())
-            return [state for state in states if state.status.next_due <= now and not state.status.in_flight]
+            known = {signal: state for signal, state in self._states.items() if state.plan == wanted.get(signal)}
+            self._states = {
+                signal: known.get(signal)
+                or SignalState.new(plan, now, begins="plan" if signal in self._states else "start")
+                for signal, plan in wanted.items()
+            }
+            due = [state for state in self._states.values() if state.status.next_due <= now]
+        return sorted(due, key=lambda state: state.fitted is None)
 
-    def _refresh(self, state: _State, now: datetime) -> None:
-        """Read the history, hand out the fit, and the reference where that is due."""
-        plan = state.plan
+    def _refresh(self, state: SignalState, now: datetime) -> None:
+        """Carry the signal forward; hand out a fit, and a reference, where these are due."""
+        plan, fitted, refers = state.plan, state.fitted, state.refers(now)
         end = plan.cutoff(now)
-        start = plan.history_start(end)
-        values, generated = self._range_values(plan.expr, start, end, plan.step, source=plan.source)
-        request = plan.request(values, start=start, made_at=now, generated=generated)
-        self._look_back(state, values, start)
-        with self._lock:
-            state.status = replace(state.status, in_flight=True, next_due=end + plan.step)
-            refer = state.refers(now)
-        began = time.monotonic()
-        self._pool.submit(fit, request).add_done_callback(partial(self._fitted, state, request, began))
-        if refer:
-            self._refer(state, request)
+        if fitted is not None:
+            with self._lock:
+                state.status = replace(state.status, next_due=end + plan.step)
+            if self._carried(state, fitted, end):
+                self._serve(state, fitted, now)
+                self._look_for_backfill(state, now, end)
+            if self._memories is not None:
+                self._memories.keep(state, now)
+        if reason := state.fit_reason(now):
+            self._refit(state, now, end, reason)
+        if refers and not plan.document:
+            self._refer(state, self._request(plan, now, end))
 
-    def _look_back(self, state: _State, values: FloatArray, start: datetime) -> None:
+    def _history(self, plan: Plan, start: datetime, end: datetime) -> tuple[FloatArray, bool]:
+        if plan.document and self._documents is not None:
+            return self._documents.history(plan, start, end)
+        return self._range_values(plan.expr, start, end, plan.step, source=plan.source)
+
+    def _carried(self, state: SignalState, fitted: Kept, end: datetime) -> bool:
+        """Take the steps that came; False where they are too far from those known, and only a fit helps."""
+        plan, start = state.plan, fitted.read_from
+        if start < plan.history_start(end):
+            state.asked = "gap"
+            return False
+        values, _ = self._history(plan, start, end)
+        self._look_back(state, values, start)
+        if not fitted.update(values, start):
+            state.asked = "gap"
+        return True
+
+    def _serve(self, state: SignalState, fitted: Kept, now: datetime) -> None:
+        """Forecast, recalibrate, answer a level shift, and save, with the reference carried forward."""
+        made = fitted.forecast(now)
+        usual = state.served.moved(made, lowest=fitted.floor)
+        forecast = state.shift.answer(usual, fitted.known)
+        with self._lock:
+            wanted = self._states.get(state.plan.signal) is state
+            quality = None if made.quality is None else replace(made.quality, level_shift=state.shift.since)
+            forecast = replace(
+                forecast, reference=state.reference_for(forecast), quality=quality, labels=state.plan.labels,
+                unit=state.plan.unit,
+            )  # fmt: skip
+        if not wanted:
+            return
+        self._save(forecast)
+        state.served.remember(made, forecast)
+        self._tell_shift(state)
+        self._succeeded(state, forecast)
+
+    def _look_back(self, state: SignalState, values: FloatArray, start: datetime) -> None:
         """Hold what was served against what came."""
         served = state.served
         served.learn(values, start)
@@ -206,55 +202,104 @@ class ForecastLoop:
             )  # fmt: skip
             coverage = state.status.served_coverage
         if changed:
+            if served.recalibrated:
+                state.asked = state.asked or "coverage"
             said = "Coverage is off, quantiles are moved" if served.recalibrated else "Coverage is right again"
             logger.info(said, extra={"signal": state.plan.signal, "coverage": dict(coverage)})
 
-    def _fitted(self, state: _State, request: FitRequest, began: float, done: Future[Forecast]) -> None:
-        """A fit ended: save its forecast, recalibrated, with the reference carried forward to its cutoff."""
+    def _look_for_backfill(self, state: SignalState, now: datetime, end: datetime) -> None:
+        """Once in a while, look at a few old steps again; not for each series of a document: they wait for the day."""
+        glance = state.glance
+        if glance is None or now < state.look_at or state.plan.document:
+            return
+        state.look_at = now + early_every(state.plan.spec.season)
+        values, _ = self._range_values(state.plan.expr, glance.start, glance.end, glance.step, source=state.plan.source)
+        if glance.is_another(values):
+            state.asked = "backfill"
+
+    def _request(self, plan: Plan, now: datetime, end: datetime) -> FitRequest:
+        start = plan.history_start(end)
+        values, generated = self._history(plan, start, end)
+        return plan.request(values, start=start, made_at=now, generated=generated)
+
+    def _refit(self, state: SignalState, now: datetime, end: datetime, reason: str) -> None:
+        """Read the whole history and hand out a fit; not now, where enough of them are under way."""
+        with self._lock:
+            if state.status.in_flight or self._fits_under_way >= MOST_FITS:
+                return
+            self._fits_under_way += 1
+            state.status = replace(state.status, in_flight=True, next_due=end + state.plan.step)
+        try:
+            request = self._request(state.plan, now, end)
+            if state.fitted is None:
+                if self._memories is not None and state.keep_at is None:
+                    self._memories.recall(state, now)
+                self._look_back(state, request.values, request.start)
+            future = self._pool.submit(fit_signal, request)
+        except BaseException:
+            self._fit_ended(state)
+            raise
+        state.asked = ""
+        self._metrics.refits.labels(reason=reason).inc()
+        future.add_done_callback(partial(self._fitted, state, request, reason, time.monotonic()))
+
+    def _fit_ended(self, state: SignalState) -> None:
+        with self._lock:
+            self._fits_under_way -= 1
+            state.status = replace(state.status, in_flight=False)
+
+    def _fitted(
+        self, state: SignalState, request: FitRequest, reason: str, began: float, done: Future[Kept]
+    ) -> None:  # fmt: skip
+        """A fit ended: serve it from the next tick on, the first one at once."""
         if done.cancelled():
             return
+        now = request.made_at
         try:
             fitted = done.result()
-            usual = state.served.moved(fitted, lowest=_lowest(request.values))
-            forecast = state.shift.answer(usual, request.values)
+            if state.fitted is None:
+                self._serve(state, fitted, now)
+            glance = Glance.of(request.values, request.start, request.step)
             with self._lock:
-                wanted = self._states.get(state.plan.signal) is state
-                forecast = replace(forecast, reference=state.reference_for(forecast))
-            if wanted:
-                self._save(forecast)
-                state.served.remember(fitted, forecast)
-                self._tell_shift(state)
+                due = state.take(fitted, glance, now)
+                state.status = replace(state.status, next_refit=due, refit_reason=reason)
         except Exception as error:  # a fit, a broken pool or a full disk: all of them are this signal's trouble only
-            self._failed(state, error, retry_at=request.made_at)
+            self._metrics.fits.labels(result=type(error).__name__).inc()
+            self._failed(state, error, retry_at=now if state.fitted is None else state.status.next_due)
+            state.asked = state.asked or reason
+            state.early_from = now + early_every(state.plan.spec.season)
         else:
+            self._metrics.fits.labels(result="fallback" if fitted.fallback_reason else "ok").inc()
             self._metrics.fit_duration.observe(time.monotonic() - began)
-            self._succeeded(state, forecast)
+        finally:
+            self._fit_ended(state)
 
-    def _tell_shift(self, state: _State) -> None:
+    def _tell_shift(self, state: SignalState) -> None:
         """Note whether the naive path was served for a shift; log it when that changes."""
         with self._lock:
             before, since = state.status.level_shift, state.shift.since
             state.status = replace(state.status, level_shift=since)
         if (before is None) != (since is None):
+            state.asked = state.asked or "level_shift"
             said = "Level shift, the naive path is served" if since else "Level shift is over"
             at = since or before
             logger.info(said, extra={"signal": state.plan.signal, "since": at.isoformat() if at else ""})
 
-    def _succeeded(self, state: _State, forecast: Forecast) -> None:
-        self._metrics.fits.labels(result="fallback" if forecast.fallback_reason else "ok").inc()
+    def _succeeded(self, state: SignalState, forecast: Forecast) -> None:
+        self._metrics.forecasts.labels(result="fallback" if forecast.fallback_reason else "ok").inc()
         with self._lock:
             recovered, state.error_kind = bool(state.error_kind), ""
-            state.status = replace(state.status, last_success=forecast.made_at, last_error="", in_flight=False)
+            state.status = replace(state.status, last_success=forecast.made_at, last_error="")
         level = logging.INFO if recovered else logging.DEBUG
         logger.log(level, "Forecast made", extra={"signal": forecast.signal, "model": forecast.model})
 
-    def _failed(self, state: _State, error: Exception, *, retry_at: datetime) -> None:
+    def _failed(self, state: SignalState, error: Exception, *, retry_at: datetime) -> None:
         """Note the reason; log it when it is of another kind than the last one."""
         kind = type(error).__name__
-        self._metrics.fits.labels(result=kind).inc()
+        self._metrics.forecasts.labels(result=kind).inc()
         with self._lock:
             changed, state.error_kind = state.error_kind != kind, kind
-            state.status = replace(state.status, last_error=_sentence(error), in_flight=False, next_due=retry_at)
+            state.status = replace(state.status, last_error=_sentence(error), next_due=retry_at)
         if changed:
             unexpected = None if isinstance(error, ForetideError) else error
             logger.warning(
@@ -262,7 +307,7 @@ class ForecastLoop:
                 extra={"signal": state.plan.signal, "reason": _sentence(error)}, exc_info=unexpected,
             )  # fmt: skip
 
-    def _refer(self, state: _State, request: FitRequest) -> None:
+    def _refer(self, state: SignalState, request: FitRequest) -> None:
         """Have a reference made that lasts until the one after it has come."""
         beyond = -(-(self._reference_every + _REFERENCE_SLACK) // request.step)
         with self._lock:
@@ -270,7 +315,7 @@ class ForecastLoop:
         future = self._reference_pool.submit(reference, replace(request, horizon=request.horizon + beyond))
         future.add_done_callback(partial(self._referred, state))
 
-    def _referred(self, state: _State, done: Future[tuple[datetime, FloatArray]]) -> None:
+    def _referred(self, state: SignalState, done: Future[tuple[datetime, FloatArray]]) -> None:
         """A reference ended: keep it for the forecasts to come."""
         if done.cancelled():
             return
@@ -280,13 +325,8 @@ class ForecastLoop:
             state.reference_in_flight = False
             state.status = replace(state.status, reference_error="" if error is None else _sentence(error))
             if error is None:
-                state.reference = _Reference(*done.result())
+                state.reference = Reference(*done.result())
         logger.debug("Reference ended", extra={"signal": state.plan.signal})
-
-
-def _lowest(values: FloatArray) -> float | None:
-    """No quantile falls below this: 0, where no negative value is known."""
-    return None if bool((values < 0).any()) else 0.0
 
 
 def _sentence(error: BaseException) -> str:

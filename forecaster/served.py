@@ -7,11 +7,13 @@ in units of the band's own width, so that what was learned in the busy hours fit
 
 from __future__ import annotations
 
+import base64
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,11 @@ from domain.series import FloatArray
 WINDOW: Final = timedelta(days=2)
 MOST: Final = 500
 LEAST: Final = 100
-"""Errors remembered per range: two days of them, but 100 to 500. One signal holds 20 kB per range at most."""
+"""Errors remembered per range: two days of them, but 100 to 500. One signal holds 12 kB per range at most."""
+FIRST_ROWS: Final = 32
+"""Room that a range begins with; it doubles as errors come."""
+MOST_AWAITED: Final = 24
+"""Forecasts of one range that wait for their truth at a time, about."""
 ENOUGH: Final = 50
 """Fewer known errors move nothing: a share of 0.95 in 50 is known to ± 0.06 (two standard deviations)."""
 INDEPENDENT: Final = 20
@@ -35,8 +41,14 @@ _ROUNDING: Final = 1e-9
 """1 − 0.95 is more than 0.05 to a computer."""
 BARE: Final = 0.01
 """Added to the width of a band, in its middle's size: a band without width must not divide by nothing."""
-FARTHEST: Final = 1e6
-"""An error counts as so many widths at most."""
+FARTHEST: Final = 6e4
+"""An error counts as so many widths at most; half precision ends at 65,504."""
+HUGE: Final = 1e30
+"""Sizes beyond it count as that: single precision ends at 3e38."""
+SERVED, AT_MOST, BELOW = 1, 2, 4
+MARKS: Final = np.array([[SERVED], [AT_MOST], [BELOW]], dtype=np.uint8)
+"""Bits of what is marked of an error at each quantile: at or below it as served; at most, and below it, as fitted."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,21 +81,48 @@ class _Awaited(NamedTuple):
     served: FloatArray
 
 
+class _Error(NamedTuple):
+    """What one forecast erred by, at each quantile, and its point forecast."""
+
+    residual: FloatArray
+    marks: NDArray[np.uint8]
+    sizes: tuple[float, float]
+
+
+def _errors(awaited: Sequence[_Awaited], truths: Sequence[float]) -> Iterator[_Error]:
+    """Of many at once: numpy takes as long for one as for ten."""
+    truth = np.array(truths)[:, None]
+    fitted, served = np.stack([one.fitted for one in awaited]), np.stack([one.served for one in awaited])
+    residuals = np.clip((truth - fitted) / unit(fitted), -FARTHEST, FARTHEST)
+    marks = SERVED * (truth <= served) + AT_MOST * (residuals <= 0) + BELOW * (residuals < 0)
+    for one, true, residual, mark in zip(awaited, truths, residuals, marks.astype(np.uint8), strict=True):
+        yield _Error(residual, mark, (min(abs(true - one.mean), HUGE), min(abs(true), HUGE)))
+
+
 class _Ring:
-    """The errors of one range of horizons; adding one is O(1), its memory does not grow."""
+    """The errors of one range of horizons; adding one is O(1), its memory does not grow.
+
+    Of far ranges only every n-th forecast is awaited: errors that overlap tell little twice. Ranges that
+    can never know enough errors that do not overlap keep what is counted, but not the errors to move quantiles by.
+    """
 
     def __init__(self, *, first: int, last: int, levels: int, size: int) -> None:
         self.first, self.last, self.lead = first, last, (first + last) // 2
-        self.awaited: deque[_Awaited] = deque(maxlen=self.lead + 1)
+        self.every = max(1, self.lead // MOST_AWAITED)
+        self.size = size // self.every
+        self.movable = self.size >= INDEPENDENT * min(self.lead, MOST_AWAITED)
+        self.awaited: deque[_Awaited] = deque(maxlen=self.lead // self.every + 1)
         self.moved = False
-        self._residuals = np.zeros((size, levels), dtype=np.float32)
-        self._below = np.zeros((size, levels), dtype=np.bool_)
-        self._sizes = np.zeros((size, 2))
-        self._added = 0
+        rows = min(self.size, FIRST_ROWS)
+        self.residuals_kept = np.zeros((rows if self.movable else 0, levels), dtype=np.float16)
+        self.marks = np.zeros((rows, levels), dtype=np.uint8)
+        self.sizes = np.zeros((rows, 2), dtype=np.float32)
+        self.added = 0
+        self.counts = np.zeros((len(MARKS), levels), dtype=np.int64)
 
     @property
     def known(self) -> int:
-        return min(self._added, len(self._sizes))
+        return min(self.added, self.size)
 
     @property
     def independent(self) -> float:
@@ -93,24 +132,42 @@ class _Ring:
     @property
     def residuals(self) -> FloatArray:
         """What came minus the fitted quantiles, in units of the band; shape ``(known, levels)``, in no order."""
-        return self._residuals[: self.known].astype(np.float64)
+        return self.residuals_kept[: self.known].astype(np.float64)
 
-    def add(self, awaited: _Awaited, truth: float) -> None:
-        row = self._added % len(self._sizes)
-        residual = (truth - awaited.fitted) / unit(awaited.fitted[None])[0]
-        self._residuals[row] = np.clip(residual, -FARTHEST, FARTHEST)
-        self._below[row] = truth <= awaited.served
-        self._sizes[row] = abs(truth - awaited.mean), abs(truth)
-        self._added += 1
+    def add(self, error: _Error) -> None:
+        row = self.added % self.size
+        if row == len(self.marks):
+            self._grow()
+        if self.added >= self.size:
+            self.counts -= self.marks[row] & MARKS != 0
+        if self.movable:
+            self.residuals_kept[row] = error.residual
+        self.marks[row], self.sizes[row] = error.marks, error.sizes
+        self.counts += error.marks & MARKS != 0
+        self.added += 1
 
     def coverage(self) -> FloatArray:
         """Share at or below each quantile as it was served."""
-        shares: FloatArray = self._below[: self.known].mean(axis=0)
+        shares: FloatArray = self.counts[0] / self.known
         return shares
 
     def wape(self) -> float | None:
-        error, size = self._sizes[: self.known].sum(axis=0)
+        error, size = np.add.reduce(self.sizes[: self.known], axis=0, dtype=np.float64)
         return float(error / size) if size > 0 else None
+
+    def judge(self, levels: FloatArray, watched: Sequence[int]) -> None:
+        """Whether its quantiles are to be moved from now on."""
+        enough = self.movable and self.known >= ENOUGH and self.independent >= INDEPENDENT
+        self.moved = enough and off(self.counts[1:] / max(self.known, 1), levels, watched, already=self.moved)
+
+    def _grow(self) -> None:
+        rows = min(self.size, 2 * len(self.marks))
+        for name in ("residuals_kept", "marks", "sizes"):
+            old = getattr(self, name)
+            if len(old):
+                new = np.zeros((rows, old.shape[1]), dtype=old.dtype)
+                new[: len(old)] = old
+                setattr(self, name, new)
 
 
 class Served:
@@ -127,6 +184,7 @@ class Served:
         """
         size = min(MOST, max(LEAST, WINDOW // step))
         self._levels, self._step = tuple(levels), step
+        self._places = np.asarray(self._levels)
         self._watched = [self._levels.index(level) for level in watched]
         self._rings = [
             _Ring(first=first, last=last, levels=len(self._levels), size=size) for first, last in doubling(horizon)
@@ -140,15 +198,19 @@ class Served:
             start: Time of ``values[0]``.
         """
         end = start + (len(values) - 1) * self._step
+        came: list[tuple[_Ring, _Awaited, float]] = []
         for ring in self._rings:
             while ring.awaited and ring.awaited[0].at <= end:
                 awaited = ring.awaited.popleft()
                 row = (awaited.at - start) // self._step
-                if row >= 0 and np.isfinite(values[row]):
-                    ring.add(awaited, float(values[row]))
-            ring.moved = ring.independent >= INDEPENDENT and is_off(
-                ring.residuals, self._levels, self._watched, already=ring.moved
-            )
+                if row >= 0 and isfinite(values[row]):
+                    came.append((ring, awaited, float(values[row])))
+        if came:
+            rings, waited, truths = zip(*came, strict=True)
+            for ring, error in zip(rings, _errors(waited, truths), strict=True):
+                ring.add(error)
+        for ring in self._rings:
+            ring.judge(self._places, self._watched)
 
     def moved(self, fitted: Forecast, *, lowest: float | None) -> Forecast:
         """The forecast with the quantiles of the ranges that are off moved; the point forecast stays the model's.
@@ -168,10 +230,11 @@ class Served:
 
     def remember(self, fitted: Forecast, served: Forecast) -> None:
         """Await the truth of a forecast that was served, and of what the fit had said."""
+        number = (served.cutoff - _EPOCH) // self._step
         for ring in self._rings:
             row, at = ring.lead - 1, served.cutoff + ring.lead * self._step
-            if ring.awaited and ring.awaited[-1].at >= at:  # the signal is silent: the same cutoff once more
-                continue
+            if number % ring.every or (ring.awaited and ring.awaited[-1].at >= at):
+                continue  # the signal is silent: the same cutoff once more
             said = fitted.values[row].copy(), served.values[row].copy()
             ring.awaited.append(_Awaited(at, float(served.mean[row]), *said))
 
@@ -183,19 +246,71 @@ class Served:
     def coverage(self) -> Mapping[float, float]:
         """Share of what came at or below each served quantile, all ranges alike; empty before the first."""
         shares = [ring.coverage() for ring in self._rings if ring.known]
-        means = np.mean(shares, axis=0) if shares else ()
-        return dict(zip(self._levels, map(float, means), strict=False))
+        means = np.mean(shares, axis=0).tolist() if shares else ()
+        return dict(zip(self._levels, means, strict=False))
 
     def errors(self) -> tuple[ServedErrors, ...]:
         """By range of horizons, nearest first."""
         return tuple(
             ServedErrors(
                 first=ring.first, last=ring.last, known=ring.known, wape=ring.wape() if ring.known else None,
-                coverage=dict(zip(self._levels, map(float, ring.coverage()), strict=True)) if ring.known else {},
+                coverage=dict(zip(self._levels, ring.coverage().tolist(), strict=True)) if ring.known else {},
                 moved=ring.moved,
             )
             for ring in self._rings
         )  # fmt: skip
+
+    def body(self) -> dict[str, Any]:
+        """What is to be kept over a restart, as JSON: some 10 kB for each range that is full."""
+        return {"levels": list(self._levels), "rings": [_ring_body(ring) for ring in self._rings]}
+
+    def restore(self, body: Mapping[str, Any]) -> None:
+        """Go on from a kept body; ValueError, KeyError or TypeError where it is none of these forecasts."""
+        if tuple(body["levels"]) != self._levels or len(body["rings"]) != len(self._rings):
+            raise ValueError("other levels or ranges")
+        for ring, kept in zip(self._rings, body["rings"], strict=True):
+            _restore(ring, kept)
+
+
+def _ring_body(ring: _Ring) -> dict[str, Any]:
+    said = np.array([[one.mean, *one.fitted, *one.served] for one in ring.awaited], dtype=np.float64)
+    return {
+        "first": ring.first, "last": ring.last, "added": ring.added, "moved": ring.moved,
+        "residuals": _text(ring.residuals_kept[: ring.known]), "marks": _text(ring.marks[: ring.known]),
+        "sizes": _text(ring.sizes[: ring.known]), "awaited": [one.at.isoformat() for one in ring.awaited],
+        "said": _text(said),
+    }  # fmt: skip
+
+
+def _restore(ring: _Ring, kept: Mapping[str, Any]) -> None:
+    """Everything is decoded before anything is taken over."""
+    if (kept["first"], kept["last"]) != (ring.first, ring.last):
+        raise ValueError("another range")
+    added, levels = int(kept["added"]), ring.marks.shape[1]
+    known = min(added, ring.size)
+    marks = _array(kept["marks"], np.uint8, (known, levels))
+    residuals = _array(kept["residuals"], np.float16, (known if ring.movable else 0, levels))
+    sizes = _array(kept["sizes"], np.float32, (known, 2))
+    said = _array(kept["said"], np.float64, (len(kept["awaited"]), 1 + 2 * levels))
+    times = [datetime.fromisoformat(at) for at in kept["awaited"]]
+    while len(ring.marks) < known:
+        ring._grow()
+    ring.marks[:known], ring.sizes[:known], ring.residuals_kept[: len(residuals)] = marks, sizes, residuals
+    ring.added, ring.moved = added, bool(kept["moved"])
+    ring.counts = (marks[:, None] & MARKS != 0).sum(axis=0)
+    ring.awaited.extend(
+        _Awaited(at, float(row[0]), row[1 : 1 + levels].copy(), row[1 + levels :].copy())
+        for at, row in zip(times, said, strict=True)
+    )
+
+
+def _text(values: NDArray[Any]) -> str:
+    """Little-endian bytes in base64."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def _array(text: str, kind: type[np.generic], shape: tuple[int, int]) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text, validate=True), np.dtype(kind).newbyteorder("<")).reshape(shape)
 
 
 def doubling(horizon: int) -> list[tuple[int, int]]:
@@ -226,10 +341,14 @@ def is_off(residuals: FloatArray, levels: Sequence[float], watched: Sequence[int
     """
     if len(residuals) < ENOUGH:
         return False
-    promised = np.asarray(levels)
-    too_few, too_many = promised - (residuals <= 0).mean(axis=0), (residuals < 0).mean(axis=0) - promised
-    off = np.maximum(too_few, too_many)[list(watched)].max()
-    return bool(off > (SETTLED if already else TOLERATED) + _ROUNDING)
+    shares = np.stack([(residuals <= 0).mean(axis=0), (residuals < 0).mean(axis=0)])
+    return off(shares, np.asarray(levels), watched, already=already)
+
+
+def off(shares: FloatArray, promised: FloatArray, watched: Sequence[int], *, already: bool) -> bool:
+    """The same from the shares at most and below each quantile, shape ``(2, levels)``."""
+    worst = np.maximum(promised - shares[0], shares[1] - promised)[list(watched)].max()
+    return bool(worst > (SETTLED if already else TOLERATED) + _ROUNDING)
 
 
 def moved(values: FloatArray, residuals: FloatArray, levels: Sequence[float]) -> FloatArray:

@@ -51,18 +51,22 @@ def quantiles(history: History, origins: IntArray, horizon: int, levels: Sequenc
     """
     season = history.season_length
     known = np.where(history.measured, history.values, np.nan)
-    profiles = (_profile(known[:origin], season, levels) for origin in origins)
-    return np.stack([profile[np.arange(horizon) % season] for profile in profiles])
+    return np.stack([newest(known[:origin], season, horizon, levels) for origin in origins])
 
 
-def _profile(known: FloatArray, season: int, levels: Sequence[float]) -> FloatArray:
-    """Quantiles of the season that follows, shape ``(season, levels)``; a phase without values takes those of all."""
+def newest(known: FloatArray, season: int, horizon: int, levels: Sequence[float]) -> FloatArray:
+    """The same from the end of a history, NaN where nothing was measured; shape ``(horizon, levels)``.
+
+    A phase without values takes the quantiles of all.
+    """
     seasons = min(SEASONS, len(known) // season)
     table = known[-seasons * season :].reshape(seasons, season)
     half = min(max(season // NEAR, -(-(ENOUGH // seasons) // 2)), (season - 1) // 2)
-    around = (np.arange(season)[:, None] + np.arange(-half, half + 1)) % season
-    pools = np.moveaxis(table[:, around], 0, 1).reshape(season, -1)
+    phases = np.arange(min(horizon, season))
+    around = (phases[:, None] + np.arange(-half, half + 1)) % season
+    pools = np.moveaxis(table[:, around], 0, 1).reshape(len(phases), -1)
     silent = np.isnan(pools).all(axis=1)
     found = sorted_quantiles(np.sort(pools, axis=1), (~np.isnan(pools)).sum(axis=1), levels)
-    found[silent] = np.nanquantile(table, levels)
-    return found
+    if silent.any():
+        found[silent] = np.nanquantile(table, levels)
+    return found[np.arange(horizon) % season]

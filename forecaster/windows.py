@@ -28,6 +28,9 @@ FLOOR: Final = 0.02
 """Least spread of a window, in spreads of the whole history: a flat night must not divide by nothing."""
 
 
+_AROUND_SMOOTH: Final = np.arange(-SMOOTH, SMOOTH + 1)[:, None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
     """Window lengths in steps for one season length, from a few steps up to the season."""
@@ -57,6 +60,10 @@ class Lengths:
     def needed(self, ahead: int) -> int:
         """Steps that must lie before ``t``: as many whole seasons as the horizon begins, and the smoothing."""
         return self.back(ahead) + SMOOTH + AROUND
+
+    def lookback(self, ahead: int) -> int:
+        """Steps before ``t`` that any feature reads: the profile of the oldest like, smoothed."""
+        return self.back(ahead) + (DAYS - 1) * self.season + SMOOTH + AROUND
 
     def back(self, ahead: int) -> int:
         """The whole seasons between the step asked about and its newest known like."""
@@ -304,10 +311,8 @@ class Newest:
 
     def smooth(self, at: IntArray) -> FloatArray:
         """Means of the steps around ``at``."""
-        total = self._values[:, at - SMOOTH].astype(np.float64)
-        for shift in range(1 - SMOOTH, SMOOTH + 1):
-            total += self._values[:, at + shift]
-        return total / (2 * SMOOTH + 1)
+        found: FloatArray = np.add.reduce(self._values[:, at + _AROUND_SMOOTH], axis=1) / (2 * SMOOTH + 1)
+        return found
 
     def nearby_peak(self, at: IntArray) -> FloatArray:
         """Largest step around ``at``."""
@@ -329,12 +334,15 @@ class Newest:
 
     def mean(self, t: IntArray, length: int) -> FloatArray:
         """Mean of the last ``length`` steps before ``t``."""
-        found: FloatArray = self._last(t, length).mean(axis=1, keepdims=True)
+        window = self._last(t, length)
+        found: FloatArray = np.add.reduce(window, axis=1, keepdims=True) / window.shape[1]
         return found
 
     def step_size(self, t: IntArray, length: int) -> FloatArray:
         """Their mean absolute change."""
-        found: FloatArray = np.abs(np.diff(self._last(t, length + 1), axis=1)).mean(axis=1, keepdims=True)
+        window = self._last(t, length + 1)
+        moves = np.abs(window[:, 1:] - window[:, :-1])
+        found: FloatArray = np.add.reduce(moves, axis=1, keepdims=True) / moves.shape[1]
         return found
 
     def deviation(self, t: IntArray, length: int) -> FloatArray:
@@ -356,15 +364,18 @@ class Newest:
         return self._values[:, max(int(t[0]) - length, 0) : int(t[0])]
 
     def _lagged(self, at: IntArray, lag: int, count: int, *, smooth: bool = False) -> FloatArray:
-        read = self.smooth if smooth else self.value
-        total, known = np.zeros((len(self._values), len(at))), np.zeros(len(at))
-        for back in range(count):
-            there = at - back * lag
-            total += np.where(
-                there >= 0, read(np.maximum(there, SMOOTH)) if smooth else read(np.maximum(there, 0)), 0.0
-            )
-            known += there >= 0
-        return total / known
+        there = at - lag * np.arange(count)[:, None]
+        here = there >= 0
+        known = np.add.reduce(here, axis=0)
+        if smooth:
+            every = np.maximum(there, SMOOTH) + _AROUND_SMOOTH[..., None]
+            read = np.add.reduce(self._values[:, every], axis=1) / (2 * SMOOTH + 1)
+        else:
+            read = self._values[:, np.maximum(there, 0)]
+        if not here.all():
+            read = np.where(here, read, 0.0)
+        found: FloatArray = np.add.reduce(read, axis=1) / known
+        return found
 
 
 def running_peak(values: FloatArray, length: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The operator's documents: ScalingRule, Budget and PriceSheet, read whole and strictly.
+"""The operator's documents: ScalingRule, Budget, PriceSheet and Forecast, read whole and strictly.
 
 Bytes become a tree with places (``yaml_tree``), the tree becomes frozen models or mistakes (``validate``), files
 become one ``RuleSet`` (``load``), and ``RulesFolder`` keeps that set up to date while the operator edits.

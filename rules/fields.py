@@ -6,14 +6,16 @@ Each refuses with one sentence that gives the form; none coerces (``"3"`` is no 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict
 
 from domain.units import format_duration, parse_duration, parse_quantity
-from rules.wording import found
+from rules.wording import found, quote, suggestion
 
 _Item = TypeVar("_Item")
 _LONGEST_TEXT: Final = 64
@@ -23,6 +25,12 @@ _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+_CHANGE: Final = re.compile(r"([+-][0-9]{1,4}(?:\.[0-9]{1,4})?) ?%", re.ASCII)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_MOMENT: Final = re.compile(
+    rf"{_DATE.pattern}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?", re.ASCII
+)
+_METRIC_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DURATION_FORM: Final = "expected a duration such as 15s, 5m, 1h30m or 21d"
 _QUANTITY_FORM: Final = "expected a number or a quantity such as 120, 0.5, 250m or 2k"
 
@@ -112,6 +120,60 @@ def _not_negative(value: Decimal) -> Decimal:
     return value
 
 
+def _change(value: object) -> float:
+    form = "expected a change such as +40% or -30%, from -100% to +900%"
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not (match := _CHANGE.fullmatch(value)):
+        raise ValueError(f"{form}; {found(value)}")
+    change = float(match[1]) / 100
+    if not -1 <= change <= 9:
+        raise ValueError(f"{form}; {found(value)}")
+    return change
+
+
+def _day(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError(f"expected a date such as 2026-11-27; {found(value)}")
+
+
+def _moment(value: object) -> datetime:
+    """With a UTC offset where one is written; a date is the midnight that it begins with."""
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        with suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(value)
+            moment.astimezone(UTC)  # years 1 and 9999 have no UTC
+            return moment
+    raise ValueError(
+        f"expected a date or a time such as 2026-11-27, 2026-11-27T18:00 or 2026-11-27T18:00:00+01:00; {found(value)}"
+    )
+
+
+def _time_zone(value: str) -> str:
+    with suppress(ValueError, OSError, KeyError):  # a path, a folder, a name that nobody knows
+        ZoneInfo(value)
+        return value
+    hint = suggestion(value, sorted(available_timezones()), otherwise="; write for example Europe/Paris or UTC")
+    raise ValueError(f"{quote(value)} is no time zone{hint}")
+
+
+def _document_key(value: str) -> str:
+    namespace, slash, name = value.rpartition("/")
+    if (slash and not _LABEL.fullmatch(namespace)) or len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+        raise ValueError(f"expected a document as name or namespace/name; {found(value)}")
+    return value
+
+
+def _metric_label(value: str) -> str:
+    if not _METRIC_LABEL.fullmatch(value):
+        raise ValueError(f"expected the name of a series' label; {found(value)}")
+    return value
+
+
 def _replicas_or_hold(value: object) -> int | Literal["hold"]:
     if value == "hold":
         return "hold"
@@ -165,6 +227,12 @@ def _label_value(value: str) -> str:
     return value
 
 
+def _word(value: str) -> str:
+    if not _QUALIFIED.fullmatch(value):
+        raise ValueError(f"expected a name of letters, digits, -, _ and ., at most 63 characters; {found(value)}")
+    return value
+
+
 def _currency(value: str) -> str:
     if not re.fullmatch("[A-Z]{3}", value):
         raise ValueError(f"expected an ISO 4217 code such as USD or EUR; {found(value)}")
@@ -182,6 +250,10 @@ def _as_written(value: timedelta | str) -> str:
     return value if isinstance(value, str) else format_duration(value)
 
 
+def _as_change(value: float) -> str:
+    return f"{100 * value:+.10g}%"
+
+
 def _not_blank(value: str) -> str:
     if not value.strip() or len(value) > 8192:
         raise ValueError(f"expected a PromQL expression of 1 to 8192 characters; {found(value)}")
@@ -189,6 +261,7 @@ def _not_blank(value: str) -> str:
 
 
 _AS_WRITTEN: Final = PlainSerializer(_as_written, return_type=str, when_used="json")
+_AS_CHANGE: Final = PlainSerializer(_as_change, return_type=str, when_used="json")
 Text = Annotated[str, BeforeValidator(_text)]
 WholeNumber = Annotated[int, Strict()]
 Float = Annotated[float, BeforeValidator(_float)]
@@ -204,6 +277,13 @@ DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
 RuleKey = Annotated[Text, AfterValidator(_rule_key)]
 LabelKey = Annotated[Text, AfterValidator(_label_key)]
 LabelValue = Annotated[Text, AfterValidator(_label_value)]
+Word = Annotated[Text, AfterValidator(_word)]
 CurrencyCode = Annotated[Text, AfterValidator(_currency)]
+Change = Annotated[float, BeforeValidator(_change), _AS_CHANGE]
+Day = Annotated[date, BeforeValidator(_day)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+TimeZone = Annotated[Text, AfterValidator(_time_zone)]
+DocumentKey = Annotated[Text, AfterValidator(_document_key)]
+MetricLabel = Annotated[Text, AfterValidator(_metric_label)]
 Expression = Annotated[Text, AfterValidator(_not_blank)]
 NonEmpty = Annotated[tuple[_Item, ...], AfterValidator(_not_empty)]

@@ -15,8 +15,8 @@ from typing import Final
 
 from domain.errors import Mistake, RuleDocumentError
 from rules import checks, yaml_tree
+from rules.document import API_VERSION
 from rules.ruleset import RuleSet
-from rules.schema import API_VERSION
 from rules.validate import Validated, is_ours, validate
 
 MAX_FILES: Final = 10_000

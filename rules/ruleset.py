@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rules.forecast import Forecast
 from rules.schema import AnyDocument, Budget, PriceSheet, ScalingRule
 from rules.validate import Validated
 
@@ -23,6 +24,7 @@ class RuleSet:
     rules: tuple[ScalingRule, ...] = ()
     budgets: tuple[Budget, ...] = ()
     price_sheets: tuple[PriceSheet, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
     digest: str = hashlib.sha256().hexdigest()
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -35,6 +37,7 @@ class RuleSet:
             rules=tuple(model for model, _ in models if isinstance(model, ScalingRule)),
             budgets=tuple(model for model, _ in models if isinstance(model, Budget)),
             price_sheets=tuple(model for model, _ in models if isinstance(model, PriceSheet)),
+            forecasts=tuple(model for model, _ in models if isinstance(model, Forecast)),
             digest=_digest([model for model, _ in models]),
             sources={source_key(model): _source(one) for model, one in models},
         )
@@ -43,6 +46,11 @@ class RuleSet:
     def price_sheet(self) -> PriceSheet | None:
         """The one price sheet that applies, if there is one."""
         return self.price_sheets[0] if self.price_sheets else None
+
+    @property
+    def documents(self) -> tuple[AnyDocument, ...]:
+        """All of them."""
+        return (*self.rules, *self.budgets, *self.price_sheets, *self.forecasts)
 
     def rule(self, key: str) -> ScalingRule | None:
         """The rule ``namespace/name``, if there is one."""

@@ -11,61 +11,35 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
+from domain.forecasts import signal_name
 from domain.scaling import Mode, WorkloadRef
 from domain.units import format_duration
+from rules.document import Metadata, Query, Strict, mistake
 from rules.fields import (
     CurrencyCode,
     DnsLabel,
     DnsSubdomain,
+    DocumentKey,
     Duration,
     DurationOrAuto,
-    Expression,
     Float,
-    LabelKey,
-    LabelValue,
+    MetricLabel,
     NonEmpty,
     PositiveAmount,
     PositiveQuantity,
     Price,
     ReplicasOrHold,
     RuleKey,
+    Text,
     Tolerance,
     WholeNumber,
 )
-
-API_VERSION: Final = "foretide.dev/v1alpha1"
-MAX_HISTORY_STEPS: Final = 200_000
-"""A year at 3 min is 175 200 steps; one fit of that many still ends within its minute."""
-MAX_HORIZON_STEPS: Final = 5_000
-MIN_FORECAST_STEP: Final = timedelta(seconds=15)
+from rules.forecast import Forecast, Lengths
 
 
-class _Strict(BaseModel):
-    """Frozen, unknown fields refused; Python code may use our names, documents only theirs (``validate``)."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
-
-
-def _mistake(at: str, message: str) -> PydanticCustomError:
-    """A mistake of a whole model, placed at its field ``at``."""
-    return PydanticCustomError("rule_field", "{message}", {"message": message, "at": at})
-
-
-class Metadata(_Strict):
-    """What the document is called and where it belongs."""
-
-    name: DnsSubdomain
-    namespace: DnsLabel = "default"
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
-
-
-class Target(_Strict):
+class Target(Strict):
     """The workload that is scaled; it lives in the rule's namespace."""
 
     api_version: Literal["apps/v1"] = "apps/v1"
@@ -73,7 +47,7 @@ class Target(_Strict):
     name: DnsSubdomain
 
 
-class Replicas(_Strict):
+class Replicas(Strict):
     """The bounds that nothing may leave."""
 
     min: Annotated[WholeNumber, Field(ge=1, le=2**31 - 1)]
@@ -82,36 +56,24 @@ class Replicas(_Strict):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.max < self.min:
-            raise _mistake("max", f"must be at least min ({self.min}); found the number {self.max}")
+            raise mistake("max", f"must be at least min ({self.min}); found the number {self.max}")
         return self
 
 
-class Actuate(_Strict):
+class Actuate(Strict):
     """What the controller writes to: ``scale`` sets replicas, ``none`` never acts, whatever the mode."""
 
     with_: Literal["scale", "none"] = Field(default="scale", alias="with")
 
 
-class Query(_Strict):
-    """PromQL; in the document a string, or a mapping with ``expr`` and the ``source`` to ask."""
-
-    expr: Expression
-    source: DnsLabel | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, data: object) -> object:
-        return {"expr": data} if isinstance(data, str) else data
-
-
-class ResourceTarget(_Strict):
+class ResourceTarget(Strict):
     """Utilisation of a resource in percent of its request, as on the HPA."""
 
     name: Literal["cpu", "memory"]
     utilization: Annotated[WholeNumber, Field(ge=1, le=1000)]
 
 
-class Gate(_Strict):
+class Gate(Strict):
     """The forecast is used only while its backtest error is at most this."""
 
     wape: Float = 0.25
@@ -124,25 +86,23 @@ class Gate(_Strict):
         return value
 
 
-class ForecastTrigger(_Strict):
-    """A floor from the forecast of a query trigger of the same rule."""
+class ForecastTrigger(Lengths):
+    """A floor from a forecast: of a query trigger of the same rule, or of a series of a ``Forecast`` document.
 
-    of: DnsLabel
+    With ``document`` the lengths, the model and the time zone stand there (see ``checks``).
+    """
+
+    of: DnsLabel | None = None
+    document: DocumentKey | None = None
+    series: dict[MetricLabel, Text] = Field(default_factory=dict)
     quantile: Float = 0.9
     lead: DurationOrAuto = "auto"
-    season: Duration = timedelta(days=1)
-    step: Duration | None = None
-    history: Duration = timedelta(days=21)
-    horizon: Duration = timedelta(hours=2)
-    model: Literal["auto", "seasonal_naive", "fourier_ar"] = "auto"
     gate: Gate | None = None
 
     @property
-    def effective_step(self) -> timedelta:
-        """``step``, or season ÷ 288 (a day: 5 min) but no less than 15 s, in whole seconds."""
-        if self.step is not None:
-            return self.step
-        return max(MIN_FORECAST_STEP, timedelta(seconds=self.season // timedelta(seconds=288)))
+    def source(self) -> str:
+        """The trigger or the document that is forecast, as the operator calls it."""
+        return self.of or self.document or ""
 
     @field_validator("quantile")
     @classmethod
@@ -152,30 +112,28 @@ class ForecastTrigger(_Strict):
         return value
 
     @model_validator(mode="after")
-    def _lengths(self) -> Self:
-        step = self.effective_step
-        if step < MIN_FORECAST_STEP or step * 4 > self.season:
-            longest = format_duration(self.season / 4)
-            raise _mistake("step", f"must be from 15s to a quarter of the season ({longest})")
-        if self.horizon < step or self.horizon / step > MAX_HORIZON_STEPS:
-            raise _mistake("horizon", f"must be 1 to {MAX_HORIZON_STEPS} steps of {format_duration(step)}")
-        if self.history < 2 * self.season:
-            raise _mistake("history", f"must be at least two seasons ({format_duration(2 * self.season)})")
-        if self.history / step > MAX_HISTORY_STEPS:
-            raise _mistake("history", f"must be at most {MAX_HISTORY_STEPS} steps of {format_duration(step)}")
-        if isinstance(self.lead, timedelta) and self.lead > self.horizon:
-            raise _mistake("lead", f"must lie within the horizon ({format_duration(self.horizon)})")
+    def _lengths_stand_once(self) -> Self:
+        if self.document is not None:
+            for name, field in Lengths.model_fields.items():
+                if getattr(self, name) != field.default:
+                    raise mistake(name, "stands in the Forecast document that is named here")
+        return self
+
+    @model_validator(mode="after")
+    def _lead_within(self) -> Self:
+        if self.document is None and isinstance(self.lead, timedelta) and self.lead > self.horizon:
+            raise mistake("lead", f"must lie within the horizon ({format_duration(self.horizon)})")
         return self
 
 
-class Fallback(_Strict):
+class Fallback(Strict):
     """What a trigger asks for once its data have been missing for ``after``."""
 
     after: Duration = timedelta(seconds=180)
     use: ReplicasOrHold
 
 
-class Trigger(_Strict):
+class Trigger(Strict):
     """One reason to scale; exactly one of ``query``, ``resource`` and ``forecast`` (see ``checks``)."""
 
     name: DnsLabel
@@ -208,7 +166,7 @@ class PolicyType(StrEnum):
     PERCENT = "Percent"
 
 
-class Policy(_Strict):
+class Policy(Strict):
     """HPA v2: at most ``value`` pods or percent in ``period_seconds``."""
 
     type: PolicyType
@@ -220,7 +178,7 @@ _DOUBLE: Final = Policy(type=PolicyType.PERCENT, value=100, period_seconds=15)
 _FOUR_PODS: Final = Policy(type=PolicyType.PODS, value=4, period_seconds=15)
 
 
-class ScalingRules(_Strict):
+class ScalingRules(Strict):
     """HPA v2 ``HPAScalingRules`` with the API server's defaults, which differ by direction."""
 
     stabilization_window_seconds: Annotated[WholeNumber, Field(ge=0, le=3600)] = 0
@@ -241,14 +199,14 @@ class ScaleDown(ScalingRules):
     stabilization_window_seconds: Annotated[WholeNumber, Field(ge=0, le=3600)] = 300
 
 
-class Behavior(_Strict):
+class Behavior(Strict):
     """HPA v2 ``behavior``, verbatim."""
 
     scale_up: ScaleUp = Field(default_factory=ScaleUp)
     scale_down: ScaleDown = Field(default_factory=ScaleDown)
 
 
-class ScalingRuleSpec(_Strict):
+class ScalingRuleSpec(Strict):
     """What is scaled, between which bounds, for which reasons, how fast."""
 
     target: Target
@@ -259,7 +217,7 @@ class ScalingRuleSpec(_Strict):
     behavior: Behavior = Field(default_factory=Behavior)
 
 
-class ScalingRule(_Strict):
+class ScalingRule(Strict):
     """One workload's rule."""
 
     api_version: Literal["foretide.dev/v1alpha1"]
@@ -278,6 +236,14 @@ class ScalingRule(_Strict):
         target = self.spec.target
         return WorkloadRef(kind=target.kind, namespace=self.metadata.namespace, name=target.name)
 
+    def signal(self, trigger: Trigger) -> str:
+        """What a forecast trigger's forecast is called: its own, or that of a series of the named document."""
+        wanted = trigger.forecast
+        if wanted is None or wanted.document is None:
+            return f"{self.key}/{trigger.name}"
+        key = wanted.document if "/" in wanted.document else f"{self.metadata.namespace}/{wanted.document}"
+        return signal_name(key, wanted.series)
+
     def trigger(self, name: str) -> Trigger:
         """The trigger of that name; ``KeyError`` where there is none."""
         for trigger in self.spec.triggers:
@@ -286,7 +252,7 @@ class ScalingRule(_Strict):
         raise KeyError(name)
 
 
-class Limit(_Strict):
+class Limit(Strict):
     """An amount of money per calendar window."""
 
     amount: PositiveAmount
@@ -294,7 +260,7 @@ class Limit(_Strict):
     per: Literal["hour", "day", "week", "month"]
 
 
-class Scope(_Strict):
+class Scope(Strict):
     """Whose spend counts: one rule's, one namespace's, or (empty) everything that Foretide scales."""
 
     namespace: DnsLabel | None = None
@@ -303,18 +269,18 @@ class Scope(_Strict):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if self.namespace is not None and self.rule is not None:
-            raise _mistake("rule", "give namespace or rule, not both")
+            raise mistake("rule", "give namespace or rule, not both")
         return self
 
 
-class BudgetSpec(_Strict):
+class BudgetSpec(Strict):
     """How much may be spent, on what."""
 
     limit: Limit
     scope: Scope = Field(default_factory=Scope)
 
 
-class Budget(_Strict):
+class Budget(Strict):
     """A limit on spend."""
 
     api_version: Literal["foretide.dev/v1alpha1"]
@@ -328,7 +294,7 @@ class Budget(_Strict):
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
 
-class PriceSheetSpec(_Strict):
+class PriceSheetSpec(Strict):
     """Prices of what replicas request."""
 
     currency: CurrencyCode
@@ -336,7 +302,7 @@ class PriceSheetSpec(_Strict):
     memory_gib_hour: Price = Field(alias="memoryGiBHour")
 
 
-class PriceSheet(_Strict):
+class PriceSheet(Strict):
     """What a core and a GiB cost per hour."""
 
     api_version: Literal["foretide.dev/v1alpha1"]
@@ -350,9 +316,10 @@ class PriceSheet(_Strict):
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
 
-AnyDocument = ScalingRule | Budget | PriceSheet
-KINDS: Final[dict[str, type[ScalingRule] | type[Budget] | type[PriceSheet]]] = {
+AnyDocument = ScalingRule | Budget | PriceSheet | Forecast
+KINDS: Final[dict[str, type[ScalingRule] | type[Budget] | type[PriceSheet] | type[Forecast]]] = {
     "ScalingRule": ScalingRule,
     "Budget": Budget,
     "PriceSheet": PriceSheet,
+    "Forecast": Forecast,
 }

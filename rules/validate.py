@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 
 from domain.errors import Mistake
 from rules import checks
-from rules.schema import API_VERSION, KINDS, AnyDocument
+from rules.document import API_VERSION
+from rules.schema import KINDS, AnyDocument
 from rules.wording import found, nearest, one_of, quote, suggestion
 from rules.yaml_tree import Document, Path
 
@@ -63,8 +64,7 @@ def validate(document: Document, *, check_query: checks.CheckQuery) -> Validated
     except ValidationError as error:
         errors = error.errors(include_url=False)
     faults = [_fault(document, error, KINDS[kind]) for error in errors]
-    if kind == "ScalingRule":
-        faults += [(path, message, False) for path, message in checks.within(document.data, check_query)]
+    faults += [(path, message, False) for path, message in checks.within(document.data, check_query)]
     misspelt = _misspelt(errors, KINDS[kind])
     mistakes += [
         document.mistake(path, message, at_key=at_key)
@@ -100,7 +100,7 @@ def _fault(document: Document, error: ErrorDetails, model: type[BaseModel]) -> t
     kind, path = error["type"], error["loc"]
     about_key = kind == "extra_forbidden" or path[-1:] == ("[key]",)
     if kind == "rule_field":
-        path = (*path, error["ctx"]["at"])
+        path = (*path, *error["ctx"]["at"])
     if kind != "missing":
         path = document.known(path)  # a query's expr may be the query itself; "[key]" is no part of the document
     return path, _message(error, model), about_key

@@ -8,12 +8,12 @@ and never competes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
 from domain.series import FloatArray, IntArray
-from forecaster.models import fourier_ar, naive, seasonal_naive
+from forecaster.models import drift, fourier_ar, naive, seasonal_naive
 
 
 class Paths(Protocol):
@@ -25,6 +25,15 @@ class Paths(Protocol):
 
 
 COMPETING: Mapping[str, Paths] = MappingProxyType(
-    {"naive": naive.paths, "seasonal_naive": seasonal_naive.paths, "fourier_ar": fourier_ar.paths}
+    {
+        "naive": naive.paths,
+        "seasonal_naive": seasonal_naive.paths,
+        "drift": drift.paths,
+        "fourier_ar": fourier_ar.paths,
+    }  # fmt: skip
 )
 """Simplest first: of two that err alike the simpler is served."""
+FITTED: Mapping[str, Callable[[FloatArray, int], fourier_ar.FourierAr | drift.Drift]] = MappingProxyType(
+    {"drift": drift.fit, "fourier_ar": fourier_ar.fit}
+)
+"""Those that keep coefficients of the whole history, from values and season length, to be carried forward."""

@@ -41,9 +41,47 @@ def paths(values: FloatArray, origins: IntArray, *, season_length: int, horizon:
     Returns:
         Point forecasts, shape ``(len(origins), horizon)``.
     """
-    design = _waves(int(origins[-1]) + horizon, season_length)
+    design = _waves(0, int(origins[-1]) + horizon, season_length)
     stretches = [stretch for stretch in np.array_split(origins, FITS) if len(stretch)]
     return np.concatenate([_stretch(values, design, stretch, season_length, horizon) for stretch in stretches])
+
+
+def fit(values: FloatArray, season_length: int) -> FourierAr:
+    """Waves and echo of one history without gaps, to be carried forward step by step."""
+    found = _Fit.of(values, _waves(0, len(values), season_length), season_length)
+    return FourierAr(season_length=season_length, waves=found.waves, echo=found.echo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FourierAr:
+    """What a fit found.
+
+    Attributes:
+        season_length: Steps per season.
+        waves: Coefficients of the columns.
+        echo: Of the last residuals, newest first.
+    """
+
+    season_length: int
+    waves: FloatArray
+    echo: FloatArray
+
+    def path(self, newest: FloatArray, t: int, horizon: int) -> FloatArray:
+        """Point forecast of the steps from ``t`` on, counted from the fit's first.
+
+        Args:
+            newest: Ends before ``t``; as many values as the echo is long, or more.
+            t: Steps known.
+            horizon: Steps ahead.
+        """
+        order = len(self.echo)
+        smooth = _waves(t - order, t + horizon, self.season_length)[:, : len(self.waves)] @ self.waves
+        line = np.concatenate([newest[-order:] - smooth[:order], np.zeros(horizon)])
+        backwards = self.echo[::-1].copy()
+        for step in range(order, order + horizon):
+            line[step] = line[step - order : step] @ backwards
+        ahead: FloatArray = smooth[order:] + line[order:]
+        return ahead
 
 
 def _stretch(values: FloatArray, design: FloatArray, origins: IntArray, season_length: int, horizon: int) -> FloatArray:
@@ -70,13 +108,13 @@ class _Fit:
         return cls(waves=waves, echo=_yule_walker(rest, order=min(ORDER, len(values) // 4)))
 
 
-def _waves(length: int, season_length: int) -> FloatArray:
+def _waves(first: int, end: int, season_length: int) -> FloatArray:
     """Columns: constant, waves of the season, then those of seven seasons that are not waves of one."""
     season = [float(k) for k in range(1, _harmonics(season_length) + 1)]
     week = [k / WEEK for k in range(1, WEEK_HARMONICS + 1) if k % WEEK]
-    angle = np.outer(np.arange(length), np.array(season + week)) * (2 * np.pi / season_length)
-    pairs = np.stack([np.cos(angle), np.sin(angle)], axis=2).reshape(length, -1)
-    return np.concatenate([np.ones((length, 1)), pairs], axis=1)
+    angle = np.outer(np.arange(first, end), np.array(season + week)) * (2 * np.pi / season_length)
+    pairs = np.stack([np.cos(angle), np.sin(angle)], axis=2).reshape(end - first, -1)
+    return np.concatenate([np.ones((end - first, 1)), pairs], axis=1)
 
 
 def _harmonics(season_length: int) -> int:

@@ -98,6 +98,7 @@ class Histories:
         self._tails: dict[tuple[str, int], _Tail] = {}
         self._backlog: list[tuple[int, int, str]] = []
         self._planned_at: datetime | None = None
+        self._keys: frozenset[tuple[str, int]] = frozenset()
         self._failed: dict[tuple[str, int], datetime] = {}
         self.progress = Progress(done=0, wanted=0)
 
@@ -114,6 +115,8 @@ class Histories:
             QueryError: The newest steps cannot be read.
         """
         with self._lock:
+            if not self._is_wanted(query, step_ms):  # a look at another step than the forecast's: nothing to keep
+                return self._alone(query, start_ms, end_ms, step_ms)
             tail = self._grown(query, step_ms, end_ms)
             values = np.full((end_ms - start_ms) // step_ms + 1, np.nan)
             for chunk_ms, points in self._kept(query, step_ms, start_ms, end_ms):
@@ -131,6 +134,17 @@ class Histories:
             logger.debug("history not read", extra={"error": str(error)})
         except sqlite3.Error as error:
             logger.warning("history not kept", extra={"file": str(self._path), "error": str(error)})
+
+    def _is_wanted(self, query: str, step_ms: int) -> bool:
+        if (query, step_ms) not in self._keys:
+            self._keys = frozenset((one.query, one.step_ms) for one in self._wanted())
+        return (query, step_ms) in self._keys
+
+    def _alone(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> FloatArray:
+        answer = self._read([query], start_ms, end_ms, step_ms)[query]
+        if isinstance(answer, QueryError | NoDataError):
+            raise answer
+        return answer
 
     def _grown(self, query: str, step_ms: int, end_ms: int) -> _Tail:
         """The tail up to ``end_ms``; what others of the same step lack is read along."""

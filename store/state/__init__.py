@@ -8,6 +8,6 @@ from store.state.audit import AuditEntry, AuditTrail
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
-from store.state.forecasts import ForecastShelf
+from store.state.forecasts import ForecastMemories, ForecastShelf
 
-__all__ = ["AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastShelf", "State"]
+__all__ = ["AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastMemories", "ForecastShelf", "State"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from domain.forecasts import Forecast
+from domain.forecasts import Forecast, ForecastMemory
 from store.state.records import forecast_of, forecast_row
-from store.state.tables import ForecastRow
+from store.state.tables import ForecastMemoryRow, ForecastRow
+
+LATEST_KEPT: Final = timedelta(days=7)
 
 
 class ForecastShelf:
@@ -50,9 +53,44 @@ class ForecastShelf:
         return None if row is None else forecast_of(row)
 
     def forget_before(self, instant: datetime) -> None:
-        """Delete forecasts older than the retention, but keep each signal's latest."""
+        """Delete forecasts older than the retention; each signal's latest is kept a week longer.
+
+        Series of documents come and go: what nobody has forecast for a week is not asked for any more.
+        """
         newest = select(func.max(ForecastRow.id)).group_by(ForecastRow.signal).scalar_subquery()
+        ended = ForecastRow.made_at < instant - LATEST_KEPT
         self._session.execute(
-            delete(ForecastRow).where(ForecastRow.made_at < instant, ForecastRow.id.not_in(newest)),
+            delete(ForecastRow).where(ForecastRow.made_at < instant, ForecastRow.id.not_in(newest) | ended),
+            execution_options={"synchronize_session": False},
+        )
+
+
+class ForecastMemories:
+    """What the forecaster wants to know again after a restart; a signal has one memory or none."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside ``session``; the caller commits."""
+        self._session = session
+
+    def put(self, memory: ForecastMemory) -> None:
+        """Keep one in place of the signal's last."""
+        self._session.merge(
+            ForecastMemoryRow(
+                signal=memory.signal, plan=memory.plan, saved_at=memory.saved_at, body=dict(memory.body)
+            )
+        )  # fmt: skip
+        self._session.flush()
+
+    def of(self, signal: str) -> ForecastMemory | None:
+        """The signal's, or None."""
+        row = self._session.get(ForecastMemoryRow, signal)
+        if row is None:
+            return None
+        return ForecastMemory(signal=row.signal, plan=row.plan, saved_at=row.saved_at, body=row.body)
+
+    def forget_before(self, instant: datetime) -> None:
+        """Delete those that nobody has written since."""
+        self._session.execute(
+            delete(ForecastMemoryRow).where(ForecastMemoryRow.saved_at < instant),
             execution_options={"synchronize_session": False},
         )

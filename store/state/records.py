@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
@@ -126,6 +126,13 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "history_start": forecast.history_start.isoformat(),
             "fallback_reason": forecast.fallback_reason,
             "generated": forecast.generated,
+            "labels": dict(forecast.labels),
+            "unit": forecast.unit,
+            "events": list(forecast.events),
+            "fitted_at": None if forecast.fitted_at is None else forecast.fitted_at.isoformat(),
+            "model_version": forecast.model_version,
+            "quality": None if forecast.quality is None else _quality_json(forecast.quality),
+            "dependence": _dependence_json(forecast.dependence),
         },
     )
 
@@ -149,7 +156,43 @@ def forecast_of(row: ForecastRow) -> Forecast:
         history_start=datetime.fromisoformat(body["history_start"]),
         fallback_reason=body["fallback_reason"],
         generated=body["generated"],
+        labels=body.get("labels", {}),  # rows of before there were documents have none
+        unit=body.get("unit", ""),
+        events=tuple(body.get("events", ())),
+        **_told_since(body),
     )
+
+
+def _told_since(body: dict[str, Any]) -> dict[str, Any]:
+    """Fields that rows of before they were told do not have."""
+    fitted_at, quality = body.get("fitted_at"), body.get("quality")
+    return {
+        "fitted_at": None if fitted_at is None else datetime.fromisoformat(fitted_at),
+        "model_version": body.get("model_version", ""),
+        "quality": None if quality is None else _quality_of(quality),
+        "dependence": _dependence_of(body.get("dependence")),
+    }
+
+
+def _quality_json(quality: Quality) -> dict[str, Any]:
+    return {
+        "history_steps": quality.history_steps, "missing_ratio": quality.missing_ratio,
+        "cold_start": quality.cold_start,
+        "level_shift": None if quality.level_shift is None else quality.level_shift.isoformat(),
+    }  # fmt: skip
+
+
+def _quality_of(item: dict[str, Any]) -> Quality:
+    shift = item["level_shift"]
+    return Quality(**{**item, "level_shift": None if shift is None else datetime.fromisoformat(shift)})
+
+
+def _dependence_json(dependence: Dependence | None) -> list[float] | None:
+    return None if dependence is None else [float(dependence.lasting), float(dependence.echo)]
+
+
+def _dependence_of(item: list[float] | None) -> Dependence | None:
+    return None if item is None else Dependence(lasting=item[0], echo=item[1])
 
 
 def _proposal_json(proposal: Proposal) -> dict[str, Any]:

@@ -113,6 +113,16 @@ class ForecastRow(Base):
     __table_args__ = (Index(None, "signal", "made_at"), Index(None, "made_at"))
 
 
+class ForecastMemoryRow(Base):
+    """What the forecaster wants to know again after a restart, one row for each signal."""
+
+    __tablename__ = "forecast_memory"
+    signal: Mapped[str] = mapped_column(String(400), primary_key=True)
+    plan: Mapped[str] = mapped_column(String(64))
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.system_clock import SystemClock
+from app.views import ForecastStatusView
+from forecaster.served import ServedErrors
+from forecaster.signal_state import SignalStatus
 from tests.app.conftest import Served
 from tests.app.world import decision
 from tests.fakes.otlp import proto_span, trace_request
@@ -86,6 +90,31 @@ def test_forecasts(served: Served) -> None:
         {"until_seconds": 900.0, "wape": 0.08, "mase": None, "pinball": 0.5, "coverage_95": 0.94,
          "skill_vs_naive": 0.3, "skill_vs_seasonal_naive": 0.2}
     ]  # fmt: skip
+
+
+def test_a_forecast_tells_its_life(served: Served) -> None:
+    (one,) = data(served, "forecasts")
+    assert one["fitted_at"] < one["made_at"]
+    assert one["model_version"] == "1"
+    assert one["quality"] == {
+        "history_steps": 6048, "missing_ratio": 0.02, "cold_start": False, "level_shift": None,
+    }  # fmt: skip
+
+
+def test_the_status_of_a_signal_tells_how_what_was_served_did() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    errors = ServedErrors(first=3, last=4, known=7, wape=0.1, coverage={0.95: 0.9}, moved=True)
+    status = SignalStatus(
+        next_due=at, step=timedelta(minutes=5), next_refit=at, refit_reason="age", served_coverage={0.95: 0.9},
+        served_errors=(errors,), recalibrated=True, level_shift=at,
+    )  # fmt: skip
+    view = ForecastStatusView(**ForecastStatusView.fields_of(status)).model_dump(mode="json")
+    assert view["served_errors"] == [
+        {"first_seconds": 900.0, "last_seconds": 1200.0, "known": 7, "wape": 0.1, "coverage": {"0.95": 0.9},
+         "moved": True},
+    ]  # fmt: skip
+    assert (view["refit_reason"], view["recalibrated"], view["served_coverage"]) == ("age", True, {"0.95": 0.9})
+    assert view["next_refit"] == view["level_shift"] == "2026-11-21T00:00:00Z"
 
 
 def test_signals(served: Served) -> None:

@@ -20,6 +20,7 @@ from domain.clock import to_ms
 from domain.errors import StoreError
 from domain.scaling import Decision, Reason, WorkloadRef
 from domain.spans import StatusCode
+from forecaster.explain import Explanation, explain
 from rules import RuleSet
 from store.metrics import MetricsStore
 from store.state import DecisionLedger, ForecastShelf, State
@@ -27,6 +28,7 @@ from tests.app.world import BUDGET, NOW, SHOP, decision, flat, forecast, hold, r
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.spans import START_NS, a_span
+from tests.forecaster.synthetic import SEASON_LENGTH, curve, noise, request
 
 HOUR = Window(start=NOW - timedelta(hours=1), end=NOW)
 STATUS = Status(
@@ -44,9 +46,10 @@ class Model:
         self.state = State.open(f"sqlite:///{folder / 'state.db'}")
         self.rules = rule_set(folder)
         self.cluster = FakeCluster.of(SHOP, 2, requests={"cpu": 0.5})
+        self.explained: dict[str, Explanation] = {}
         self.read = ReadModel(
             rules=lambda: self.rules, queries=Queries(self.metrics, clock=clock), state=self.state,
-            cluster=self.cluster, status=lambda: STATUS, clock=clock,
+            cluster=self.cluster, status=lambda: STATUS, explain=self.explained.get, clock=clock,
         )  # fmt: skip
 
     def decided(self, *decisions: Decision) -> None:
@@ -329,3 +332,21 @@ def test_the_dashboards_client_answers_the_same(model: Model) -> None:
     assert page.row == fleet[0]
     assert (decisions.total, status) == (1, STATUS)
     assert isinstance(client.now(), datetime)
+
+
+def test_an_explanation_is_cut_to_what_a_small_panel_shows(model: Model) -> None:
+    model.explained["demo/shop/soon"] = explain(request(curve(16 * SEASON_LENGTH) + noise(16 * SEASON_LENGTH)), "naive")
+    found = asyncio.run(InProcessData(model.read).explanation("demo", "shop"))
+    assert found is not None
+    assert [part.name for part in found.parts] == ["Trend", "Season of 24m", "Season of 2h48m", "Remainder"]
+    cycle = found.parts[1].columns
+    assert len(cycle.t) == SEASON_LENGTH
+    assert cycle.t[0] % (24 * 60_000) == 0
+    assert cycle.v.argmin() == pytest.approx(curve(SEASON_LENGTH).argmin(), abs=3)
+    assert found.references[0].startswith("Holt-Winters: α 0.")
+    assert "% of the variation is the season of 24m" in found.sentences[0]
+
+
+def test_a_service_without_a_forecast_has_no_explanation(model: Model) -> None:
+    assert model.read.explanation("demo", "shop") is None
+    assert model.read.explanation("demo", "none") is None

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from domain.clock import to_ms
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Forecast, HorizonAccuracy, Quality
 from domain.labels import METRIC_NAME, Labels
 from domain.money import Money
 from domain.scaling import Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
@@ -120,6 +120,9 @@ def forecast(*, made_at: datetime = NOW, signal: str = "demo/shop/soon", generat
         ),
         history_start=made_at - timedelta(days=21),
         generated=generated,
+        fitted_at=made_at - timedelta(hours=5),
+        model_version="1",
+        quality=Quality(history_steps=6048, missing_ratio=0.02, cold_start=False),
     )
 
 

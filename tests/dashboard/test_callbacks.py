@@ -18,7 +18,7 @@ from fastapi.routing import APIWebSocketRoute
 from starlette.routing import WebSocketRoute
 
 from dashboard import build
-from dashboard.callbacks import fleet_answer, route_to, service_answer, surroundings
+from dashboard.callbacks import fleet_answer, route_to, service_answer, surroundings, why_answer
 from dashboard.service import notes
 from dashboard.theme import DARK, LIGHT
 from dashboard.view import read
@@ -48,7 +48,7 @@ class Failing(FakeDashboardData):
 def test_every_callback_is_a_coroutine_function(clock: ManualClock) -> None:
     app = build.mount(FastAPI(), FakeDashboardData(clock), version="0.1.0")
     on_the_server = {name: entry["callback"] for name, entry in app.callback_map.items() if "callback" in entry}
-    assert len(on_the_server) == 4
+    assert len(on_the_server) == 5
     assert all(inspect.iscoroutinefunction(callback) for callback in on_the_server.values())
 
 
@@ -231,3 +231,17 @@ def test_a_name_cannot_bring_markup_into_the_page(clock: ManualClock) -> None:
     assert f"/ui/services/shop/{name}" not in link
     assert "/ui/services/shop/%3Cimg" in link
     assert "dangerously" not in link
+
+
+def test_why_says_what_the_forecast_is_made_of(clock: ManualClock) -> None:
+    said = texts(asyncio.run(why_answer(FakeDashboardData(clock), PLACE)))
+    assert "84 % of the variation is the season of 24m" in said
+    assert "Season of 24m 84 %" in said
+    assert "Holt-Winters: α 0.11" in said
+
+
+def test_why_says_why_it_cannot_say(clock: ManualClock) -> None:
+    broken = texts(asyncio.run(why_answer(FakeDashboardData(clock, broken=True), PLACE)))
+    assert broken == "This forecast cannot be taken apart now: metrics.db cannot be read: disk I/O error."
+    nothing = texts(asyncio.run(why_answer(FakeDashboardData(clock, bare=True), PLACE)))
+    assert nothing.startswith("Nothing is forecast for this service")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rules import RuleSet
+from rules.forecast import Forecast
 from rules.schema import ScalingRule
 
 
@@ -27,5 +28,17 @@ def rule(name: str, **forecast: Any) -> ScalingRule:
     )
 
 
-def rule_set(*rules: ScalingRule) -> RuleSet:
-    return RuleSet(rules=rules)
+def document(name: str, query: str = "sum by (app) (rate(http_requests_total[1m]))", **spec: Any) -> Forecast:
+    """A Forecast document in namespace ``shop``."""
+    return Forecast.model_validate(
+        {
+            "apiVersion": "foretide.dev/v1alpha1",
+            "kind": "Forecast",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"query": query, **spec},
+        }
+    )
+
+
+def rule_set(*rules: ScalingRule, documents: tuple[Forecast, ...] = ()) -> RuleSet:
+    return RuleSet(rules=rules, forecasts=documents)

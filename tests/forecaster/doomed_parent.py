@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
+import numpy as np
+
+from forecaster.lending import Lender
 from forecaster.workers import FitPool, OneShotPool
 
 
@@ -12,11 +15,13 @@ def main() -> None:
     pool, one_shot = FitPool(1), OneShotPool()
     pool.submit(os.getpid).result()
     one_shot.submit(os.getpid).result()
+    lent = Lender(np.zeros((2, 3), dtype=np.float32))
+    pool.submit(lent.rows(0, 2).read).result()
     one_shot.submit(signal.pause)
     pool.submit(signal.pause)
     while one_shot.busy is None:
         pass
-    print("ready", flush=True)
+    print("ready", lent.rows(0, 2).block, flush=True)
     signal.pause()
 
 

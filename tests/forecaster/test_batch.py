@@ -52,6 +52,9 @@ def test_many_series_of_fine_telemetry_go_through_one_batch() -> None:
     made = [one for one in forecast_all(found, Ask(horizon=12, levels=(0.1, 0.9))) if isinstance(one, Answer)]
     assert {one.engine for one in made} == {"telemetry"}
     assert max(np.abs(one.mean - truth[i, 288 * 12 :]).mean() for i, one in enumerate(made)) < 8
+    assert all(one.backtest == {} for one in made)
+    judged = forecast_all(found, Ask(horizon=12, levels=(0.1, 0.9), with_backtest=True))
+    assert all(0 < one.backtest["wape"] < one.backtest["wape_naive"] for one in judged if isinstance(one, Answer))
     few = forecast_all(found[:2], Ask(horizon=12, levels=(0.1, 0.9)))
     assert [one.engine for one in few if isinstance(one, Answer)] == ["single", "single"]
 

@@ -4,9 +4,11 @@ import os
 import signal
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from forecaster.fanout import CHUNK, Task, fit_all
 from forecaster.workers import FitPool
@@ -38,6 +40,42 @@ def test_workers_change_nothing_but_the_time() -> None:
             made.append(answers(fit_all(values, TASK, pool=pool, workers=workers)))
     assert made[0] == made[1]
     assert alike(made[0], answers(alone))
+
+
+def blocks() -> set[str]:
+    """Names of the shared memory that this machine holds."""
+    return {path.name for path in Path("/dev/shm").glob("psm_*")}
+
+
+def test_shared_memory_changes_no_bit_and_is_gone_afterwards() -> None:
+    values, before = many(), blocks()
+    with FitPool(2) as pool:
+        sent = answers(fit_all(values, TASK, pool=pool, workers=2))
+        seen: set[str] = set()
+        read = answers(
+            fit_all(values, TASK, pool=pool, workers=2, shared=True, progress=lambda *_: seen.update(blocks() - before))
+        )
+    assert read == sent
+    assert len(seen) == 1
+    assert blocks() == before
+
+
+def test_a_killed_worker_leaves_no_shared_memory_behind() -> None:
+    values, before = many(), blocks()
+    with FitPool(1) as pool:
+        made = fit_all(values, TASK, pool=DyingPool(pool), workers=1, shared=True)
+    assert alike(answers(made), answers(fit_all(values, TASK)))
+    assert blocks() == before
+
+
+def test_a_round_that_ends_early_leaves_no_shared_memory_behind() -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    before = blocks()
+    with FitPool(1) as pool, pytest.raises(KeyboardInterrupt):
+        fit_all(many(), TASK, pool=pool, shared=True, progress=stop)
+    assert blocks() == before
 
 
 class DyingPool(Executor):

@@ -23,7 +23,7 @@ def test_the_median_is_served_with_its_error_beside_the_others() -> None:
     assert forecast.backtest is not None
     assert forecast.backtest.wape < 1.1 * min(forecast.backtest.wape_by_model.values())
     assert set(forecast.backtest.wape_by_model) == {
-        "naive", "seasonal_naive", "fourier_ar", "median", "quantile_ridge", "waves",
+        "naive", "seasonal_naive", "drift", "fourier_ar", "median", "quantile_ridge", "waves",
     }  # fmt: skip
     assert np.abs(forecast.mean - curve(2064)[2016:]).mean() < 4
 

@@ -91,7 +91,8 @@ def test_no_fit_without_a_new_step(
     for minute in range(6):
         loop.tick(now + minute * MINUTE)
     assert [forecast.cutoff for forecast in saved] == [now, now + 5 * MINUTE]
-    assert len(demand.asked) == 2
+    steps = [(end - start) // (5 * MINUTE) + 1 for start, end in demand.asked]
+    assert steps == [6048, 5, 6048]  # the last is the reference's
     assert loop.status()["shop/checkout/soon"].next_due == now + 10 * MINUTE
 
 
@@ -106,8 +107,9 @@ def test_one_fit_in_flight_per_signal(
     assert pool.run_all() == 1
     assert [forecast.cutoff for forecast in saved] == [now]
     loop.tick(now + 2 * MINUTE)
-    assert pool.run_all() == 1
+    assert pool.run_all() == 0
     assert [forecast.cutoff for forecast in saved] == [now, now + 2 * MINUTE]
+    assert saved[1].fitted_at == now
 
 
 def test_a_reference_is_made_every_quarter_hour_and_carried_forward_between(
@@ -176,9 +178,11 @@ def test_a_failing_signal_is_logged_once_and_stops_no_other(
     assert [record.getMessage() for record in caplog.records] == ["Signal is not forecast"]
     assert loop.status()["shop/cart/soon"].last_error == "1:5: unexpected end of input"
     assert loop.status()["shop/cart/soon"].last_success is None
-    assert registry.get_sample_value("foretide_forecaster_fits_total", {"result": "QuerySyntaxError"}) == 3
-    assert registry.get_sample_value("foretide_forecaster_fits_total", {"result": "ok"}) == 3
-    assert registry.get_sample_value("foretide_forecaster_fit_duration_seconds_count") == 3
+    assert registry.get_sample_value("foretide_forecaster_forecasts_total", {"result": "QuerySyntaxError"}) == 3
+    assert registry.get_sample_value("foretide_forecaster_forecasts_total", {"result": "ok"}) == 3
+    assert registry.get_sample_value("foretide_forecaster_fits_total", {"result": "ok"}) == 1
+    assert registry.get_sample_value("foretide_forecaster_refits_total", {"reason": "start"}) == 1
+    assert registry.get_sample_value("foretide_forecaster_fit_duration_seconds_count") == 1
 
 
 def test_a_fit_that_fails_is_tried_again_the_next_minute(

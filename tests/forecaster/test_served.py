@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import pickle
 from datetime import timedelta
 
 import numpy as np
@@ -147,3 +149,49 @@ def test_the_future_changes_no_forecast_and_none_falls_below_zero(past: FloatArr
         assert one.values.min() >= 0
         assert (np.diff(one.values, axis=1) >= 0).all()
     assert all(0 <= share <= 1 for share in memory.coverage().values())
+
+
+def restored(body: dict[str, object]) -> Served:
+    memory = served()
+    memory.restore(json.loads(json.dumps(body)))
+    return memory
+
+
+@pytest.mark.parametrize("length", [5, 90, 1000])
+def test_memory_goes_on_after_a_restart_as_if_there_had_been_none(length: int) -> None:
+    values = 100 + noise(length + 200)
+    memory, _ = lived(values[:length], width=0.5)
+    other = restored(memory.body())
+    assert other.errors() == memory.errors()
+    for known in range(length, length + 200):
+        moved_by = []
+        for one in (memory, other):
+            one.learn(values[known - 4 : known], START + (known - 4) * STEP)
+            moved_by.append(one.moved(forecast(known, width=0.5), lowest=0.0))
+            one.remember(forecast(known, width=0.5), moved_by[-1])
+        assert moved_by[0].values.tobytes() == moved_by[1].values.tobytes()
+    assert other.errors() == memory.errors()
+    assert other.coverage() == memory.coverage()
+
+
+def test_a_body_of_other_forecasts_is_refused_and_changes_nothing() -> None:
+    body = lived(100 + noise(200))[0].body()
+    fresh = served(horizon=2)
+    with pytest.raises(ValueError, match="other levels or ranges"):
+        fresh.restore(body)
+    assert [errors.known for errors in fresh.errors()] == [0, 0]
+    with pytest.raises(ValueError, match="reshape"):
+        served().restore({**body, "rings": [{**ring, "marks": ""} for ring in body["rings"]]})
+
+
+def test_of_far_ranges_some_forecasts_are_awaited_and_not_all() -> None:
+    """96 steps ahead 24 forecasts wait at a time; the window stays as long."""
+    memory = served(horizon=128)
+    for known in range(10, 1500):
+        memory.learn(np.full(5, 100.0), START + (known - 5) * STEP)
+        memory.remember(forecast(known, horizon=128), forecast(known, horizon=128))
+    assert [(one.last, one.known) for one in memory.errors()] == [
+        (1, 500), (2, 500), (4, 500), (8, 500), (16, 500), (32, 500), (64, 250), (128, 125),
+    ]  # fmt: skip
+    assert max(len(ring.awaited) for ring in memory._rings) <= 25
+    assert len(pickle.dumps(memory)) < 100_000

@@ -33,3 +33,19 @@ def test_beyond_one_season_the_last_repeats() -> None:
 def test_the_shortest_history_is_enough() -> None:
     size = telemetry.needed(12, SEASON)
     assert np.isfinite(_forecast([_day(size), _day(size)], 12)).all()
+
+
+def test_the_backtest_tells_each_members_error_of_each_series() -> None:
+    generator = np.random.default_rng(1)
+    histories = [_day(400) + size * generator.standard_normal(400) for size in (0.5, 10.0)]
+    measured = [np.ones(400, dtype=bool), np.arange(400) % 7 > 0]
+    wape = telemetry.backtest(histories, measured, season_length=SEASON, horizon=12)
+    assert set(wape) == {"median", "quantile_ridge", "waves", "naive"}
+    assert wape["median"][0] < 0.05 < wape["median"][1] < 0.3
+    assert wape["median"][0] < wape["naive"][0]
+
+
+def test_a_backtest_without_truth_is_not_a_number() -> None:
+    silent = np.arange(400) < 250
+    wape = telemetry.backtest([_day(400)], [silent], season_length=SEASON, horizon=12)
+    assert np.isnan(wape["median"]).all()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -103,7 +104,7 @@ def test_shutdown_kills_what_runs_and_drops_what_waits() -> None:
 
 
 def test_nothing_survives_a_parent_that_was_killed() -> None:
-    """Pool worker, busy one-shot worker, fork server and resource tracker all end by themselves."""
+    """Pool worker, busy one-shot worker, fork server and resource tracker end by themselves, and take what was lent."""
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.forecaster.doomed_parent"],
         stdout=subprocess.PIPE,
@@ -111,7 +112,8 @@ def test_nothing_survives_a_parent_that_was_killed() -> None:
         text=True,
     )
     assert parent.stdout is not None
-    assert parent.stdout.readline().strip() == "ready"
+    ready, _, block = parent.stdout.readline().strip().partition(" ")
+    assert (ready, (Path("/dev/shm") / block).exists()) == ("ready", True)
     children = psutil.Process(parent.pid).children(recursive=True)
     assert len(children) >= 4
     parent.kill()
@@ -121,4 +123,5 @@ def test_nothing_survives_a_parent_that_was_killed() -> None:
     for child in alive:
         child.kill()
     assert survivors == []
+    assert not (Path("/dev/shm") / block).exists()
     parent.communicate()  # closes the pipes, which a survivor would have kept open

@@ -1,4 +1,4 @@
-"""docs/rules.md: its examples are without mistake, and no field is missing from it."""
+"""docs/rules.md and docs/forecast-documents.md: their examples are without mistake, and no field is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rules.load import Source, assemble, read_text
 from rules.schema import KINDS
 from rules.validate import _models_in
 
-DOCS = (Path(__file__).parent.parent.parent / "docs" / "rules.md").read_text(encoding="utf-8")
+PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in ("rules.md", "forecast-documents.md")]
+DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def any_query(query: str) -> None:
@@ -33,7 +34,8 @@ def test_the_examples_are_without_mistake() -> None:
 
     loaded = assemble([read_text(raw, Source(file="docs/rules.md", named=True), check_query=any_query)])
 
-    assert (len(loaded.rules), len(loaded.budgets), len(loaded.price_sheets)) == (1, 1, 1)
+    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts)
+    assert [len(found) for found in kinds] == [2, 1, 1, 1]
 
 
 def test_every_field_is_documented() -> None:

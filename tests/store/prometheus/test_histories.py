@@ -14,6 +14,7 @@ from domain.errors import NoDataError, QuerySourceError
 from domain.labels import Labels
 from domain.series import FloatArray
 from store.prometheus.histories import CHUNK_STEPS, Histories, Progress, Wanted
+from store.prometheus.pieces import InPieces
 from store.promql.results import Matrix, Result
 
 STEP = timedelta(minutes=5)
@@ -184,3 +185,22 @@ def test_a_broken_file_is_begun_anew(make: Make, tmp_path: Path) -> None:
     assert read(histories)[-1] == truth(np.array([END_MS]), 0)[0]
     assert from_ms(END_MS) <= NOW
     histories.close()
+
+
+def test_a_look_at_another_step_is_answered_and_not_kept(make: Make) -> None:
+    server = Server(1)
+    histories = make(server, 1)
+    found = histories.history('sum(m{app="a0"})', start_ms=START_MS, end_ms=END_MS, step_ms=2 * STEP_MS)
+    np.testing.assert_array_equal(found, truth(np.arange(START_MS, END_MS + 1, 2 * STEP_MS), 0))
+    assert server.asked == [(START_MS, END_MS)]
+    histories.close()
+
+
+def test_long_ranges_are_asked_in_pieces() -> None:
+    server = Server(2)
+    end_ms = 25_000 * STEP_MS
+    whole = InPieces(server).range('m{app=~"a0|a1"}', start_ms=0, end_ms=end_ms, step_ms=STEP_MS)
+    assert len(server.asked) == 3
+    assert whole.timestamps_ms.tolist() == list(range(0, end_ms + 1, STEP_MS))
+    np.testing.assert_array_equal(whole.values[1], truth(whole.timestamps_ms, 1))
+    assert whole.present.all()

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from domain.errors import StoreError
-from domain.forecasts import Backtest, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Forecast, ForecastMemory, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import (
     Action,
@@ -30,7 +30,16 @@ from domain.scaling import (
     TraceLine,
     WorkloadRef,
 )
-from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastShelf, State, engine
+from store.state import (
+    AuditEntry,
+    AuditTrail,
+    DecisionLedger,
+    DocumentsSeen,
+    ForecastMemories,
+    ForecastShelf,
+    State,
+    engine,
+)
 from store.state.records import forecast_row
 from store.state.tables import Base
 
@@ -98,6 +107,9 @@ def forecast(made_at: datetime = NOW) -> Forecast:
         ),
         history_start=NOW - timedelta(hours=8),
         generated=True,
+        fitted_at=made_at - timedelta(hours=3),
+        model_version="1",
+        quality=Quality(history_steps=1920, missing_ratio=0.01, cold_start=False, level_shift=NOW),
     )
 
 
@@ -203,6 +215,9 @@ def test_a_forecast_comes_back_and_the_latest_outlives_the_retention(state: Stat
         assert kept.backtest is not None
         assert kept.backtest.by_horizon[0] == ACCURACY
         assert kept.generated is True
+        assert kept.fitted_at == NOW - timedelta(hours=3, minutes=1)
+        assert kept.model_version == "1"
+        assert kept.quality == forecast().quality
         assert shelf.made_before("demo/shop/soon", NOW - timedelta(minutes=2)) is None
         assert shelf.page(limit=5)[1] == 1
         assert shelf.latest("demo/other/soon") is None
@@ -218,6 +233,31 @@ def test_a_forecast_stored_before_accuracy_was_counted_by_horizon_still_reads(st
         assert kept is not None
         assert kept.backtest is not None
         assert (kept.backtest.wape, kept.backtest.by_horizon) == (0.1, ())
+
+
+def test_a_forecast_stored_before_its_life_was_told_still_reads(state: State) -> None:
+    row = forecast_row(forecast())
+    for field in ("fitted_at", "model_version", "quality"):
+        del row.body[field]
+    with state.transaction() as session:
+        session.add(row)
+    with state.transaction() as session:
+        kept = ForecastShelf(session).latest("demo/shop/soon")
+        assert kept is not None
+        assert (kept.fitted_at, kept.model_version, kept.quality) == (None, "", None)
+
+
+def test_a_forecast_memory_takes_the_place_of_the_signals_last_and_is_forgotten(state: State) -> None:
+    old = ForecastMemory(signal="demo/shop/soon", plan="a" * 64, saved_at=NOW, body={"version": 1, "rings": ["AAA="]})
+    new = replace(old, plan="b" * 64, saved_at=NOW + timedelta(hours=1))
+    for memory in (old, new):
+        with state.transaction() as session:
+            ForecastMemories(session).put(memory)
+    with state.transaction() as session:
+        assert ForecastMemories(session).of("demo/shop/soon") == new
+        assert ForecastMemories(session).of("demo/other/soon") is None
+        ForecastMemories(session).forget_before(NOW + timedelta(hours=2))
+        assert ForecastMemories(session).of("demo/shop/soon") is None
 
 
 def test_a_document_is_new_once(state: State) -> None:
