@@ -192,7 +192,7 @@ def _alone(query: str) -> Question:
 
 
 def _grouped(shapes: Mapping[str, Shape], max_alternatives: int, max_length: int) -> list[Question]:
-    """One question, or as many as the limits ask for; neighbours in label order stay together."""
+    """One question, or as many as the limits ask for."""
     question = _among(shapes)
     if len(shapes) < 2 or (len(question.members) <= max_alternatives and len(question.query) <= max_length):
         return [question]
@@ -200,7 +200,10 @@ def _grouped(shapes: Mapping[str, Shape], max_alternatives: int, max_length: int
 
 
 def _halves(shapes: Mapping[str, Shape]) -> list[dict[str, Shape]]:
-    ordered = sorted(shapes.items(), key=lambda item: (item[1].values, item[0]))
+    """Split by the coarsest label first: with its namespaces together a half names, and selects, no other's."""
+    columns = list(zip(*(shape.values for shape in shapes.values()), strict=True))
+    coarsest = sorted(range(len(columns)), key=lambda at: len(set(columns[at])))
+    ordered = sorted(shapes.items(), key=lambda item: ([item[1].values[at] for at in coarsest], item[0]))
     middle = len(ordered) // 2
     return [dict(ordered[:middle]), dict(ordered[middle:])]
 

@@ -190,3 +190,11 @@ def test_instant_vectors_only_are_told_apart() -> None:
     assert isinstance(vector, Vector)
     assert coalesce.shape_of('m{app="a"}[5m]') is None
     assert coalesce.shape_of("this is no query") is None
+
+
+def test_a_group_that_is_split_keeps_namespaces_together() -> None:
+    queries = [f'sum(m{{app="app-{number}", namespace="team-{number % 8}"}})' for number in range(1600)]
+    questions = coalesce.questions(queries)
+    namespaces = [{values[1] for values in one.members} for one in questions]
+    assert len(questions) == 2
+    assert [len(own) for own in namespaces] == [4, 4]
