@@ -79,10 +79,13 @@ class Guest:
             )
 
     def expect(self, queries: Iterable[str], also: Iterable[str]) -> None:
-        """What is asked at every step from now on; how complete the ``queries`` are, is asked every minute."""
-        wanted = tuple(queries)
-        self.instants.expect((*wanted, *also))
-        self.checks.expect(text for query in wanted for one in checks_of(query) for text in one.queries)
+        """What is asked at every step from now on; how complete the ``queries`` are, is asked every minute.
+
+        ``also`` are those about replicas and requests, of which only some are needed.
+        """
+        wanted, perhaps = tuple(queries), tuple(also)
+        self.instants.expect(wanted, perhaps)
+        self.checks.expect((text for query in wanted for one in checks_of(query) for text in one.queries), perhaps)
 
 
 class Guests:

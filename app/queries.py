@@ -45,7 +45,7 @@ class Queries:
         self._store, self._guests = store, guests
         # Generated samples are loaded at start and never again; looking for them reads the disk.
         self._generated = Memo(clock=clock, keep_seconds=60.0)
-        self._by_pod = Memo(clock=clock, keep_seconds=15.0)
+        self._by_pod = Memo(clock=clock, keep_seconds=60.0)
         self._seen = threading.local()
         self.evaluator = Evaluator(store.select)
         self._noting = Evaluator(self._select_noting)
@@ -80,11 +80,14 @@ class Queries:
         return self._one(self._noting.instant(expr, at_ms=to_ms(now)), now, self._seen)
 
     def by_pod(self, expr: str, now: datetime) -> dict[str, float]:
-        """The numbers of a query by ``pod``, from the default source; empty where it yields none."""
-        key = (expr, to_ms(now) // 15_000)
-        return self._by_pod.get(
-            key, lambda: {dict(labels).get("pod", ""): value for labels, value in self.instant(expr, now).items()}
-        )
+        """What pods request, from the default source, as of the last minute: it changes with rollouts only."""
+        guest = self._guest(None)
+        source = self.evaluator if guest is None else guest.checks
+
+        def compute() -> dict[str, float]:
+            return {dict(labels).get("pod", ""): value for labels, value in self._instant(source, expr, now).items()}
+
+        return self._by_pod.get((expr, to_ms(now) // 60_000), compute)
 
     def _one(self, result: Result, now: datetime, noted: threading.local | None) -> Signal:
         if isinstance(result, Scalar):
@@ -132,7 +135,11 @@ class Queries:
 
     def instant(self, expr: str, now: datetime, source: str | None = None) -> dict[LabelPairs, float]:
         """Finite values of an instant vector by label set."""
-        result = self._source(source).instant(expr, at_ms=to_ms(now))
+        return self._instant(self._source(source), expr, now)
+
+    @staticmethod
+    def _instant(source: QuerySource, expr: str, now: datetime) -> dict[LabelPairs, float]:
+        result = source.instant(expr, at_ms=to_ms(now))
         if not isinstance(result, Vector):
             return {}
         pairs = zip(result.labels, result.values.tolist(), strict=True)

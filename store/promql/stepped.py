@@ -42,15 +42,21 @@ class Stepped:
         self._patience = patience
         self._lock = threading.Lock()
         self._expected: frozenset[str] = frozenset()
+        self._perhaps: frozenset[str] = frozenset()
         self._asked: dict[str, None] = {}
         self._newest_ms = -1
         self._steps: dict[int, _Answers] = {}
         self._windows: dict[_Window, _Answers] = {}
         self._planned: tuple[frozenset[str], list[Question]] = (frozenset(), [])
 
-    def expect(self, queries: Iterable[str]) -> None:
-        """What is asked for at every step from now on, until this is called again."""
-        self._expected = frozenset(queries)
+    def expect(self, queries: Iterable[str], perhaps: Iterable[str] = ()) -> None:
+        """What is asked for from now on, until this is called again.
+
+        Args:
+            queries: Asked at every step, as soon as anybody asks for anything.
+            perhaps: Asked together with those of their shape, once somebody asks for one of them.
+        """
+        self._expected, self._perhaps = frozenset(queries), frozenset(perhaps)
 
     def close(self) -> None:
         """Ask nothing more."""
@@ -64,9 +70,8 @@ class Stepped:
             if at_ms == self._newest_ms and len(self._asked) < _MAX_REMEMBERED:
                 self._asked[query] = None
             if query not in answers:
-                together = query in self._expected and at_ms in self._steps
-                missing = self._expected - answers.keys() if together else frozenset()
-                self._submit(answers, missing | {query}, lambda one: self._instants(one, at_ms))
+                along = self._along(query) if at_ms in self._steps else frozenset()
+                self._submit(answers, along - answers.keys() | {query}, lambda one: self._instants(one, at_ms))
             future = answers[query]
         found: Result = self._taken(future, query)
         return found
@@ -83,7 +88,7 @@ class Stepped:
                 self._windows.pop(next(iter(self._windows)))
             if query not in answers:
                 most = max(_MAX_VALUES // ((end_ms - start_ms) // step_ms + 1), 1)
-                alike = self._alike(query) - answers.keys()
+                alike = _alike(query, self._expected) - answers.keys()
                 self._submit(answers, alike, lambda one: self._ranges(one, window), most=most)
             future = answers[query]
         found: Matrix = self._taken(future, query)
@@ -105,12 +110,11 @@ class Stepped:
         self._submit(answers, wanted, lambda one: self._instants(one, at_ms))
         return answers
 
-    def _alike(self, query: str) -> frozenset[str]:
-        shape = coalesce.shape_of(query)
-        if shape is None:
-            return frozenset({query})
-        shapes = ((other, coalesce.shape_of(other)) for other in self._expected)
-        return frozenset(other for other, own in shapes if own is not None and own.key == shape.key) | {query}
+    def _along(self, query: str) -> frozenset[str]:
+        """What to ask for beside a query that nobody has asked for at this step."""
+        if query in self._expected:
+            return self._expected
+        return _alike(query, self._perhaps) if query in self._perhaps else frozenset()
 
     def _submit(
         self,
@@ -152,3 +156,12 @@ class Stepped:
         if isinstance(answer, QueryError):
             raise answer
         return answer
+
+
+def _alike(query: str, others: frozenset[str]) -> frozenset[str]:
+    """Those of ``others`` that have the shape of ``query``, and itself."""
+    shape = coalesce.shape_of(query)
+    if shape is None:
+        return frozenset({query})
+    shapes = ((other, coalesce.shape_of(other)) for other in others)
+    return frozenset(other for other, own in shapes if own is not None and own.key == shape.key) | {query}

@@ -60,6 +60,16 @@ def test_a_pass_whose_own_step_was_overtaken_is_still_one_question(stepped: Step
     assert len(counting.asked) == asked + 1
 
 
+def test_what_is_perhaps_needed_is_asked_with_its_like_once_it_is(stepped: Stepped, counting: Counting) -> None:
+    stepped.expect(QUERIES, perhaps=queries_of("max(m{@@})")[: len(APPS)] + queries_of("min(m{@@})")[: len(APPS)])
+    stepped.instant(QUERIES[0], at_ms=AT_MS)
+    assert len(counting.asked) == 1
+    for query in queries_of("max(m{@@})")[: len(APPS)]:
+        stepped.instant(query, at_ms=AT_MS)
+    assert len(counting.asked) == 2
+    assert "max by (app)" in counting.asked[1]
+
+
 def test_rules_that_change_within_a_step_are_asked_together_too(stepped: Stepped, counting: Counting) -> None:
     stepped.instant("sum(m)", at_ms=AT_MS)
     stepped.expect(QUERIES)
