@@ -101,7 +101,8 @@ class Explanations:
         with self._lock:
             known = self._made.get(key)  # another asker may have read the history meanwhile
             if known is None or _failed(known):
-                self._made[key] = known = self._pool.submit(explain, request, forecast.model if forecast else "")
+                served = (forecast.model, forecast.combination) if forecast else ("", ())
+                self._made[key] = known = self._pool.submit(explain, request, *served)
                 while len(self._made) > KEPT:
                     self._made.popitem(last=False)
         return known

@@ -190,6 +190,14 @@ class ServedErrorsView(_View):
     moved: bool = Field(description="Whether the range's quantiles are moved by these errors now.")
 
 
+class CombinationView(_View):
+    """Of what a forecast is made on one stretch of its horizon."""
+
+    until_seconds: float = Field(description="End of the stretch, which begins where the one before ends.")
+    members: list[str]
+    weights: dict[str, float] = Field(description="Of each member; empty where their median is served.")
+
+
 class ForecastStatusView(BaseModel):
     """How the forecasting of a signal goes."""
 
@@ -273,6 +281,7 @@ class ForecastView(BaseModel):
     fitted_at: datetime | None = Field(description="When its coefficients were fitted; null in older forecasts.")
     model_version: str = Field(description="Of the forecaster's models; empty in older forecasts.")
     quality: QualityView | None
+    combination: list[CombinationView] = Field(description="Empty where one model is served as it was asked for.")
     status: ForecastStatusView | None
     challengers: list[ChallengeView] = Field(description="Since the start of this process; empty without any.")
 
@@ -299,6 +308,7 @@ class ForecastView(BaseModel):
             events=list(forecast.events),
             fitted_at=forecast.fitted_at,
             model_version=forecast.model_version,
+            combination=[CombinationView.model_validate(one) for one in forecast.combination],
             quality=None if forecast.quality is None else QualityView.model_validate(forecast.quality),
             status=status,
             challengers=[ChallengeView.model_validate(one) for one in challenges],

@@ -93,6 +93,26 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """Of what a forecast is made on one stretch of its horizon.
+
+    Attributes:
+        until: End of the stretch, which begins where the one before ends.
+        members: Names of the models.
+        weights: Of each, they sum to 1; empty where the median of the members is served.
+    """
+
+    until: timedelta
+    members: tuple[str, ...]
+    weights: Mapping[str, float]
+
+    @property
+    def until_seconds(self) -> float:
+        """``until`` as a number."""
+        return self.until.total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """Demand to come, as seen at ``cutoff``.
 
@@ -117,6 +137,7 @@ class Forecast:
         fitted_at: When the coefficients behind it were fitted; None in forecasts stored before that was told.
         model_version: Of the forecaster's models; empty in these.
         quality: What it stands on; None in these.
+        combination: Which members it is made of, by distance; empty where one model is served as it was asked for.
         dependence: Of its errors over time, learned in the backtest; None where nothing could be learned.
     """
 
@@ -140,6 +161,7 @@ class Forecast:
     fitted_at: datetime | None = None
     model_version: str = ""
     quality: Quality | None = None
+    combination: tuple[Combination, ...] = ()
     dependence: Dependence | None = None
 
     @property

@@ -30,19 +30,17 @@ class Replay:
         origins: Number of steps known at each origin, rising, shape ``(n,)``.
         actuals: What came, shape ``(n, horizon)``; NaN beyond the end of the history and where nothing was measured.
         points: Point forecasts of each model, each of the shape of ``actuals``.
-        bands: Quantiles of the engine's median, with a last axis of levels; None where it did not take part.
     """
 
     origins: IntArray
     actuals: FloatArray
     points: Mapping[str, FloatArray]
-    bands: FloatArray | None = None
 
     def joined(self, quantiles: Mapping[str, FloatArray], levels: Sequence[float]) -> Replay:
-        """With the engine's members, of shape ``(origins, horizon, levels)``; 0.5 is their point forecast."""
+        """With forecasts of shape ``(origins, horizon, levels)``; 0.5 is their point forecast."""
         middle = list(levels).index(0.5)
         points = {name: made[..., middle] for name, made in quantiles.items() if name not in self.points}
-        return replace(self, points={**self.points, **points}, bands=quantiles["median"])
+        return replace(self, points={**self.points, **points})
 
     def wape(self, model: str) -> float:
         """Sum of absolute errors ÷ sum of absolute actuals; infinite where all actuals are 0 and the model errs."""

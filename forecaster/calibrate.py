@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from domain.series import FloatArray
+from forecaster import combine
 from forecaster.backtest import Replay
 
 WANDERING: Final = frozenset({"drift"})
@@ -139,6 +140,22 @@ def replayed_band(replay: Replay, model: str, levels: Sequence[float]) -> FloatA
         half, seen, _ = halves
         points = replay.points[model]
         band[half:] = _half_calibrated(replay, model, half, seen, levels).band(points[half:])
+    return band
+
+
+def crossed_band(replay: Replay, model: str, levels: Sequence[float]) -> FloatArray:
+    """Bands at all origins, shape ``(origins, horizon, levels)``, each block's calibrated on what is apart from it.
+
+    A step ahead of which nothing is apart takes the band of the steps beside it.
+    """
+    points, ahead = replay.points[model], np.arange(1, replay.actuals.shape[1] + 1)
+    band = np.empty((*points.shape, len(levels)))
+    for block in combine.blocks(len(replay.origins)):
+        seen = np.where(combine.apart(replay.origins[:, None], block, ahead), replay.actuals, np.nan)
+        unseen = np.isnan(seen).all()
+        band[block] = calibrate(replay.actuals if unseen else seen, points, levels, walk=walk_of(replay, model)).band(
+            points[block]
+        )
     return band
 
 

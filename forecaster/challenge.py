@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from domain.errors import FitFailedError, ForetideError, HistoryTooShortError
-from domain.forecasts import Forecast
+from domain.forecasts import Combination, Forecast
 from domain.series import FloatArray, IntArray
 from forecaster import history as histories
 from forecaster import replayed
@@ -62,7 +62,9 @@ class Challenge:
     error: str = ""
 
 
-def judge(request: FitRequest, model: str, candidate: Candidate) -> Challenge:
+def judge(
+    request: FitRequest, model: str, candidate: Candidate, combination: tuple[Combination, ...] = ()
+) -> Challenge:
     """Forecast the last third of a history again, by the challenger and by the served model.
 
     Raises:
@@ -80,7 +82,7 @@ def judge(request: FitRequest, model: str, candidate: Candidate) -> Challenge:
     origins: IntArray = np.unique(np.linspace(min(first, last), last, ORIGINS).astype(np.int64))
     truth = np.concatenate([np.where(known.measured, known.values, np.nan), np.full(horizon, np.nan)])
     actuals = truth[origins[:, None] + np.arange(horizon)]
-    served = replayed.paths(known, model, origins, horizon)
+    served = replayed.paths(known, model, origins, horizon, combination)
     told = partial(
         Challenge, name=candidate.name, made_at=request.made_at, served_model=model, origins=len(origins),
         served_wape=None if served is None else _wape(actuals, served),
@@ -163,7 +165,7 @@ class Challenges:
         values, generated = self._range_values(plan.expr, start, forecast.cutoff, plan.step, source=plan.source)
         request = plan.request(values, start=start, made_at=now, generated=generated)
         for candidate in self._candidates:
-            future = self._pool.submit(judge, request, forecast.model, candidate)
+            future = self._pool.submit(judge, request, forecast.model, candidate, forecast.combination)
             future.add_done_callback(partial(self._judged, plan.signal, candidate.name, forecast.model, now))
 
     def _judged(self, signal: str, name: str, model: str, now: datetime, done: Future[Challenge]) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError, NoDataError
+from domain.forecasts import Combination
 from domain.series import FloatArray
 from forecaster import coarse, diagnostics, history, replayed
 from forecaster.fit import FitRequest
@@ -99,12 +100,13 @@ class Explanation:
     failures: tuple[str, ...]
 
 
-def explain(request: FitRequest, model: str) -> Explanation:
+def explain(request: FitRequest, model: str, combination: tuple[Combination, ...] = ()) -> Explanation:
     """Take a signal's history apart.
 
     Args:
         request: As for the fit.
         model: The model that is served, whose residuals are judged; empty for none.
+        combination: Of which members it is made.
 
     Raises:
         NoDataError: Nothing was measured, or the history never moved.
@@ -125,7 +127,7 @@ def explain(request: FitRequest, model: str) -> Explanation:
     trend, day, long_day, remainder = stl.decompose(observed, length // block, long_seasons=WEEK if week else None)
     seasons = [day] if long_day is None else [day, long_day]
     shares = _shares([trend, *seasons, remainder])
-    left = replayed.residuals(known, model)
+    left = replayed.residuals(known, model, combination)
     judged, largest = _judged(left)
     references, failures = _references(known.values, length, request.horizon)
     return Explanation(

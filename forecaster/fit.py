@@ -1,7 +1,7 @@
 """One history in, one fitted signal out: a pure function that a worker process runs.
 
-Prepare the history, let the models compete on it, keep the best that stays within reason. The engine's median brings
-its own quantiles; the point models are banded by their own errors. What is kept forecasts without another fit
+Prepare the history, let the models compete on it, keep the best that stays within reason. Each member brings
+quantiles of its own; ``forecaster.combine`` says how they become one. What is kept forecasts without another fit
 (``forecaster.fitted``); ``fit`` is both for whoever wants one forecast.
 Whatever is simpler than was asked for says why in ``fallback_reason``. The same request gives the same forecast.
 """
@@ -16,24 +16,24 @@ from typing import Final, Literal
 import numpy as np
 
 from domain.errors import FitFailedError, HistoryTooShortError
-from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy
+from domain.forecasts import Backtest, Combination, Dependence, Forecast, HorizonAccuracy
 from domain.series import FloatArray
-from forecaster import accuracy, ensemble, paths, serving, sparse
+from domain.units import format_duration
+from forecaster import accuracy, cold_start, combine, members, paths, serving, sparse
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
 from forecaster.calendar import Calendar
-from forecaster.calibrate import band_coverage, calibrate, coverage, replayed_band, walk_of
+from forecaster.calibrate import band_coverage, coverage, replayed_band
 from forecaster.fitted import SEASONS_NEEDED, Fitted
 from forecaster.guard import objection
 from forecaster.history import History
-from forecaster.models import COMPETING, FITTED, holt_winters, seasonal_naive
+from forecaster.members import Competition
+from forecaster.models import COMPETING, holt_winters, seasonal_naive
 from forecaster.recent import Recent
-from forecaster.serving import Banded, Constant, Empirical, Median, Serving
+from forecaster.serving import Banded, ColdStart, Combined, Constant, Empirical, Serving
+from forecaster.shipped import coefficients
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-CLEARLY: Final = 0.9
-"""Another model is served in the median's place only where it errs > 10 % less: chance chooses too. A guess: 2 % and
-10 % were not yet compared by themselves."""
 LONGEST_HORIZON: Final = 5_000
 """Steps; a day at 17 s. Beyond it the backtest no longer fits a worker's memory."""
 
@@ -50,7 +50,7 @@ class FitRequest:
         season: Length of the season.
         horizon: Steps to forecast, 1 … ``LONGEST_HORIZON``.
         quantiles: Levels, rising, each in (0, 1).
-        model: The model to serve; ``auto`` takes the engine's median, unless another errs clearly less in the backtest.
+        model: The model to serve; ``auto`` combines what competes (``forecaster.combine``).
         made_at: Now, as the caller sees it.
         generated: True when part of the history was generated and not measured.
         calendar: What is known about days, for ``forecaster.dated``; the functions here do not look at it.
@@ -81,6 +81,7 @@ class _Chosen:
         backtest: What it did on this history.
         fallback_reason: Why it is simpler than was asked for.
         spare: To be served where ``serving`` leaves the bounds of reason later.
+        combination: Of which members it is made.
     """
 
     model: str
@@ -88,6 +89,7 @@ class _Chosen:
     backtest: Backtest | None
     fallback_reason: str
     spare: Banded | None = None
+    combination: tuple[Combination, ...] = ()
     dependence: Dependence | None = None
 
 
@@ -115,11 +117,14 @@ def fit_signal(request: FitRequest) -> Fitted:
         step=request.step, season=request.season, horizon=request.horizon, quantiles=request.quantiles,
         fitted_at=request.made_at, fitted_steps=len(history.values), backtest=chosen.backtest,
         fallback_reason=chosen.fallback_reason, generated=request.generated, dependence=chosen.dependence,
+        combination=chosen.combination,
     )  # fmt: skip
 
 
 def _seasons_kept(chosen: Serving) -> int:
     """What the model reads itself; three seasons for the level-shift guard and for gaps."""
+    if isinstance(chosen, Combined) and chosen.shipped is not None:
+        return coefficients.FULL
     return sparse.SEASONS if isinstance(chosen, Empirical) else seasonal_naive.SEASONS
 
 
@@ -155,39 +160,84 @@ def _choose(history: History, request: FitRequest) -> _Chosen:
     if history.spread == 0:
         return _Chosen(model="naive", serving=Constant(), backtest=None, fallback_reason="the history is constant")
     if len(history.values) < SEASONS_NEEDED * history.season_length:
-        flat = serving.flat(history.values, request.quantiles)
-        return _Chosen(model="naive", serving=flat, backtest=None, fallback_reason="the history is short")
+        return _short(history, request)
     if request.model == "auto" and sparse.is_sparse(history):
         return _empirical(history, request)
     return _best(history, request)
 
 
+def _short(history: History, request: FitRequest) -> _Chosen:
+    """Less than two seasons: shipped coefficients from some hours on, the flat line before."""
+    known = int(np.count_nonzero(history.measured))
+    reason = "the history is short"  # by how much is told at each forecast
+    if cold_start.suits(known, history.season_length):
+        cold = ColdStart()
+        made = cold.made(Recent.of(history, SEASONS_NEEDED), request.horizon, request.quantiles)
+        if objection(made.mean, made.values, history) is None:
+            return _Chosen(model=cold_start.NAME, serving=cold, backtest=None, fallback_reason=reason)
+    flat = serving.flat(history.values, request.quantiles)
+    return _Chosen(model="naive", serving=flat, backtest=None, fallback_reason=reason)
+
+
 def _best(history: History, request: FitRequest) -> _Chosen:
-    """The asked model, or the best; the next simpler one where it leaves the bounds of reason."""
-    past = replay(history, COMPETING, horizon=request.horizon)
-    if request.model == "auto" and ensemble.suits(history, past.origins, request.horizon):
-        levels = _with_median(request.quantiles)
-        past = past.joined(ensemble.replayed(history, past.origins, request.horizon, levels), levels)
+    """What was asked for; the next simpler one where it leaves the bounds of reason."""
+    levels = _with_median(request.quantiles)
+    past = replay(history, members.point_models(request.step), horizon=request.horizon)
+    found = members.compete(history, past, request.horizon, levels) if request.model == "auto" else None
+    if found is not None:
+        past = past.joined({**found.members, found.name: found.served}, levels)
     wape = {name: past.wape(name) for name in past.points}
+    spare = members.banded("naive", history, past, request.quantiles) if "naive" in past.points else None
     reason = ""
-    for model in _ranked(wape, request.model):
-        kept = _kept(model, history, past, request)
+    for model in _ranked(wape, request.model if found is None else found.name):
+        joint = found if found is not None and model == found.name else None
+        kept: Serving = members.kept(joint, history, past, request.horizon, levels) if joint else members.banded(
+            model, history, past, request.quantiles
+        )  # fmt: skip
         made = kept.made(Recent.of(history, _seasons_kept(kept)), request.horizon, request.quantiles)
         if (doubt := objection(made.mean, made.values, history)) is None:
-            band = _past_band(past, model, request.quantiles)
-            found = Backtest(
-                wape=wape[model], coverage=_coverage(past, model, request.quantiles), origins=len(past.origins),
-                wape_by_model=wape,
-                by_horizon=_by_horizon(past, model, history, request, band),
-            )  # fmt: skip
-            reason = reason or _why_simpler(model, wape, request.model)
-            spare = _banded("naive", past, request) if "naive" in past.points else None
+            band = _past_band(model, joint, past, request.quantiles)
             return _Chosen(
-                model=model, serving=kept, backtest=found, fallback_reason=reason, spare=spare,
+                model=model, serving=kept, spare=spare,
+                backtest=_backtest(model, joint, past, wape, band, history, request),
+                fallback_reason=reason or _why_simpler(model, joint, wape, request),
+                combination=_told(joint, request) if joint else (),
                 dependence=paths.learned(past.origins, past.actuals, band, request.quantiles),
             )  # fmt: skip
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
+
+
+def _past_band(model: str, joint: Competition | None, past: Replay, quantiles: tuple[float, ...]) -> FloatArray:
+    """The quantiles of the served model at each origin: a combination brings those it would have given."""
+    if joint is None:
+        return replayed_band(past, model, quantiles)
+    levels = _with_median(quantiles)
+    return joint.served[..., [levels.index(level) for level in quantiles]]
+
+
+def _backtest(
+    model: str, joint: Competition | None, past: Replay, wape: Mapping[str, float], band: FloatArray, history: History,
+    request: FitRequest,
+) -> Backtest:  # fmt: skip
+    levels = request.quantiles
+    shares = coverage(past, model, levels) if joint is None else band_coverage(past, band, levels)
+    return Backtest(
+        wape=wape[model], coverage=shares, origins=len(past.origins), wape_by_model=wape,
+        by_horizon=_by_horizon(past, model, history, request, band),
+    )  # fmt: skip
+
+
+def _told(joint: Competition, request: FitRequest) -> tuple[Combination, ...]:
+    """What is combined, up to which distance; neighbours of one combination are one."""
+    told: list[Combination] = []
+    for part in joint.parts:
+        weights = dict(zip(part.members, part.weights, strict=True)) if part.weights else {}
+        made = Combination(until=part.steps * request.step, members=part.members, weights=weights)
+        if told and (told[-1].members, told[-1].weights) == (made.members, made.weights):
+            told.pop()
+        told.append(made)
+    return tuple(told)
 
 
 def _empirical(history: History, request: FitRequest) -> _Chosen:
@@ -210,51 +260,26 @@ def _empirical(history: History, request: FitRequest) -> _Chosen:
     )  # fmt: skip
 
 
-def _ranked(wape: Mapping[str, float], asked: str) -> list[str]:
+def _ranked(wape: Mapping[str, float], first: str) -> list[str]:
     """What to serve, then what to fall back to: seasonal naive, naive."""
-    order = dict.fromkeys([_favourite(wape) if asked == "auto" else asked, "seasonal_naive", "naive"])
-    return [name for name in order if name in wape]
+    return [name for name in dict.fromkeys([first, "seasonal_naive", "naive"]) if name in wape]
 
 
-def _favourite(wape: Mapping[str, float]) -> str:
-    """The median, unless another errs clearly less."""
-    served = {name: error for name, error in wape.items() if name in COMPETING or name == ensemble.NAME}
-    best = min(served, key=lambda name: served[name], default="naive")
-    median = wape.get(ensemble.NAME)
-    return ensemble.NAME if median is not None and CLEARLY * median <= wape[best] else best
-
-
-def _why_simpler(model: str, wape: Mapping[str, float], asked: str) -> str:
-    if asked not in ("auto", model):
-        return f"{asked} could not be fitted"
-    if asked == "auto" and model == "naive" and len(wape) > 1:
+def _why_simpler(model: str, joint: Competition | None, wape: Mapping[str, float], request: FitRequest) -> str:
+    if request.model not in ("auto", model):
+        return f"{request.model} could not be fitted"
+    if joint is None:
+        return ""
+    if model == "naive" and len(wape) > 1:
         rival = min((name for name in wape if name != model), key=lambda name: wape[name])
         return f"naive errs least: WAPE {wape[model]:.3f} against {wape[rival]:.3f} of {rival}"
-    return ""
-
-
-def _kept(model: str, history: History, past: Replay, request: FitRequest) -> Serving:
-    """The model fitted on the whole history."""
-    if model == ensemble.NAME:
-        state = ensemble.fit(history, request.horizon, _with_median(request.quantiles))
-        state.trim()
-        return Median(state=state)
-    banded = _banded(model, past, request)
-    if model in FITTED:
-        return replace(banded, point=FITTED[model](history.values, history.season_length))
-    return banded
-
-
-def _banded(model: str, past: Replay, request: FitRequest) -> Banded:
-    calibration = calibrate(past.actuals, past.points[model], request.quantiles, walk=walk_of(past, model))
-    return Banded(point=model, calibration=calibration)
-
-
-def _coverage(past: Replay, model: str, levels: tuple[float, ...]) -> Mapping[float, float]:
-    if model != ensemble.NAME or past.bands is None:
-        return coverage(past, model, levels)
-    shares = band_coverage(past, past.bands, _with_median(levels))
-    return {level: shares[level] for level in levels if level in shares}
+    starts = [0, *(part.steps for part in joint.parts)]
+    flat = [
+        f"{format_duration(start * request.step)} to {format_duration(part.steps * request.step)}"
+        for start, part in zip(starts, joint.parts, strict=False)
+        if part.members == (combine.NAIVE,)
+    ]
+    return f"naive errs least from {', '.join(flat)} ahead" if flat else ""
 
 
 def _by_horizon(
@@ -277,14 +302,6 @@ def _by_horizon(
         )
         for one in accuracy.measure(sums, over, levels, scale)
     )  # fmt: skip
-
-
-def _past_band(past: Replay, model: str, levels: tuple[float, ...]) -> FloatArray:
-    """The quantiles of the served model at each origin: the median brings its own."""
-    if model == ensemble.NAME and past.bands is not None:
-        known = _with_median(levels)
-        return past.bands[..., [known.index(level) for level in levels]]
-    return replayed_band(past, model, levels)
 
 
 def _with_median(levels: tuple[float, ...]) -> tuple[float, ...]:

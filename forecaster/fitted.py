@@ -13,16 +13,16 @@ from typing import Final
 import numpy as np
 
 from domain.errors import FitFailedError
-from domain.forecasts import Backtest, Dependence, Forecast, Quality
+from domain.forecasts import Backtest, Combination, Dependence, Forecast, Quality
 from domain.series import FloatArray
 from domain.units import format_duration
 from forecaster.guard import beyond
 from forecaster.history import refuse_absurd
 from forecaster.recent import Recent
-from forecaster.serving import Banded, Constant, Empirical, Flat, Made, Median, Serving
+from forecaster.serving import Banded, ColdStart, Combined, Constant, Empirical, Flat, Made, Median, Serving
 
 SEASONS_NEEDED: Final = 2
-MODEL_VERSION: Final = "1"
+MODEL_VERSION: Final = "2"
 """Counts up when the same history and coefficients would give another forecast; stored with each."""
 
 READ_AGAIN: Final = 4
@@ -52,6 +52,7 @@ class Fitted:
         backtest: What the fit found.
         fallback_reason: Why a simpler model is served than was asked for; empty when none is.
         generated: Whether part of the history was generated.
+        combination: Of which members the served model is made; empty where it is one model.
         dependence: Of the errors over time, as the fit found it.
     """
 
@@ -71,6 +72,7 @@ class Fitted:
     backtest: Backtest | None
     fallback_reason: str
     generated: bool
+    combination: tuple[Combination, ...] = ()
     dependence: Dependence | None = None
 
     @property
@@ -137,6 +139,7 @@ class Fitted:
             mean=made.mean, quantiles=self.quantiles, values=made.values, reference=None, backtest=self.backtest,
             history_start=self.history_start, fallback_reason=reason, generated=self.generated,
             fitted_at=self.fitted_at, model_version=MODEL_VERSION, quality=self._quality(),
+            combination=self.combination if model == self.model else (),
             dependence=self.dependence,
         )  # fmt: skip
 
@@ -150,7 +153,7 @@ class Fitted:
 
     def _take(self, line: FloatArray, *, back: int) -> None:
         """Replace the last ``back`` steps by these and go on."""
-        engine = self.serving.state if isinstance(self.serving, Median) else None
+        engine = self.serving.state if isinstance(self.serving, Median | Combined) else None
         if back:
             self.recent.rewind(back)
             if engine is not None:
@@ -165,7 +168,7 @@ class Fitted:
     def _made(self) -> tuple[str, Made, str]:
         """Model, forecast and reason; the spare's where the model's leaves the bounds of reason."""
         made = self.serving.made(self.recent, self.horizon, self.quantiles)
-        if isinstance(self.serving, Constant | Flat | Empirical):  # these repeat what came
+        if isinstance(self.serving, Constant | Flat | ColdStart | Empirical):  # these stay near what came
             return self.model, made, self._reason()
         doubt = self._doubt(made)
         if doubt is None:
@@ -181,7 +184,7 @@ class Fitted:
 
     def _reason(self) -> str:
         """Of a short history the length that it has by now."""
-        if not isinstance(self.serving, Flat):
+        if not isinstance(self.serving, Flat | ColdStart):
             return self.fallback_reason
         got, needed = (self.recent.steps - 1) * self.step, SEASONS_NEEDED * self.season
         return f"history {format_duration(got)} of {format_duration(needed)} (two seasons)"

@@ -5,16 +5,16 @@ All are small, picklable and cheap: this is the part of a forecast that runs at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from domain.series import FloatArray
-from forecaster import engine, sparse
+from forecaster import cold_start, combine, engine, sparse
 from forecaster.calibrate import Calibration
-from forecaster.models import COMPETING
+from forecaster.models import FINE
 from forecaster.models.drift import Drift
 from forecaster.models.fourier_ar import FourierAr
 from forecaster.recent import Recent
@@ -54,15 +54,69 @@ class Banded:
     def made(self, recent: Recent, horizon: int, levels: Sequence[float]) -> Made:
         """Forecast from the newest steps."""
         mean = _floored(self._path(recent, horizon), recent)
-        return Made(mean, _floored(self.calibration.band(mean), recent))
+        known = self.calibration.levels
+        band = self.calibration.band(mean)[:, [known.index(level) for level in levels]]
+        return Made(mean, _floored(band, recent))
 
     def _path(self, recent: Recent, horizon: int) -> FloatArray:
         values = recent.values
         if isinstance(self.point, FourierAr | Drift):
             return self.point.path(values, recent.steps, horizon)
         end = np.array([len(values)])
-        path: FloatArray = COMPETING[self.point](values, end, season_length=recent.season_length, horizon=horizon)[0]
+        path: FloatArray = FINE[self.point](values, end, season_length=recent.season_length, horizon=horizon)[0]
         return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """Shipped coefficients over what is known, tiled back: the first hours, and a member until the engine can learn."""
+
+    def quantiles(self, recent: Recent, horizon: int, levels: Sequence[float]) -> FloatArray:
+        """Shape ``(horizon, levels)``."""
+        found = cold_start.quantiles(
+            recent.values, season_length=recent.season_length, horizon=horizon, levels=tuple(levels)
+        )
+        return _floored(found, recent)
+
+    def made(self, recent: Recent, horizon: int, levels: Sequence[float]) -> Made:
+        """Forecast from the newest steps."""
+        all_levels = sorted({*levels, 0.5})
+        found = self.quantiles(recent, horizon, all_levels)
+        return Made(found[:, all_levels.index(0.5)], found[:, [all_levels.index(level) for level in levels]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combined:
+    """Several members, combined by stretches of the horizon (``forecaster.combine``).
+
+    Attributes:
+        parts: The combinations.
+        levels: Of the members' quantiles, 0.5 among them.
+        state: The engine, where one of its members takes part.
+        banded: The point models that do.
+        shipped: The shipped coefficients, where these do.
+    """
+
+    parts: tuple[combine.Part, ...]
+    levels: tuple[float, ...]
+    state: engine.State | None
+    banded: Mapping[str, Banded]
+    shipped: ColdStart | None
+
+    def made(self, recent: Recent, horizon: int, levels: Sequence[float]) -> Made:
+        """Forecast from the newest steps."""
+        found = _floored(combine.mixed(self.parts, self._members(recent, horizon)), recent)
+        asked = [self.levels.index(level) for level in levels]
+        return Made(found[:, self.levels.index(0.5)], found[:, asked])
+
+    def _members(self, recent: Recent, horizon: int) -> dict[str, FloatArray]:
+        made = {name: one.made(recent, horizon, self.levels).values for name, one in self.banded.items()}
+        if self.shipped is not None:
+            made[cold_start.MEMBER] = self.shipped.quantiles(recent, horizon, self.levels)
+        if self.state is not None:
+            for name, soft in self.state.members(horizon).items():
+                made[name] = self.state.scale.hard(np.maximum.accumulate(soft, axis=-1))[0]
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +157,7 @@ class Constant:
         return Made(np.full(horizon, recent.last), _floored(values, recent))
 
 
-Serving: TypeAlias = Median | Banded | Empirical | Flat | Constant
+Serving: TypeAlias = Median | Banded | Combined | ColdStart | Empirical | Flat | Constant
 
 
 def flat(values: FloatArray, levels: Sequence[float]) -> Flat:

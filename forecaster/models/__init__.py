@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from domain.series import FloatArray, IntArray
-from forecaster.models import drift, fourier_ar, naive, seasonal_naive
+from forecaster.models import drift, fourier_ar, mean_last, naive, seasonal_naive
 
 
 class Paths(Protocol):
@@ -33,6 +33,8 @@ COMPETING: Mapping[str, Paths] = MappingProxyType(
     }  # fmt: skip
 )
 """Simplest first: of two that err alike the simpler is served."""
+FINE: Mapping[str, Paths] = MappingProxyType({**COMPETING, "mean_last_5": mean_last.paths})
+"""Where a step is a minute or less."""
 FITTED: Mapping[str, Callable[[FloatArray, int], fourier_ar.FourierAr | drift.Drift]] = MappingProxyType(
     {"drift": drift.fit, "fourier_ar": fourier_ar.fit}
 )

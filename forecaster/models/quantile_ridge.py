@@ -79,6 +79,21 @@ class QuantileRidge:
         return paths
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Coefficients that were learned elsewhere.
+
+    Attributes:
+        coefficients: Shape ``(ranges, levels, columns)``.
+        weight: Against the series, in its histories.
+        beyond: Ranges that begin later than this step are held to them.
+    """
+
+    coefficients: Floats
+    weight: float
+    beyond: float
+
+
 def ranges(horizon: int) -> tuple[tuple[int, int], ...]:
     """Ranges of horizons that share coefficients: 1, 2, 3–4, 5–8, 9–12, 13–24 and so on."""
     lasts = [edge for edge in EDGES if edge < horizon] + [horizon]
@@ -87,7 +102,7 @@ def ranges(horizon: int) -> tuple[tuple[int, int], ...]:
 
 def fit(
     reads: Reads, values: FloatArray, measured: NDArray[np.bool_], *, horizon: int, levels: Sequence[float],
-    first: int, stride: int = 7,
+    first: int, stride: int = 7, anchor: Anchor | None = None,
 ) -> QuantileRidge:  # fmt: skip
     """Learn from every ``stride``-th window of the histories.
 
@@ -99,21 +114,26 @@ def fit(
         levels: Quantile levels.
         first: Windows end no earlier than this.
         stride: Best without a common divisor with an hour or a season, or some minutes are never seen.
+        anchor: What a single series is held to far ahead, having no batch to lean on.
     """
     found = ranges(horizon)
     size = values.shape[1]
     ends = np.arange(size - 1, first, -stride)
     all_moments = moments(reads, ends)
     coefficients = []
-    for lowest, highest in found:
+    for at_range, (lowest, highest) in enumerate(found):
         usable = ends <= size - highest
         t = ends[usable]
         ahead = lowest + (np.arange(len(t)) * max(1, round((highest - lowest + 1) * 0.618))) % (highest - lowest + 1)
         rows = features(reads, _some(all_moments, usable), ahead)
         at = t + ahead - 1
         scaled = np.clip((values[:, at] - rows.centre) / rows.scale, -FARTHEST_TARGET, FARTHEST_TARGET)
-        weights = _weights(rows.scale, measured[:, at] & measured[:, t - 1])
-        coefficients.append(regress(rows.rows, scaled, weights, levels))
+        weighted = weights(rows.scale, measured[:, at] & measured[:, t - 1])
+        if anchor is None or len(values) > 1 or lowest <= anchor.beyond:
+            coefficients.append(regress(rows.rows, scaled, weighted, levels))
+        else:
+            start = anchor.coefficients[at_range]
+            coefficients.append(regress_towards(start, rows.rows, scaled, weighted, levels, weight=anchor.weight))
     return QuantileRidge(ranges=found, levels=tuple(levels), coefficients=np.stack(coefficients, 1))
 
 
@@ -124,13 +144,13 @@ def _some(known: Moments, usable: NDArray[np.bool_] | IntArray) -> Moments:
     )  # fmt: skip
 
 
-def _weights(scale: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
+def weights(scale: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
     """Busy windows count more, as their errors do, by the root of their scale; on average 1 per usable row."""
     typical = np.exp(np.log(scale).mean(axis=1, keepdims=True))
-    weights = np.where(usable, np.sqrt(np.clip(scale / typical, 0.1, 10)), 0.0)
-    total = weights.sum(axis=1, keepdims=True)
+    raw = np.where(usable, np.sqrt(np.clip(scale / typical, 0.1, 10)), 0.0)
+    total = raw.sum(axis=1, keepdims=True)
     count = usable.sum(axis=1, keepdims=True)
-    found: FloatArray = weights * np.where(total > 0, count / np.where(total > 0, total, 1), 0) / usable.shape[1]
+    found: FloatArray = raw * np.where(total > 0, count / np.where(total > 0, total, 1), 0) / usable.shape[1]
     return found
 
 
@@ -143,6 +163,26 @@ def regress(rows: FloatArray, targets: FloatArray, weights: FloatArray, levels: 
         return shared
     pull = SHRINKAGE * data.gram.mean(axis=0) + _ridge(data.gram)
     return _descend(data, taus, pull=pull, start=np.repeat(shared, len(rows), axis=0), held=True, steps=OWN_STEPS)
+
+
+def shared(
+    rows: Floats, targets: Floats, weights: Floats, levels: Sequence[float], *, most: int = SHARED_ROWS
+) -> Float32Array:
+    """Coefficients of all series as one, from at most ``most`` of their rows; shape ``(levels, columns)``."""
+    found: Float32Array = _shared(
+        _Rows.of(rows, targets, weights), np.asarray(levels, dtype=np.float32)[:, None], most
+    )[0]
+    return found
+
+
+def regress_towards(
+    start: Floats, rows: Floats, targets: Floats, weights: Floats, levels: Sequence[float], *, weight: float
+) -> Float32Array:
+    """Coefficients of one series held to others, of shape ``(levels, columns)``, that weigh so many histories."""
+    data = _Rows.of(rows, targets, weights)
+    taus, begin = np.asarray(levels, dtype=np.float32)[:, None], np.asarray(start, dtype=np.float32)[None]
+    pull = weight * data.gram + _ridge(data.gram)
+    return _descend(data, taus, pull=pull, start=begin, held=True, steps=SHARED_STEPS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,16 +213,16 @@ class _Rows:
             gram=np.matmul(across * weight, single),
         )  # fmt: skip
 
-    def thinned(self) -> _Rows:
-        """Of all series together, at most ``SHARED_ROWS`` rows."""
-        thin = -(-self.rows.shape[0] * self.rows.shape[1] // SHARED_ROWS)
+    def thinned(self, most: int) -> _Rows:
+        """Of all series together, at most ``most`` rows."""
+        thin = -(-self.rows.shape[0] * self.rows.shape[1] // most)
         flat = self.rows.reshape(1, -1, self.rows.shape[2])[:, ::thin]
         return _Rows.of(flat, self.targets.reshape(1, -1)[:, ::thin], self.weights.reshape(1, -1)[:, ::thin])
 
 
-def _shared(data: _Rows, taus: Float32Array) -> Float32Array:
+def _shared(data: _Rows, taus: Float32Array, most: int = SHARED_ROWS) -> Float32Array:
     """Coefficients of the batch as one, shape ``(1, levels, columns)``."""
-    pooled = data.thinned()
+    pooled = data.thinned(most)
     pull = RIDGE / 1e-4 * _ridge(pooled.gram)
     against = np.matmul(pooled.weights * pooled.targets, pooled.rows)
     start = np.repeat(np.matmul(against, np.linalg.inv(pooled.gram + pull)), len(taus), axis=1)

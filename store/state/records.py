@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.forecasts import Backtest, Dependence, Forecast, HorizonAccuracy, Quality
+from domain.forecasts import Backtest, Combination, Dependence, Forecast, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Proposal, Reason, TraceLine, WorkloadRef
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
@@ -132,6 +132,10 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
             "fitted_at": None if forecast.fitted_at is None else forecast.fitted_at.isoformat(),
             "model_version": forecast.model_version,
             "quality": None if forecast.quality is None else _quality_json(forecast.quality),
+            "combination": [
+                {"until_seconds": one.until_seconds, "members": list(one.members), "weights": dict(one.weights)}
+                for one in forecast.combination
+            ],
             "dependence": _dependence_json(forecast.dependence),
         },
     )
@@ -170,6 +174,12 @@ def _told_since(body: dict[str, Any]) -> dict[str, Any]:
         "fitted_at": None if fitted_at is None else datetime.fromisoformat(fitted_at),
         "model_version": body.get("model_version", ""),
         "quality": None if quality is None else _quality_of(quality),
+        "combination": tuple(
+            Combination(
+                until=timedelta(seconds=one["until_seconds"]), members=tuple(one["members"]), weights=one["weights"]
+            )
+            for one in body.get("combination", ())
+        ),
         "dependence": _dependence_of(body.get("dependence")),
     }
 

@@ -20,6 +20,10 @@ ARGUMENTS = [
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 SERVICE = "/ui/services/shop/checkout"
+SIX_HOURS_SHOWN = """() => {
+  const [start, end] = document.querySelector("#chart-load .js-plotly-plot")._fullLayout.xaxis.range;
+  return new Date(end) - new Date(start) >= 6 * 3.6e6;
+}"""
 MISTAKE = Mistake(file="rules/shop.yaml", line=14, column=5, field="spec.replicas.max", message="must be at least 2")
 
 
@@ -53,7 +57,7 @@ def opened(browser: Browser, base: str, *, width: int, height: int) -> Iterator[
     """A page of a fresh profile; whatever it complains about, or fetches from elsewhere, fails the test."""
     size = {"width": width, "height": height}
     context = browser.new_context(viewport=size, base_url=base, color_scheme="dark")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # on a busy machine Chromium began a reload after 12 s
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
@@ -102,6 +106,7 @@ def test_range_and_theme_survive_a_reload(wide: Page) -> None:
     drawn(wide)
     wide.get_by_role("button", name="6h").click()
     expect(wide).to_have_url(re.compile("range=6h"))
+    wide.wait_for_function(SIX_HOURS_SHOWN)
     expect(wide.locator("html")).to_have_attribute("data-theme", "dark")  # the system's, until something is chosen
     wide.locator("#theme").click()
     expect(wide.locator("html")).to_have_attribute("data-theme", "light")

@@ -24,7 +24,7 @@ def growth(length: int, *, per_day: float = 1.0, seed: int = 3) -> FloatArray:
 def test_growth_goes_on() -> None:
     forecast = fit(request(growth(120), step=DAY, season=7 * DAY, horizon=60))
 
-    assert forecast.model == "drift"
+    assert forecast.combination[-1].members == ("drift",)
     assert forecast.quantile(0.5)[-1] == pytest.approx(growth(180)[-1], rel=0.06)
     width = forecast.quantile(0.95) - forecast.quantile(0.05)
     assert width[-1] > 2 * width[3]

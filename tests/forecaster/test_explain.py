@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from domain.errors import HistoryTooShortError, NoDataError
+from domain.forecasts import Combination
 from forecaster.explain import Explanation, explain
 from forecaster.explain_words import sentences
 from forecaster.history import prepare
@@ -96,6 +97,18 @@ def test_every_model_that_may_be_served_has_residuals(model: str) -> None:
     left = residuals(known, model)
     assert left is not None
     assert np.isfinite(left).all()
+
+
+def test_a_combination_has_residuals_of_its_members_together() -> None:
+    known = prepare("a/b/c", history(), start=START, step=STEP, season=SEASON)
+    both = Combination(until=SEASON, members=("naive", "fourier_ar"), weights={"naive": 0.25, "fourier_ar": 0.75})
+    one, other = residuals(known, "naive"), residuals(known, "fourier_ar")
+    together = residuals(known, "weighted", (both,))
+    assert one is not None
+    assert other is not None
+    assert together == pytest.approx(0.25 * one + 0.75 * other)
+    engine = Combination(until=SEASON, members=("quantile_ridge", "naive"), weights={})
+    assert residuals(known, "weighted", (engine,)) is not None
 
 
 def test_residuals_at_steps_that_were_filled_are_left_out() -> None:

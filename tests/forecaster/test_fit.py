@@ -16,27 +16,27 @@ from forecaster.fit import fit, reference
 from tests.forecaster.synthetic import SEASON, SEASON_LENGTH, START, STEP, curve, noise, request
 
 
-def test_the_median_is_served_with_its_error_beside_the_others() -> None:
+def test_a_combination_is_served_with_its_error_beside_the_others() -> None:
     forecast = fit(request(curve(2016) + 10 * noise(2016)))
-    assert forecast.model == "median"
+    assert forecast.model == "weighted"
     assert forecast.fallback_reason == ""
     assert forecast.backtest is not None
     assert forecast.backtest.wape < 1.1 * min(forecast.backtest.wape_by_model.values())
     assert set(forecast.backtest.wape_by_model) == {
-        "naive", "seasonal_naive", "drift", "fourier_ar", "median", "quantile_ridge", "waves",
+        "naive", "seasonal_naive", "drift", "fourier_ar", "mean_last_5", "weighted", "quantile_ridge", "waves",
     }  # fmt: skip
     assert np.abs(forecast.mean - curve(2064)[2016:]).mean() < 4
 
 
-def test_the_median_is_served_where_the_series_is_not_clean() -> None:
+def test_a_combination_is_served_where_the_series_is_not_clean() -> None:
     """Noise in proportion, a level that wanders and a job every hour: no single model holds all of them."""
     jobs = np.where(np.arange(2016) % 4 == 1, 120.0, 0.0)
     values = (curve(2016) + jobs) * np.exp(0.1 * noise(2016) + 0.03 * np.cumsum(noise(2016, 1)))
     forecast = fit(request(values, quantiles=(0.05, 0.9, 0.95)))
-    assert forecast.model == "median"
+    assert forecast.model == "weighted"
     assert forecast.backtest is not None
     errors = forecast.backtest.wape_by_model
-    assert errors["median"] < min(errors["naive"], errors["seasonal_naive"])
+    assert errors["weighted"] < min(errors["naive"], errors["seasonal_naive"])
     assert forecast.values.shape == (48, 3)
     assert (forecast.values[:, 0] <= forecast.mean).all()
     assert 0.8 <= forecast.backtest.coverage[0.95] <= 1
@@ -98,15 +98,25 @@ def test_the_same_request_gives_the_same_forecast_to_the_last_bit() -> None:
     assert first.backtest == second.backtest
 
 
-def test_less_than_two_seasons_give_a_flat_line_that_says_why() -> None:
-    forecast = fit(request(curve(13)))
+def test_less_than_an_eighth_of_a_season_gives_a_flat_line_that_says_why() -> None:
+    forecast = fit(request(curve(11)))
     assert forecast.model == "naive"
-    assert forecast.fallback_reason == "history 3m of 48m (two seasons)"
-    assert set(forecast.mean) == {curve(13)[-1]}
+    assert forecast.fallback_reason == "history 2m30s of 48m (two seasons)"
+    assert set(forecast.mean) == {curve(11)[-1]}
     assert forecast.backtest is None
     width = forecast.values[:, -1] - forecast.values[:, 0]
     assert (np.diff(width) >= 0).all()
     assert width[-1] > width[0] > 0
+
+
+def test_less_than_two_seasons_are_forecast_by_what_was_learned_elsewhere_and_say_so() -> None:
+    forecast = fit(request(curve(13)))
+    assert forecast.model == "cold_start"
+    assert forecast.fallback_reason == "history 3m of 48m (two seasons)"
+    assert forecast.backtest is None
+    assert forecast.quality is not None
+    assert forecast.quality.cold_start
+    assert (np.diff(forecast.values, axis=1) >= 0).all()
 
 
 def test_nine_steps_give_nothing() -> None:
@@ -190,7 +200,7 @@ def test_with_reference_adds_holt_winters_for_explanation() -> None:
     forecast = fit(request(curve(960) + 5 * noise(960), with_reference=True))
     assert forecast.reference is not None
     assert forecast.reference.shape == (48,)
-    assert forecast.model == "fourier_ar"
+    assert forecast.model == "weighted"
 
 
 def test_reference_needs_two_seasons() -> None:

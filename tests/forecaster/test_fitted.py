@@ -11,19 +11,20 @@ from hypothesis import strategies as st
 
 from domain.errors import FitFailedError
 from domain.series import FloatArray
-from forecaster import engine, history, sparse
+from forecaster import combine, engine, history, sparse
 from forecaster.fit import QUANTILES, fit, fit_signal
 from forecaster.fitted import Fitted
 from forecaster.models import naive, seasonal_naive
 from forecaster.models.fourier_ar import FourierAr
-from forecaster.serving import Banded
+from forecaster.serving import Banded, Combined
 from tests.forecaster.synthetic import SEASON, SEASON_LENGTH, START, STEP, curve, noise, request
 
 NOISY = curve(2300) + 10 * noise(2300)
 SPARSE = np.where(noise(2300) > 1, np.abs(noise(2300, 7)), 0.0)
 KNOWN = 2016
 ZOO: dict[str, dict[str, Any]] = {
-    "median": {"values": NOISY}, "fourier_ar": {"values": NOISY, "model": "fourier_ar"},
+    "weighted": {"values": NOISY}, "cold_start": {"values": NOISY, "known": 40},
+    "fourier_ar": {"values": NOISY, "model": "fourier_ar"},
     "seasonal_naive": {"values": NOISY, "model": "seasonal_naive"}, "empirical": {"values": SPARSE},
     "naive": {"values": 1000 + np.repeat(np.cumsum(noise(110, seed=5)), 12), "known": 960, "horizon": 2},
 }  # fmt: skip
@@ -54,15 +55,20 @@ def test_right_after_the_fit_the_forecast_is_that_of_the_fit_to_the_last_bit(mod
 
 
 @pytest.mark.parametrize("steps", [1, 7, 250])
-def test_the_median_after_updates_is_what_the_same_coefficients_say_of_the_longer_history(steps: int) -> None:
+def test_a_combination_after_updates_is_what_the_same_coefficients_say_of_the_longer_history(steps: int) -> None:
     """``engine.replay`` reads its windows another way: from sums over the whole history."""
-    forecast = carried(NOISY[: KNOWN + steps], KNOWN).forecast(START)
+    found = carried(NOISY[: KNOWN + steps], KNOWN)
+    forecast, serving = found.forecast(START), found.serving
+    assert isinstance(serving, Combined)
     slow = engine.replay(
         NOISY[None], np.ones((1, len(NOISY)), dtype=bool), np.array([KNOWN, KNOWN + steps]),
         season_length=SEASON_LENGTH, horizon=48, levels=QUANTILES,
-    )["median"][0, 1]  # fmt: skip
+    )  # fmt: skip
+    members = {name: made[0, 1] for name, made in slow.items()}
+    members |= {name: one.made(found.recent, 48, QUANTILES).values for name, one in serving.banded.items()}
+    assert {"quantile_ridge", "waves"} & {name for part in serving.parts for name in part.members}
     assert forecast.cutoff == START + (KNOWN + steps - 1) * STEP
-    assert forecast.values == pytest.approx(slow, rel=2e-5)  # the ring holds single precision
+    assert forecast.values == pytest.approx(combine.mixed(serving.parts, members), rel=2e-5)  # rings of float32
 
 
 @pytest.mark.parametrize("steps", [1, 7, 250])
@@ -106,13 +112,13 @@ def test_empirical_quantiles_follow_what_came() -> None:
 
 def test_a_short_history_grows_until_it_is_to_be_fitted_again() -> None:
     values = curve(250)
-    young = fitted_on(values, 20)
-    assert young.forecast(START).fallback_reason == "history 4m45s of 48m (two seasons)"
+    young = fitted_on(values, 11)
+    assert young.forecast(START).fallback_reason == "history 2m30s of 48m (two seasons)"
     assert young.outgrown == ""
-    young.update(values[20:39], START + 20 * STEP)
-    assert (young.outgrown, young.forecast(START).mean[0]) == ("", values[38])
-    assert young.forecast(START).fallback_reason == "history 9m30s of 48m (two seasons)"
-    young.update(values[39:40], START + 39 * STEP)
+    young.update(values[11:21], START + 11 * STEP)
+    assert (young.outgrown, young.forecast(START).mean[0]) == ("", values[20])
+    assert young.forecast(START).fallback_reason == "history 5m of 48m (two seasons)"
+    young.update(values[21:22], START + 21 * STEP)
     assert young.outgrown == "grown"
     older = fitted_on(values, 150)
     older.update(values[150:191], START + 150 * STEP)

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from domain.errors import StoreError
-from domain.forecasts import Backtest, Forecast, ForecastMemory, HorizonAccuracy, Quality
+from domain.forecasts import Backtest, Combination, Forecast, ForecastMemory, HorizonAccuracy, Quality
 from domain.money import Money
 from domain.scaling import (
     Action,
@@ -110,6 +110,10 @@ def forecast(made_at: datetime = NOW) -> Forecast:
         fitted_at=made_at - timedelta(hours=3),
         model_version="1",
         quality=Quality(history_steps=1920, missing_ratio=0.01, cold_start=False, level_shift=NOW),
+        combination=(
+            Combination(until=timedelta(seconds=15), members=("naive", "waves"), weights={}),
+            Combination(until=timedelta(seconds=30), members=("naive", "waves"), weights={"naive": 0.4, "waves": 0.6}),
+        ),
     )
 
 
