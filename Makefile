@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test lint lock bench setup setup-all browser postgres clean
+.PHONY: help up test lint lock bench setup setup-all browser postgres prometheus clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
@@ -19,7 +19,7 @@ help:  ## Show what can be made
 up: .venv/core.stamp  ## Run Foretide with its demo at http://127.0.0.1:8080 (Ctrl-C ends it)
 	@exec $(BIN)/foretide up --demo --end-with-parent
 
-test: .venv/all.stamp browser postgres  ## Run every check: lint, types, layers, units, end-to-end, browser
+test: .venv/all.stamp browser postgres prometheus  ## Run every check: lint, types, layers, units, end-to-end, browser
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
 	$(BIN)/python -m pytest -q -m slow
@@ -65,6 +65,9 @@ browser: .venv/all.stamp
 
 postgres: .venv/all.stamp
 	@$(BIN)/python -m tests.provide postgresql
+
+prometheus: .venv/all.stamp
+	@$(BIN)/python -m tests.provide prometheus
 
 clean:  ## Remove .venv (var/, your data, stays)
 	rm -rf .venv

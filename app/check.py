@@ -6,8 +6,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.sources import LOCAL
 from rules import check_files, load_paths, render, source_texts
-from store.promql import check
+from store.promql import check, check_syntax
+
+
+def check_query(expr: str, source: str | None = None) -> None:
+    """As far as it goes without foretide.yaml: the sources' names are only known where Foretide runs.
+
+    Raises:
+        QueryError: The text is no PromQL, or Foretide, which would evaluate it, cannot.
+    """
+    if source in (None, LOCAL):
+        check(expr)
+    else:
+        check_syntax(expr)
 
 
 def check_paths(paths: Sequence[Path]) -> int:
@@ -16,13 +29,13 @@ def check_paths(paths: Sequence[Path]) -> int:
     if missing:
         print("\n".join(f"foretide: {path}: no such file or folder" for path in missing), file=sys.stderr)
         return 2
-    mistakes = check_files(paths, check)
+    mistakes = check_files(paths, check_query)
     if mistakes:
         print(render(mistakes, source_texts(mistakes)), file=sys.stderr)
         count = len(mistakes)
         print(f"\n{count} mistake{'s' if count > 1 else ''}", file=sys.stderr)
         return 1
-    found = load_paths(paths, check_query=check)
+    found = load_paths(paths, check_query=check_query)
     counts = (
         ("rule", found.rules), ("budget", found.budgets), ("price sheet", found.price_sheets),
         ("forecast", found.forecasts),

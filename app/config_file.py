@@ -60,6 +60,86 @@ class Local(_Section):
     """One process each, beside the workloads: a load generator."""
 
 
+class BasicAuthSection(_Section):
+    """User name and password, as in Prometheus' ``basic_auth``."""
+
+    username: Text
+    password_file: Text | None = None
+    """Read again for each query; relative to this file."""
+    password_env: Text | None = None
+    """Name of the environment's variable that holds it; read once, at start. Either this or the file."""
+
+
+class AuthorizationSection(_Section):
+    """A token, as in Prometheus' ``authorization``."""
+
+    type: Text = "Bearer"
+    credentials_file: Text | None = None
+    """Read again for each query; relative to this file."""
+    credentials_env: Text | None = None
+
+
+class OAuth2Section(_Section):
+    """Client credentials, as in Prometheus' ``oauth2``."""
+
+    client_id: Text
+    client_secret_file: Text | None = None
+    client_secret_env: Text | None = None
+    token_url: Text
+    scopes: tuple[Text, ...] = ()
+    endpoint_params: dict[Text, Text] = {}
+    """Further fields of the token request, for example ``audience``."""
+
+
+class SigV4Section(_Section):
+    """AWS' signatures, as in Prometheus' ``sigv4``."""
+
+    region: Text
+    access_key_env: Text = "AWS_ACCESS_KEY_ID"
+    secret_key_env: Text = "AWS_SECRET_ACCESS_KEY"
+    session_token_env: Text = "AWS_SESSION_TOKEN"
+    """Left out where the variable is not there."""
+    service: Text = "aps"
+
+
+class TlsSection(_Section):
+    """As in Prometheus' ``tls_config``; files are relative to this one."""
+
+    ca_file: Text | None = None
+    cert_file: Text | None = None
+    """With ``key_file``: who we are (mTLS)."""
+    key_file: Text | None = None
+    insecure_skip_verify: bool = False
+
+
+class Source(_Section):
+    """A Prometheus-compatible server that answers queries."""
+
+    name: DnsLabel
+    """As rules call it; not ``local``, which is the embedded store."""
+    url: Text
+    """Base URL, without ``/api/v1/query`` and without user or password."""
+    basic_auth: BasicAuthSection | None = None
+    authorization: AuthorizationSection | None = None
+    oauth2: OAuth2Section | None = None
+    sigv4: SigV4Section | None = None
+    tls_config: TlsSection = TlsSection()
+    tenant: Text | None = None
+    """``X-Scope-OrgID``, for Mimir and Cortex."""
+    headers: dict[Text, Text] = {}
+    """Further headers; nothing secret."""
+    step: Duration | None = None
+    """Instant queries are aligned to it, and many rules' queries asked once for it; default 15s."""
+    timeout: Duration | None = None
+    """Of one query; default 10s."""
+    max_concurrent: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
+    max_queries_per_second: Annotated[WholeNumber, Field(ge=1, le=1000)] = 20
+    backfill_queries_per_second: Annotated[WholeNumber, Field(ge=1, le=100)] = 1
+    """Of these, how many may read histories."""
+    remote_write_url: Text | None = None
+    """Where forecasts are written back, with the same authentication; default nowhere."""
+
+
 class Dask(_Section):
     """A Dask cluster that fits run on."""
 
@@ -104,6 +184,9 @@ class ConfigFile(_Section):
     cluster: Literal["observe", "local"] = "observe"
     """What rules act on: ``observe`` acts on nothing, ``local`` on the processes below."""
     retention: Retention = Retention()
+    sources: tuple[Source, ...] = ()
+    default_source: DnsLabel = "local"
+    """Where queries go that name no source, those about replicas included: ``local`` is the embedded store."""
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
     global_: Annotated[Any, Field(alias="global")] = None

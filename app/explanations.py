@@ -82,8 +82,8 @@ class Explanations:
 
     def _history(self, plan: Plan, start: datetime, cutoff: datetime) -> tuple[FloatArray, bool]:
         if not plan.document:
-            return self._range_values(plan.expr, start, cutoff, plan.step)
-        rows, generated = self._range_series(plan.expr, start, cutoff, plan.step)
+            return self._range_values(plan.expr, start, cutoff, plan.step, source=plan.source)
+        rows, generated = self._range_series(plan.expr, start, cutoff, plan.step, source=plan.source)
         nothing = np.full((cutoff - start) // plan.step + 1, np.nan)
         return rows.get(tuple(sorted(plan.labels.items())), nothing), generated
 

@@ -102,9 +102,9 @@ class ForecastQuestions:
         if limit.query is None:
             return float("nan") if limit.value is None else float(limit.value)
         try:
-            return self._queries.signal(limit.query.expr, now).value
+            return self._queries.number(limit.query.expr, now, limit.query.source).value
         except NoDataError:
-            found = self._queries.instant(limit.query.expr, now)
+            found = self._queries.instant(limit.query.expr, now, limit.query.source)
             named = {signal_name(key, dict(labels)): value for labels, value in found.items()}
             return named.get(signal, float("nan"))
 

@@ -18,6 +18,7 @@ import numpy as np
 from app import explanation_views
 from app.memo import Memo
 from app.queries import LabelPairs, Queries
+from app.sources import LOCAL
 from collector.red import SERVICE_NAMESPACE
 from controller.cluster import Cluster
 from dashboard.contract import (
@@ -140,7 +141,7 @@ class ReadModel:
     def _red(self) -> Red:
         now = self.now()
         return {
-            figure: {_seen(labels): value for labels, value in self._queries.instant(expr, now).items()}
+            figure: {_seen(labels): value for labels, value in self._queries.instant(expr, now, LOCAL).items()}
             for figure, expr in _RED_QUERIES.items()
         }
 
@@ -194,7 +195,7 @@ class ReadModel:
         minute = now.replace(second=0, microsecond=0)
 
         def compute() -> dict[Seen, tuple[IntArray, FloatArray]]:
-            lines = self._queries.lines(_RED_QUERIES["rate"], minute - _SPARKLINE, minute, timedelta(minutes=1))
+            lines = self._queries.lines(_RED_QUERIES["rate"], minute - _SPARKLINE, minute, timedelta(minutes=1), LOCAL)
             return {_seen(labels): line for labels, line in lines.items()}
 
         return self._sparklines.get(("seen", minute), compute)
@@ -212,9 +213,9 @@ class ReadModel:
             load = f"sum(rate({SPAN_CALLS_TOTAL}{{{where}}}[{_RED_WINDOW}]))"
             empty = Columns.empty("pods")
             return ServicePage(
-                row=row, load=self._columns(load, window, step, "/s"), capacity=Columns.empty("/s"),
+                row=row, load=self._columns(load, window, step, "/s", LOCAL), capacity=Columns.empty("/s"),
                 replicas_current=empty, replicas_desired=empty, forecast=None,
-                latency_p95=self._columns(latency, window, step, "s"), cpu_utilization=Columns.empty("ratio"),
+                latency_p95=self._columns(latency, window, step, "s", LOCAL), cpu_utilization=Columns.empty("ratio"),
                 decisions=(), decisions_total=0,
             )  # fmt: skip
         return self._ruled_page(row, rule, window, step, latency)
@@ -239,25 +240,25 @@ class ReadModel:
         query = trigger.query if trigger is not None else None
         return ServicePage(
             row=row,
-            load=self._columns(query.expr, window, step, unit) if query else Columns.empty(unit),
+            load=self._columns(query.expr, window, step, unit, query.source) if query else Columns.empty(unit),
             capacity=_capacity(points, trigger, unit),
             replicas_current=_changes([(point.at, point.current_replicas) for point in points], "pods"),
             replicas_desired=_changes([(point.at, point.desired_replicas) for point in points], "pods"),
             forecast=None if forecast is None else forecast_view(forecast, unit),
-            latency_p95=self._columns(latency, window, step, "s"),
+            latency_p95=self._columns(latency, window, step, "s", LOCAL),
             cpu_utilization=self._cpu(rule.target, points, window, step),
             decisions=tuple(brief(one) for one in found),
             decisions_total=total,
         )
 
-    def _columns(self, expr: str, window: Window, step: timedelta, unit: str) -> Columns:
+    def _columns(self, expr: str, window: Window, step: timedelta, unit: str, source: str | None = None) -> Columns:
         # On the grid of the step, so that the same point is the same at the next look.
         step_ms = int(step / timedelta(milliseconds=1))
         start = datetime.fromtimestamp(to_ms(window.start) // step_ms * step_ms / 1000, tz=window.start.tzinfo)
         end = min(window.end, self.now())  # later, a rate's window would only run empty
         if end < start:
             return Columns.empty(unit)
-        times, values = self._queries.line(expr, start, end, step)
+        times, values = self._queries.line(expr, start, end, step, source)
         return Columns(t=times, v=values, unit=unit, n_raw=len(times), step_ms=step_ms)
 
     def _cpu(self, ref: WorkloadRef, points: list[ReplicaPoint], window: Window, step: timedelta) -> Columns:
@@ -279,10 +280,10 @@ class ReadModel:
         if trigger is None or trigger.query is None:
             return Columns.empty()
         minute = now.replace(second=0, microsecond=0)
-        expr = trigger.query.expr
+        expr, source = trigger.query.expr, trigger.query.source
         times, values = self._sparklines.get(
-            ("line", expr, minute),
-            lambda: self._queries.line(expr, minute - _SPARKLINE, minute, timedelta(minutes=1)),
+            ("line", expr, source, minute),
+            lambda: self._queries.line(expr, minute - _SPARKLINE, minute, timedelta(minutes=1), source),
         )
         return Columns(t=times, v=values, unit=load_unit(trigger), n_raw=len(times), step_ms=60_000)
 

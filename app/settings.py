@@ -13,11 +13,13 @@ import yaml
 from pydantic import ValidationError
 
 from app.config_file import ConfigFile, Forecaster, Local, Retention
+from app.sources import LOCAL, read_sources
 from collector.config import ScrapeConfig, from_node
 from domain.errors import Mistake, RuleDocumentError, SettingsError
 from forecaster.dask_pool import DaskConfig
 from rules.validate import mistakes_of
 from rules.yaml_tree import Document, read
+from store.prometheus import SourceConfig
 
 MIN_TOKEN_LENGTH: Final = 32
 DEFAULT_PORT: Final = 8080
@@ -41,6 +43,8 @@ class Settings:
         cluster: ``observe`` or ``local``.
         log_level: FORETIDE_LOG_LEVEL. debug, info, warning or error.
         log_format: FORETIDE_LOG_FORMAT. json, text, or auto: text on a terminal.
+        sources: Prometheus-compatible servers that answer queries.
+        default_source: Where queries go that name none.
         dask: The cluster that fits run on; None is this machine.
         challengers: What the served model is held against once a day.
         onnx_model: The file of challenger ``onnx``; None without it.
@@ -63,6 +67,8 @@ class Settings:
     onnx_model: Path | None
     challenged: tuple[str, ...]
     scrape: ScrapeConfig
+    sources: tuple[SourceConfig, ...] = ()
+    default_source: str = LOCAL
     log_level: str
     log_format: str
     otlp_endpoint: str | None
@@ -116,6 +122,8 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         onnx_model=_onnx_model(file.forecaster, path),
         challenged=file.forecaster.challenged,
         scrape=scrape,
+        sources=read_sources(file, folder=working_dir if path is None else path.parent, environment=environment),
+        default_source=file.default_source,
         log_level=_choice(environment, "FORETIDE_LOG_LEVEL", ("info", "debug", "warning", "error")),
         log_format=_choice(environment, "FORETIDE_LOG_FORMAT", ("auto", "json", "text")),
         otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from app.schedule import Schedule
 from app.settings import Settings
 from app.telemetry import LastTicks
-from app.views import LoopView, MistakeView, ScrapeTargetView, SignalForecastView, StatusView, StoresView
+from app.views import LoopView, MistakeView, ScrapeTargetView, SignalForecastView, SourceView, StatusView, StoresView
 from collector.targets import Health, TargetStatus
 from dashboard.contract import Status, StoreFacts
 from domain.clock import Clock
@@ -38,8 +38,10 @@ class StatusBoard:
         schedule: Schedule,
         ticks: LastTicks,
         clock: Clock,
+        sources: Callable[[], list[SourceView]] = list,
     ) -> None:
         """Whom to ask."""
+        self._sources = sources
         self._version, self._settings, self._cluster = version, settings, cluster
         self._rules, self._mistakes, self._targets, self._forecasts = rules, mistakes, targets, forecasts
         self._metrics, self._traces, self._state = metrics, traces, state
@@ -98,6 +100,7 @@ class StatusBoard:
                 SignalForecastView(signal=signal, **SignalForecastView.fields_of(status))
                 for signal, status in sorted(self._forecasts().items())
             ],
+            sources=self._sources(),
             stores=self._stores(),
             loops=[
                 LoopView(

@@ -51,6 +51,7 @@ class ProposalView(_View):
     reason: str
     as_of: datetime | None
     missing: bool
+    completeness: float | None
 
 
 class TraceLineView(_View):
@@ -481,6 +482,20 @@ class StoresView(BaseModel):
     traces_write_error: str
 
 
+class SourceView(_View):
+    """A Prometheus-compatible server that answers queries."""
+
+    name: str
+    url: str
+    breaker: str = Field(description="`closed` is well; `open`: it is not asked for a while; `half_open`: one may try.")
+    last_error: str
+    queries: int = Field(description="Sent since the start.")
+    history_chunks: int = Field(description="Parts of signals' histories that were read, of those wanted.")
+    history_chunks_wanted: int
+    forecast_samples_queued: int | None = Field(description="That wait for remote write; null where it is off.")
+    remote_write_error: str
+
+
 class StatusView(BaseModel):
     """How Foretide itself is doing."""
 
@@ -496,5 +511,6 @@ class StatusView(BaseModel):
     targets_total: int
     targets: list[ScrapeTargetView]
     forecasts: list[SignalForecastView]
+    sources: list[SourceView] = Field(description="Servers whose guest this is; empty without any.")
     stores: StoresView
     loops: list[LoopView]

@@ -20,6 +20,7 @@ from app import api, local_processes, self_metrics
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
@@ -41,6 +42,7 @@ from cost.prices import cost_per_hour
 from dashboard.build import mount
 from domain.clock import Clock
 from domain.errors import ActuationError, ForetideError, NoDataError
+from domain.forecasts import Forecast
 from domain.money import Money
 from domain.scaling import Workload
 from forecaster.challenge import Challenges
@@ -55,7 +57,6 @@ from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
 from rules import RuleSet, RulesFolder
 from store.metrics import MetricsStore
-from store.promql import check
 from store.promql.endpoints import router as prometheus_router
 from store.state import State
 from store.traces import TraceStore
@@ -114,7 +115,12 @@ class House:
         # Collector: what comes in.
         self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=clock, registry=self.registry)
         self._host = HostExporter(store=self.metrics, clock=clock)
-        self.queries = Queries(self.metrics, clock=clock)
+        self.guests = Guests(
+            settings.sources, default=settings.default_source, opened=opened, clock=clock, registry=self.registry,
+            folder=settings.data_dir, rules=self.running_rules,
+        )  # fmt: skip
+        self.queries = Queries(self.metrics, clock=clock, guests=self.guests)
+        opened.callback(self.queries.close)
         self.cluster = self._cluster(base_url, environment)
         self._scraper = Scraper(
             jobs=settings.scrape.jobs,
@@ -125,7 +131,9 @@ class House:
         )
 
         # Rules, and the keeper that writes down what happens.
-        self.rules = RulesFolder(settings.rules_dir, check_query=check) if settings.rules_dir else None
+        self.rules = (
+            RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
+        )
         self._keeper = Keeper(self.state, clock=clock, retention=settings.retention)
 
         # Forecaster.
@@ -134,7 +142,7 @@ class House:
         self.forecasts = ForecastLoop(
             range_values=self.queries.history,
             documents=DocumentSeries(self.queries.histories),
-            save=self._keeper.save_forecast,
+            save=self._save_forecast,
             pool=self.cluster_fits or self.fits,
             reference_pool=self._references,
             rules=self.running_rules,
@@ -171,6 +179,7 @@ class House:
             targets=lambda: [*self._scraper.targets(), self._host.status],
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=clock,
+            sources=self.guests.views,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -262,7 +271,11 @@ class House:
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
-        return ObserveCluster(self._number)
+        guest = self.guests.named() is not None
+        return ObserveCluster(self._number, self._by_pod if guest else None)
+
+    def _by_pod(self, expr: str) -> Mapping[str, float]:
+        return self.queries.by_pod(expr, self._clock.now())
 
     def _dask_pool(self) -> DaskPool | None:
         metrics = ClusterMetrics(self.registry)
@@ -279,7 +292,7 @@ class House:
 
     def _number(self, expr: str) -> float | None:
         try:
-            return self.queries.signal(expr, self._clock.now()).value
+            return self.queries.number(expr, self._clock.now()).value
         except NoDataError:
             return None
 
@@ -299,7 +312,11 @@ class House:
         if self.settings.challengers:
             plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
         # After the first forecast, so that the first decision already stands on it where there is history.
-        plan(DECIDE_EVERY, "decide", self._reconciler.tick, first_after=3 * soon)
+        plan(DECIDE_EVERY, "decide", self.decide, first_after=3 * soon)
+        if self.guests.by_name:
+            plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
+        if self.guests.writes:
+            plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
@@ -317,6 +334,24 @@ class House:
     def _poll_rules(self, now: datetime) -> None:
         if self.rules is not None and self.rules.poll():
             self._keeper.rules_changed(self.rules.running, now)
+            self._expect()
+
+    def decide(self, now: datetime) -> None:
+        """One decision for each rule."""
+        self._reconciler.tick(now)
+
+    def _expect(self) -> None:
+        """Tell the sources what will be asked of them, so that it can be put together."""
+        also: set[str] = set()
+        if isinstance(self.cluster, ObserveCluster):
+            targets = {rule.target for rule in self.running_rules().rules}
+            also = {query for target in targets for query in self.cluster.queries_of(target)}
+        self.guests.expect(also)
+        self.queries.expect(self.guests.asked_here())
+
+    def _save_forecast(self, forecast: Forecast) -> None:
+        self._keeper.save_forecast(forecast)
+        self.guests.offer(forecast)
 
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.

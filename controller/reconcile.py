@@ -31,8 +31,9 @@ from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Worklo
 from domain.series import Signal
 from rules.schema import ScalingRule, Trigger
 
-Evaluate = Callable[[str, datetime], Signal]
-"""One number for a PromQL text at a time; raises ``NoDataError``, ``StaleSignalError``, ``QueryError``, ``StoreError``.
+Evaluate = Callable[[str, datetime, str | None], Signal]
+"""One number for a PromQL text at a time, from the source of that name (None: the default one); raises
+``NoDataError``, ``StaleSignalError``, ``QueryError``, ``StoreError``.
 
 Two series are no number either: a ``NoDataError`` saying "query yields 2 series; aggregate it to one"."""
 
@@ -128,10 +129,10 @@ class Reconciler:
         return Case(rule=rule, workload=workload, memory=memory, failure=failure)
 
     def _read(self, cases: list[Case], now: datetime) -> list[Case]:
-        readings: dict[str, Reading] = {}  # rules that ask the same are answered by one evaluation
+        readings: dict[tuple[str, str | None], Reading] = {}  # rules that ask the same are answered by one evaluation
         return [case if case.failure else self._with_signals(case, now, readings) for case in cases]
 
-    def _with_signals(self, case: Case, now: datetime, readings: dict[str, Reading]) -> Case:
+    def _with_signals(self, case: Case, now: datetime, readings: dict[tuple[str, str | None], Reading]) -> Case:
         signals: dict[str, Reading] = {}
         forecasts: dict[str, Forecast | None] = {}
         try:
@@ -144,18 +145,23 @@ class Reconciler:
             return replace(case, failure=self._failed("read_signals", case.rule, error))
         return replace(case, signals=signals, forecasts=forecasts)
 
-    def _reading(self, case: Case, trigger: Trigger, now: datetime, readings: dict[str, Reading]) -> Reading:
+    def _reading(
+        self, case: Case, trigger: Trigger, now: datetime, readings: dict[tuple[str, str | None], Reading]
+    ) -> Reading:
         """The trigger's number; every error that is foreseen only makes this trigger missing."""
         try:
             if trigger.resource is not None:
-                expr = self._cluster.usage_query(case.rule.target, trigger.resource.name)
+                asked: tuple[str, str | None] = (
+                    self._cluster.usage_query(case.rule.target, trigger.resource.name),
+                    None,
+                )
             elif trigger.query is not None:
-                expr = trigger.query.expr
+                asked = (trigger.query.expr, trigger.query.source)
             else:
                 return Missing(reason="it has nothing to read")
-            if expr not in readings:
-                readings[expr] = self._evaluated(expr, now)
-            return readings[expr]
+            if asked not in readings:
+                readings[asked] = self._evaluated(*asked, now)
+            return readings[asked]
         except ForetideError as error:
             return Missing(reason=str(error))
 
@@ -168,9 +174,9 @@ class Reconciler:
             log.warning("forecast not read", extra={"signal": signal, "error": str(error)})
             return None
 
-    def _evaluated(self, expr: str, now: datetime) -> Reading:
+    def _evaluated(self, expr: str, source: str | None, now: datetime) -> Reading:
         try:
-            return self._evaluate(expr, now)
+            return self._evaluate(expr, now, source)
         except ForetideError as error:
             log.debug("signal missing", extra={"query": expr, "error": str(error)})
             return Missing(reason=str(error))

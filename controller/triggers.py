@@ -238,15 +238,23 @@ def _said(
     held: bool = False,
 ) -> Want:
     """A trigger that has its say; ``held`` when only the tolerance keeps it at the current replicas."""
-    incomplete = not signal.completeness_ratio >= LEAST_COMPLETENESS
-    if incomplete:
-        reason = f"{reason}, of {_percent(signal.completeness_ratio)} of the data"
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=value, target=target, unit=unit,
-        reason=reason, as_of=signal.as_of, incomplete=incomplete,
+        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of,
+        incomplete=not signal.completeness_ratio >= LEAST_COMPLETENESS,
+        completeness=None if signal.expected is None else signal.completeness_ratio,
     )  # fmt: skip
     word = Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE
     return Want(proposal=proposal, word=word, asked=asked)
+
+
+def _gaps(signal: Signal) -> str:
+    """What is missing from the number, where that is much."""
+    if signal.completeness_ratio >= LEAST_COMPLETENESS:
+        return ""
+    if signal.expected is None:
+        return f", of {_percent(signal.completeness_ratio)} of the data"
+    return f"; only {signal.seen} of {signal.expected} series were seen"
 
 
 def _per_replica(trigger: Trigger) -> float:

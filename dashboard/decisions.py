@@ -65,6 +65,8 @@ def _proposal(proposal: Proposal) -> Component:
     if proposal.replicas is not None:
         asks = badge(f"asks {count(proposal.replicas)}")
     as_of = f" · as of {clock(proposal.as_of)}" if proposal.as_of else ""
+    if proposal.completeness is not None and proposal.completeness < 1:
+        as_of += f" · {proposal.completeness:.0%} of its series seen"
     head = html.Div([html.B(proposal.trigger), html.Span(proposal.kind, className="muted"), asks], className="proposal")
     return html.Li([head, html.P(proposal.reason), html.P(f"{value}{target}{as_of}", className="muted")])
 

@@ -11,10 +11,12 @@
     │   ├── UnsupportedQueryError    valid PromQL that Foretide does not evaluate; names the construct
     │   ├── QueryLimitError          too many series, samples or steps
     │   ├── QueryTimeoutError        took longer than is allowed
-    │   └── QueryExecutionError      duplicate label sets, many-to-many matching and their like
+    │   ├── QueryExecutionError      duplicate label sets, many-to-many matching and their like
+    │   └── QuerySourceError         the server that should answer is not there, refuses us, or throttles
     ├── IntakeError              bytes that arrived and cannot be taken (scrape page, OTLP body); says where
     ├── OverloadedError          an intake queue is full: the sender shall come again later
     ├── StoreError               a store file that cannot be opened, read or written
+    ├── UnknownSourceError       a query names a source that foretide.yaml does not have
     ├── NoDataError              → hold
     ├── StaleSignalError         → hold
     ├── HistoryTooShortError     (needed, got) → hold, or a simpler model
@@ -104,6 +106,13 @@ class QueryExecutionError(QueryError):
     """The query is well formed, but its data do not allow an answer."""
 
 
+class QuerySourceError(QueryError):
+    """The server that should answer does not: not reachable, refuses us (401, 403), throttles (429), is broken (5xx).
+
+    Asking it again at once, or one by one, would make nothing better.
+    """
+
+
 class IntakeError(ForetideError):
     """Bytes that arrived cannot be taken: the message says where they are wrong."""
 
@@ -114,6 +123,10 @@ class OverloadedError(ForetideError):
 
 class StoreError(ForetideError):
     """A store cannot be opened, read or written: the message names the file."""
+
+
+class UnknownSourceError(ForetideError):
+    """A query names a source that is not configured; the message names those that are."""
 
 
 class NoDataError(ForetideError):

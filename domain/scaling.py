@@ -106,6 +106,7 @@ class Proposal:
         as_of: Time of the newest sample (or the forecast's cutoff) behind it.
         missing: True when data should have been there and were not.
         incomplete: True when less than 90 % of the data were there: it may raise, but releases nothing.
+        completeness: How much of what the signal is made of was really seen (ratio); None where it is not known.
     """
 
     trigger: str
@@ -118,6 +119,7 @@ class Proposal:
     as_of: datetime | None
     missing: bool = False
     incomplete: bool = False
+    completeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

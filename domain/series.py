@@ -57,6 +57,8 @@ class Signal:
         as_of: Time of the newest sample behind it (not of the question).
         count: How many series it was made from.
         completeness_ratio: How much of what should be behind it is there, 0 to 1; below 0.9 it releases nothing.
+        seen: How many series were read for it; None where nobody knows how many should be there.
+        expected: How many should be there; None likewise.
     """
 
     value: float
@@ -64,3 +66,5 @@ class Signal:
     as_of: datetime
     count: int
     completeness_ratio: float = 1.0
+    seen: int | None = None
+    expected: int | None = None

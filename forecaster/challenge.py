@@ -162,7 +162,7 @@ class Challenges:
 
     def _hand_out(self, plan: Plan, forecast: Forecast, now: datetime) -> None:
         start = plan.history_start(forecast.cutoff)
-        values, generated = self._range_values(plan.expr, start, forecast.cutoff, plan.step)
+        values, generated = self._range_values(plan.expr, start, forecast.cutoff, plan.step, source=plan.source)
         request = plan.request(values, start=start, made_at=now, generated=generated)
         for candidate in self._candidates:
             future = self._pool.submit(judge, request, forecast.model, candidate, forecast.combination)

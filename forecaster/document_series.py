@@ -34,7 +34,7 @@ class RangeSeries(Protocol):
     """
 
     def __call__(
-        self, expr: str, start: datetime, end: datetime, step: timedelta
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None = None
     ) -> tuple[Mapping[LabelPairs, FloatArray], bool]:
         """Raise an error of the ForetideError tree when the query has no answer."""
         ...
@@ -107,7 +107,7 @@ class DocumentSeries:
         """One value per step of one series, NaN where there is none; asked again at one tick it reads no more."""
         read = self._reads.get(plan.document)
         if read is None or read.end != end or start < read.start:
-            rows, generated = self._range_series(plan.expr, start, end, plan.step)
+            rows, generated = self._range_series(plan.expr, start, end, plan.step, source=plan.source)
             read = self._reads[plan.document] = _Read(start=start, end=end, rows=rows, generated=generated)
         skipped = (start - read.start) // plan.step
         values = read.rows.get(tuple(sorted(plan.labels.items())))
@@ -134,7 +134,8 @@ class DocumentSeries:
 
     def _list(self, found: _Found, whole: Plan, end: datetime) -> None:
         steps = max(ENDS_AFTER_STEPS, ENDS_AFTER // whole.step)
-        rows, _ = self._range_series(whole.expr, end - (steps - 1) * whole.step, end, whole.step)
+        start = end - (steps - 1) * whole.step
+        rows, _ = self._range_series(whole.expr, start, end, whole.step, source=whole.source)
         living = [(labels, values) for labels, values in rows.items() if not np.isnan(values).all()]
         if not living:
             raise NoDataError(f"query yields no series in the last {steps} steps")

@@ -37,6 +37,7 @@ class Plan:
         document: Key of the document whose series it is; empty for a trigger's.
         labels: Of the series.
         unit: Of its values; empty where nobody said.
+        source: Where ``expr`` is asked; None is the default source.
     """
 
     signal: str
@@ -47,6 +48,7 @@ class Plan:
     document: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
+    source: str | None = None
 
     @property
     def step(self) -> timedelta:
@@ -94,7 +96,7 @@ def plans(rules: Iterable[ScalingRule]) -> list[Plan]:
             query, level = rule.trigger(trigger.forecast.of).query, trigger.forecast.quantile
             if query is not None:
                 plan = Plan(
-                    signal=rule.signal(trigger), expr=query.expr, spec=trigger.forecast,
+                    signal=rule.signal(trigger), expr=query.expr, source=query.source, spec=trigger.forecast,
                     levels=tuple(sorted({*QUANTILES, level})), watched=tuple(sorted({WATCHED, level})),
                 )  # fmt: skip
                 found.append(plan)
@@ -106,7 +108,8 @@ def plan_of(document: Forecast, labels: Mapping[str, str], asked: Iterable[float
     spec, asked = document.spec, set(asked)
     levels = tuple(sorted({*spec.quantiles, *asked}))
     return Plan(
-        signal=signal_name(document.key, labels), expr=spec.query.expr, spec=spec, levels=levels,
+        signal=signal_name(document.key, labels), expr=spec.query.expr, source=spec.query.source, spec=spec,
+        levels=levels,
         watched=tuple(sorted({min(levels, key=lambda level: abs(level - WATCHED)), *asked})), document=document.key,
         labels=dict(labels), unit=spec.unit,
     )  # fmt: skip

@@ -49,7 +49,9 @@ class RangeValues(Protocol):
     The second value tells whether part of it was generated and not measured.
     """
 
-    def __call__(self, expr: str, start: datetime, end: datetime, step: timedelta) -> tuple[FloatArray, bool]:
+    def __call__(
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None = None
+    ) -> tuple[FloatArray, bool]:
         """Raise an error of the ForetideError tree when the query has no answer."""
         ...
 
@@ -154,7 +156,7 @@ class ForecastLoop:
     def _history(self, plan: Plan, start: datetime, end: datetime) -> tuple[FloatArray, bool]:
         if plan.document and self._documents is not None:
             return self._documents.history(plan, start, end)
-        return self._range_values(plan.expr, start, end, plan.step)
+        return self._range_values(plan.expr, start, end, plan.step, source=plan.source)
 
     def _carried(self, state: SignalState, fitted: Kept, end: datetime) -> bool:
         """Take the steps that came; False where they are too far from those known, and only a fit helps."""
@@ -211,7 +213,7 @@ class ForecastLoop:
         if glance is None or now < state.look_at or state.plan.document:
             return
         state.look_at = now + early_every(state.plan.spec.season)
-        values, _ = self._range_values(state.plan.expr, glance.start, glance.end, glance.step)
+        values, _ = self._range_values(state.plan.expr, glance.start, glance.end, glance.step, source=state.plan.source)
         if glance.is_another(values):
             state.asked = "backfill"
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from domain.errors import Mistake, QueryError
+from domain.errors import Mistake, QueryError, UnknownSourceError
 from domain.units import parse_duration
 from rules.wording import quote, suggestion
 from rules.yaml_tree import Document, Path
 
 Fault = tuple[Path, str]
-CheckQuery = Callable[[str], None]
+CheckQuery = Callable[..., None]
+"""Called with a query's text and, where it names one, its source: raises ``QueryError`` for a text that this source
+cannot evaluate, ``UnknownSourceError`` for a source that is not there."""
 _REASONS: Final = ("query", "resource", "forecast")
 
 
@@ -98,12 +100,15 @@ def _one_reason(trigger: dict[str, object], path: Path) -> Iterator[Fault]:
 def _query(trigger: dict[str, object], path: Path, check_query: CheckQuery) -> Iterator[Fault]:
     query = trigger.get("query")
     at: Path = (*path, "query")
+    source = text_at(trigger, "query", "source")
     if isinstance(query, dict):
         query, at = query.get("expr"), (*at, "expr")
     if not isinstance(query, str) or not query.strip():
         return
     try:
-        check_query(query)
+        check_query(query) if source is None else check_query(query, source)
+    except UnknownSourceError as error:
+        yield (*path, "query", "source"), str(error)
     except QueryError as error:
         yield at, str(error)
 

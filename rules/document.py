@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -36,10 +36,10 @@ class Metadata(Strict):
 
 
 class Query(Strict):
-    """PromQL; in the document a string, or a mapping with ``expr``."""
+    """PromQL; in the document a string, or a mapping with ``expr`` and the ``source`` to ask."""
 
     expr: Expression
-    source: Literal["local"] | None = None
+    source: DnsLabel | None = None
 
     @model_validator(mode="before")
     @classmethod

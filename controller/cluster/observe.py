@@ -6,7 +6,8 @@ under ``job="<workload>"``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from controller.cluster import Resource
@@ -27,15 +28,25 @@ class ObserveCluster:
 
     name = "observe"
 
-    def __init__(self, query: Callable[[str], float | None]) -> None:
-        """``query`` answers a PromQL text with one number as of now, or None where there is no series."""
-        self._query = query
+    def __init__(
+        self,
+        query: Callable[[str], float | None],
+        by_pod: Callable[[str], Mapping[str, float]] | None = None,
+    ) -> None:
+        """Ask through these.
+
+        Args:
+            query: Answers a PromQL text with one number as of now, or None where there is no series.
+            by_pod: Answers one with a number for each pod of a namespace; given where queries cost a server much: then
+                a namespace's requests are asked for at once, and each workload finds its own pods among them.
+        """
+        self._query, self._by_pod = query, by_pod
 
     def workload(self, ref: WorkloadRef) -> Workload:
         """Replicas by kube-state-metrics, else by targets that are up; None where neither knows."""
         wanted = self._kube_state(ref)
         if wanted is None:
-            up = self._query(f"count({Labels.of({'__name__': UP, JOB: ref.name})} == 1)")
+            up = self._query(_up(ref))
             count = None if up is None else int(up)
             return Workload(ref=ref, current_replicas=count, ready_replicas=count, source=f"up of job {ref.name}")
         label, _, ready_metric = _KUBE_STATE[ref.kind]
@@ -48,6 +59,14 @@ class ObserveCluster:
             requests={name: value for name, value in requests.items() if value is not None},
             source="kube-state-metrics",
         )
+
+    def queries_of(self, ref: WorkloadRef) -> tuple[str, ...]:
+        """What is asked to know a workload, but for its usage."""
+        if ref.kind not in _KUBE_STATE:
+            return (_up(ref),)
+        label, *metrics = _KUBE_STATE[ref.kind]
+        replicas = (f"max({_of(metric, ref, label)})" for metric in metrics)
+        return (_up(ref), *replicas, _pod_requests(ref, "cpu"), _pod_requests(ref, "memory"))
 
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Refused, always."""
@@ -74,8 +93,23 @@ class ObserveCluster:
 
     def _request(self, ref: WorkloadRef, resource: Resource) -> float | None:
         """Of one pod: the largest, while a rollout has two kinds of them."""
+        if self._by_pod is not None:
+            mine = re.compile(re.escape(ref.name) + _POD_SUFFIX[ref.kind])
+            asked = self._by_pod(_pod_requests(ref, resource))
+            own = (value for pod, value in asked.items() if pod.startswith(ref.name) and mine.fullmatch(pod))
+            return max(own, default=None)
         pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", resource="{resource}"'
         return self._query(f"max(sum by (pod) (kube_pod_container_resource_requests{{{pods}}}))")
+
+
+def _up(ref: WorkloadRef) -> str:
+    return f"count({Labels.of({'__name__': UP, JOB: ref.name})} == 1)"
+
+
+def _pod_requests(ref: WorkloadRef, resource: str) -> str:
+    """Of all pods of its namespace."""
+    asked = {"__name__": "kube_pod_container_resource_requests", NAMESPACE: ref.namespace, "resource": resource}
+    return f"sum by (pod) ({Labels.of(asked)})"
 
 
 def _of(metric: str, ref: WorkloadRef, label: str) -> Labels:

@@ -1,7 +1,7 @@
 """PromQL over any ``select`` of series: parsed by promql-parser, evaluated vectorised with Prometheus 3's semantics."""
 
 from store.promql.evaluate import Evaluator
-from store.promql.parse import check
+from store.promql.parse import check, check_syntax
 from store.promql.results import (
     Matrix,
     Notes,
@@ -22,4 +22,5 @@ __all__ = [
     "Text",
     "Vector",
     "check",
+    "check_syntax",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -66,6 +67,16 @@ def check(query: str) -> None:
         UnsupportedQueryError: It holds a construct that Foretide does not evaluate.
     """
     parse(query)
+
+
+def check_syntax(query: str) -> None:
+    """Refuse what no server can evaluate: what is no PromQL at all.
+
+    Raises:
+        QuerySyntaxError: The text is no PromQL.
+    """
+    with suppress(UnsupportedQueryError):
+        parse(query)
 
 
 def _refuse_excess(query: str) -> None:

@@ -14,7 +14,7 @@ from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Propos
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
 
 _ACCURACY_FIELDS = ("wape", "mase", "pinball", "coverage_95", "skill_vs_naive", "skill_vs_seasonal_naive")
-_PROPOSAL_FIELDS = ("trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing")
+_PROPOSAL_FIELDS = ("trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing", "completeness")
 
 
 def decision_row(decision: Decision) -> DecisionRow:

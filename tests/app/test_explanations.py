@@ -38,11 +38,15 @@ class World:
             wait=timedelta(0) if isinstance(pool, HeldExecutor) else timedelta(seconds=60),
         )  # fmt: skip
 
-    def histories(self, expr: str, start: Any, end: Any, step: timedelta) -> tuple[Any, bool]:
+    def histories(
+        self, expr: str, start: Any, end: Any, step: timedelta, *, source: str | None = None
+    ) -> tuple[Any, bool]:
         values, generated = self.history(expr, start, end, step)
         return {(("zone", "a"),): values}, generated
 
-    def history(self, expr: str, start: Any, end: Any, step: timedelta) -> tuple[Any, bool]:
+    def history(
+        self, expr: str, start: Any, end: Any, step: timedelta, *, source: str | None = None
+    ) -> tuple[Any, bool]:
         self.reads += 1
         count = (end - start) // step + 1
         values = 100 + 50 * np.sin(2 * np.pi * np.arange(count) / 288) + np.random.default_rng(0).normal(size=count)

@@ -67,7 +67,7 @@ class Bench:
             tracer=provider.get_tracer("test"),
         )
 
-    def evaluate(self, expr: str, now: datetime) -> Signal:
+    def evaluate(self, expr: str, now: datetime, source: str | None = None) -> Signal:
         self.asked.append(expr)
         answer = self.answers.get(expr, NoDataError("query yields no series"))
         if isinstance(answer, Exception):

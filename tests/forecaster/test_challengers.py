@@ -123,7 +123,7 @@ def test_a_challenger_that_cannot_answer_is_told_beside_the_served_model() -> No
 def test_a_signal_is_challenged_once_a_day(tmp_path: Path, clock: ManualClock) -> None:
     reads: list[str] = []
 
-    def history(expr: str, start: Any, end: Any, step: timedelta) -> tuple[np.ndarray, bool]:
+    def history(expr: str, start: Any, end: Any, step: timedelta, *, source: str | None) -> tuple[np.ndarray, bool]:
         reads.append(expr)
         return 100 + 50 * np.sin(2 * np.pi * np.arange((end - start) // step + 1) / 288), False
 

@@ -33,7 +33,7 @@ class Apps:
         self.asked: list[tuple[datetime, datetime]] = []
 
     def __call__(
-        self, expr: str, start: datetime, end: datetime, step: timedelta
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None = None
     ) -> tuple[Mapping[LabelPairs, FloatArray], bool]:
         self.asked.append((start, end))
         if self.error is not None:
@@ -149,7 +149,7 @@ def test_a_query_of_one_series_has_the_documents_name(
     saved: list[Forecast], registry: CollectorRegistry, now: datetime
 ) -> None:
     apps = Apps(now)
-    whole = DocumentSeries(lambda *asked: ({(): next(iter(apps(*asked)[0].values()))}, True))
+    whole = DocumentSeries(lambda *asked, source: ({(): next(iter(apps(*asked)[0].values()))}, True))
 
     [plan] = whole.plans(of(), now)
 
@@ -171,7 +171,7 @@ def test_a_rule_may_use_a_series_with_a_quantile_of_its_own(apps: Apps, now: dat
 def test_labels_too_long_for_a_name_are_told(now: datetime) -> None:
     values = np.ones(400)
     rows = {(("app", "shop"),): values, (("app", "x" * 400),): values}
-    series = DocumentSeries(lambda expr, start, end, step: (rows, False))
+    series = DocumentSeries(lambda expr, start, end, step, source: (rows, False))
 
     [plan] = series.plans(of(), now)
 

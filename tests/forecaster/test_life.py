@@ -33,7 +33,9 @@ class Recorded:
         self.values = values
         self.asked: list[int] = []
 
-    def __call__(self, expr: str, start: Any, end: Any, step: timedelta) -> tuple[FloatArray, bool]:
+    def __call__(
+        self, expr: str, start: Any, end: Any, step: timedelta, *, source: str | None = None
+    ) -> tuple[FloatArray, bool]:
         rows = (start - START) // STEP + np.arange((end - start) // step + 1) * (step // STEP)
         self.asked.append(len(rows))
         inside = (rows >= 0) & (rows < len(self.values))

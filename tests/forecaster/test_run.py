@@ -31,7 +31,9 @@ class Demand:
         self.higher: tuple[datetime, datetime] | None = None
         self.asked: list[tuple[datetime, datetime]] = []
 
-    def __call__(self, expr: str, start: datetime, end: datetime, step: timedelta) -> tuple[FloatArray, bool]:
+    def __call__(
+        self, expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None = None
+    ) -> tuple[FloatArray, bool]:
         self.asked.append((start, end))
         if self.error is not None:
             raise self.error
@@ -160,7 +162,9 @@ def test_a_failing_signal_is_logged_once_and_stops_no_other(
     loop_of: Callable[..., ForecastLoop], demand: Demand, saved: list[Forecast], now: datetime,
     caplog: pytest.LogCaptureFixture, registry: CollectorRegistry,
 ) -> None:  # fmt: skip
-    def half_broken(expr: str, start: datetime, end: datetime, step: timedelta) -> tuple[FloatArray, bool]:
+    def half_broken(
+        expr: str, start: datetime, end: datetime, step: timedelta, *, source: str | None
+    ) -> tuple[FloatArray, bool]:
         if step == timedelta(seconds=20):
             raise QuerySyntaxError("1:5: unexpected end of input")
         return demand(expr, start, end, step)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from domain.errors import QuerySyntaxError, RuleDocumentError
+from domain.errors import QuerySyntaxError, RuleDocumentError, UnknownSourceError
 from rules import yaml_tree
 from rules.load import Source, assemble, read_text
 from rules.validate import _fields_of
@@ -16,7 +16,9 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "bad_rules"
 FILES = sorted(GOLDEN.glob("*.bad.yaml"))
 
 
-def check_query(query: str) -> None:
+def check_query(query: str, source: str | None = None) -> None:
+    if source is not None and source != "prometheus":
+        raise UnknownSourceError(f'"{source}" is not a source of foretide.yaml; it has local, prometheus')
     if query.count("(") != query.count(")"):
         raise QuerySyntaxError(f"a parenthesis is not closed in {query!r}")
 
