@@ -29,6 +29,10 @@ BoolArray = NDArray[np.bool_]
 
 SOFTNESS: Final = 0.3
 """Added to a value before its logarithm, in means of the series: zeros stay finite, spikes stay small."""
+TINY: Final = 1e-200
+"""Below it nothing is divided by: what comes later may be 1e100."""
+FARTHEST: Final = 1e9
+"""Spreads that a value may lie from the middle; its square, summed, stays a number."""
 OUT_OF_RANGE: Final = 3.0
 """A forecast leaves the history's range by at most so many times its width."""
 CALIBRATION_SHARE: Final = 0.35
@@ -70,17 +74,17 @@ class Scale:
         lowest, highest = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
         mean = values.mean(axis=1, keepdims=True)
         reach = OUT_OF_RANGE * (highest - lowest)
-        logarithmic = np.where((lowest >= 0) & (mean > 0), mean, np.nan)
+        logarithmic = np.where((lowest >= 0) & (mean > TINY), mean, np.nan)
         line = _logarithm(values, logarithmic)
         width = line.std(axis=1, keepdims=True)
         return cls(
-            mean=logarithmic, middle=line.mean(axis=1, keepdims=True), width=np.where(width > 0, width, 1.0),
+            mean=logarithmic, middle=line.mean(axis=1, keepdims=True), width=np.where(width > TINY, width, 1.0),
             highest=highest + reach, lowest=np.where(lowest >= 0, 0.0, lowest - reach),
         )  # fmt: skip
 
     def soft(self, values: FloatArray) -> FloatArray:
         """To the members' scale, shape ``(series, steps)``."""
-        return (_logarithm(values, self.mean) - self.middle) / self.width
+        return np.clip((_logarithm(values, self.mean) - self.middle) / self.width, -FARTHEST, FARTHEST)
 
     def slope(self, soft: FloatArray) -> FloatArray:
         """What one unit at ``soft``, shape ``(series, …)``, is in the unit of the data."""

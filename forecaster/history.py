@@ -21,6 +21,8 @@ SHORT_GAP: Final = 3
 """Steps bridged by a straight line; longer gaps would lose the season's shape."""
 LARGEST: Final = 1e100
 """Beyond this the squares of the fit overflow, and no demand is meant."""
+NOTHING: Final = 1e-30
+"""Of the largest value: what is less counts as 0. No signal spans so much, and ratios of such values overflow."""
 FEWEST_STEPS: Final = 10
 """Below this not even the band of a flat line can be told: nothing is forecast."""
 MOST_STEPS: Final = 20_000
@@ -85,6 +87,7 @@ def prepare(signal: str, values: FloatArray, *, start: datetime, step: timedelta
         raise HistoryTooShortError(needed=FEWEST_STEPS * step, got=len(known) * step)
     first = max(int(known[0]), int(known[-1]) + 1 - most_steps(season_length))
     measured = values[first : known[-1] + 1]
+    measured = np.where(np.abs(measured) < NOTHING * np.nanmax(np.abs(measured)), 0.0, measured)
     return History(
         values=_filled(measured, season_length), start=start + first * step, step=step,
         season_length=season_length, measured=~np.isnan(measured),

@@ -196,6 +196,18 @@ def test_garbage_gives_an_error_of_ours_or_a_sane_forecast(
         assert forecast.values.min() >= 0
 
 
+@pytest.mark.parametrize("at", [5, 30, 40, 49])
+@pytest.mark.parametrize(("small", "large"), [(5e-324, 1.0), (1e-300, 1e99), (-1e-300, 1e99), (1e-99, -1e99)])
+def test_a_value_out_of_all_proportion_gives_a_sane_forecast(at: int, small: float, large: float) -> None:
+    values = small * np.where(np.arange(50) % 7 == 3, 2.0, 1.0)
+    values[at] = large
+    try:
+        forecast = fit(request(values, season=24 * STEP, horizon=1))
+    except ForetideError:
+        return
+    assert np.isfinite(forecast.values).all()
+
+
 def test_with_reference_adds_holt_winters_for_explanation() -> None:
     forecast = fit(request(curve(960) + 5 * noise(960), with_reference=True))
     assert forecast.reference is not None
