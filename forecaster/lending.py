@@ -6,12 +6,19 @@ tracker, which it shares with its workers, takes the block away; a killed worker
 
 from __future__ import annotations
 
+import os
+import secrets
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def prefix() -> str:
+    """What the names of this process's blocks begin with: who looks into /dev/shm sees whose they are."""
+    return f"foretide-{os.getpid()}-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +46,8 @@ class Lender:
     def __init__(self, values: NDArray[np.float32]) -> None:
         """Copy ``values``, shape ``(series, steps)``."""
         self._shape = values.shape
-        self._block = SharedMemory(create=True, size=max(1, values.size * 4))
+        name = f"{prefix()}{secrets.token_hex(4)}"
+        self._block = SharedMemory(name, create=True, size=max(1, values.size * 4))
         np.ndarray(self._shape, np.float32, self._block.buf)[:] = values
 
     def rows(self, first: int, end: int) -> Rows:

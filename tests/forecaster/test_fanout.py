@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forecaster import lending
 from forecaster.fanout import CHUNK, Task, fit_all
 from forecaster.workers import FitPool
 from tests.forecaster.synthetic import curve, noise
@@ -43,8 +44,8 @@ def test_workers_change_nothing_but_the_time() -> None:
 
 
 def blocks() -> set[str]:
-    """Names of the shared memory that this machine holds."""
-    return {path.name for path in Path("/dev/shm").glob("psm_*")}
+    """Names of the shared memory that this process holds; the tests beside it have their own."""
+    return {path.name for path in Path("/dev/shm").glob(f"{lending.prefix()}*")}
 
 
 def test_shared_memory_changes_no_bit_and_is_gone_afterwards() -> None:
