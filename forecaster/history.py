@@ -21,8 +21,8 @@ SHORT_GAP: Final = 3
 """Steps bridged by a straight line; longer gaps would lose the season's shape."""
 LARGEST: Final = 1e100
 """Beyond this the squares of the fit overflow, and no demand is meant."""
-NOTHING: Final = 1e-30
-"""Of the largest value: what is less counts as 0. No signal spans so much, and ratios of such values overflow."""
+NOTHING: Final = 1e-150
+"""Of the largest value, which one broken sample may be: what is less counts as 0, or ratios of both overflow."""
 FEWEST_STEPS: Final = 10
 """Below this not even the band of a flat line can be told: nothing is forecast."""
 MOST_STEPS: Final = 20_000

@@ -68,5 +68,5 @@ def newest(known: FloatArray, season: int, horizon: int, levels: Sequence[float]
     silent = np.isnan(pools).all(axis=1)
     found = sorted_quantiles(np.sort(pools, axis=1), (~np.isnan(pools)).sum(axis=1), levels)
     if silent.any():
-        found[silent] = np.nanquantile(table, levels)
+        found[silent] = np.nanquantile(known if np.isnan(table).all() else table, levels)
     return found[np.arange(horizon) % season]

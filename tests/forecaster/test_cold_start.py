@@ -38,14 +38,15 @@ def test_the_shipped_file_is_small_of_this_version_and_of_the_shape_that_is_read
 
 
 def test_the_trainer_makes_the_shipped_coefficients() -> None:
-    """All of the shortest season. BLAS adds up in another order with two threads or on another machine; 25 Newton steps
-    pass that on where two columns say nearly the same (2 of 9,396 moved by more than 0.02).
+    """All of the shortest season: another machine's rounding passes 25 Newton steps, hence the tolerance.
+
+    Two features that say nearly the same share what they say: 2 of 9,396 were seen 0.02 and 0.05 away.
     """
     held = io.BytesIO(SHIPPED.read_bytes())
     with np.load(held) as stored:
-        apart = np.abs(train.train(24) - stored["season_24"].astype(float))
-    assert np.quantile(apart, 0.99) < 0.02
-    assert apart.max() < 0.2
+        away = np.abs(train.train(24) - stored["season_24"].astype(float))
+    assert np.quantile(away, 0.999) < 0.02
+    assert away.max() < 0.1
 
 
 def test_made_workloads_are_the_same_each_time_never_negative_and_varied() -> None:
