@@ -104,3 +104,9 @@ def test_sparse_forecasts_are_sane_and_do_not_see_the_future(
     assert np.isfinite(made).all()
     assert made.min() >= 0
     assert (np.diff(made, axis=2) >= 0).all()
+
+
+def test_a_silence_longer_than_all_that_is_looked_at_takes_what_was_before_it() -> None:
+    values = np.full(38, np.nan)
+    values[[*range(9), 37]] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert np.isfinite(fit(request(values, season=STEP, horizon=1)).values).all()
