@@ -124,7 +124,10 @@ def explains_itself(decision: dict[str, Any]) -> None:
     rps = proposals["rps"]
     assert rps["replicas"] in (math.ceil(rps["value"] / PER_REPLICA), current)  # current: within the tolerance
     stages = [line["stage"] for line in decision["trace"]]
-    assert stages == ["triggers", "forecast", "bounds", "stabilization", "policies"]
+    assert stages == [
+        "triggers", "fallback", "combine", "forecast", "schedule", "ceilings", "slo", "bounds", "tolerance",
+        "stabilization", "policies", "holds", "steps",
+    ]  # fmt: skip
     assert decision["trace"][-1]["replicas"] == desired
     assert all(line["message"] for line in decision["trace"])
     # 60 millicores and 64 MiB at the price sheet's 0.0316 and 0.0042 USD.
