@@ -185,10 +185,11 @@ def test_what_an_event_did_before_is_learned_and_shrunk_while_it_is_seldom(
     for one in before:
         disturbed[of(one)] *= 2.0
 
-    told = forecast(disturbed, *before, event("sale", 21))
-    usual = undated.fit(asked(quiet[:-96]))
+    # One model: the two histories differ, and what competes on them may be combined in another way.
+    told = forecast(disturbed, *before, event("sale", 21), model="fourier_ar")
+    usual = undated.fit(asked(quiet[:-96], model="fourier_ar"))
 
-    assert told.mean[1:] / usual.mean[1:] == pytest.approx(factor, rel=0.15)
+    assert told.mean[1:] / usual.mean[1:] == pytest.approx(factor, rel=0.12)
     assert told.events == ("sale",)
 
 
