@@ -1,0 +1,401 @@
+"""A whole ScalingRule replayed: at every tick its triggers, ``combine``, ``core.decide``, and then pods and nodes.
+
+The numeric core is the live decision's own. What live keeps in lists is here reduced to what can still matter: of the
+past recommendations the lowest and the highest of each window, of the changes their sum by policy period; ``core``
+takes both forms for the same. Plain Python that numba can compile; in plain Python all sequences should be lists.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from controller import combine, core
+from controller.compiled import compiled
+from controller.simulate import loop, nodes, pods
+from controller.simulate.loop import FloatArray, Plan, World
+from controller.simulate.nodes import Pools
+from controller.simulate.pods import IntArray
+
+# What a trigger is, by number.
+DEMAND: Final = 0
+"""A total that all replicas share: value ÷ perReplica."""
+RATIO: Final = 1
+"""HPA's Value: the ratio to its target times the ready replicas."""
+GIVEN: Final = 2
+"""A number of replicas: a schedule, an event, a query that yields one."""
+USAGE: Final = 3
+"""Recorded usage of a resource by all pods together, in base units."""
+BUSY: Final = 4
+"""The same, simulated: what the load costs the replicas that are ready."""
+QUANTILE: Final = 5
+"""The forecast peak of a demand, ÷ perReplica; may only raise."""
+PRICE: Final = 6
+"""The plan of a priced forecast; may only raise."""
+
+NO_SAY: Final = -1.0
+"""Value of a GIVEN that asks for nothing now; it is not missing."""
+HOLD: Final = -1
+NEVER: Final = -1
+
+
+class Numbers(NamedTuple):
+    """A rule as numbers; arrays by trigger have shape ``(triggers,)``, by tick ``(ticks,)``.
+
+    Attributes:
+        kind: Of each trigger.
+        target: perReplica, the ratio's target, or the utilisation in percent.
+        request: Of one replica, for USAGE; for BUSY the request over what one unit of load costs.
+        fallback_ticks: After so many silent ticks the fallback speaks; ``NEVER`` without one.
+        fallback_replicas: What it gives at least; ``HOLD`` for the current number.
+        used: 1 where ``combine`` names the trigger.
+        codes: ``combine`` as a program; empty: the largest proposal counts.
+        up: ``behavior.scaleUp``, flat.
+        periods_ms: The different periods of all policies, shortest first.
+        step_up: The most replicas that one decision may add, and ``step_up_percent`` the same in percent; -1: none.
+        usage_ticks: Over which simulated usage is averaged.
+    """
+
+    kind: IntArray
+    target: FloatArray
+    request: FloatArray
+    fallback_ticks: IntArray
+    fallback_replicas: IntArray
+    used: IntArray
+    codes: IntArray
+    arguments: FloatArray
+    sizes: IntArray
+    monotone: bool
+    tolerance_down: float
+    tolerance_up: float
+    up: IntArray
+    down: IntArray
+    periods_ms: IntArray
+    schedule_min: IntArray
+    schedule_max: IntArray
+    ceiling: IntArray
+    min_replicas: int
+    max_replicas: int
+    step_up: int
+    step_up_percent: int
+    step_down: int
+    step_down_percent: int
+    usage_ticks: int
+
+
+class Record(NamedTuple):
+    """What happened, by tick; filled by ``run``.
+
+    ``current`` is what the decision of the tick saw, ``desired`` what it made of it; ``need`` and ``wanted`` are its
+    stages before and after the forecast.
+    """
+
+    current: IntArray
+    need: IntArray
+    wanted: IntArray
+    desired: IntArray
+    ready: IntArray
+    billed: IntArray
+    late: IntArray
+    pending: IntArray
+    nodes: IntArray
+    node_cost_per_hour: FloatArray
+    busy: FloatArray
+
+
+class Scratch(NamedTuple):
+    """Room for the loop, so that it allocates nothing."""
+
+    asked: FloatArray
+    low: FloatArray
+    high: FloatArray
+    measured: FloatArray
+    stack: FloatArray
+    silent_since: IntArray
+    given: IntArray
+    stages: IntArray
+    past_at: IntArray
+    past: IntArray
+    event_at: IntArray
+    changes: IntArray
+    lowest_at: IntArray
+    lowest: IntArray
+    highest_at: IntArray
+    highest: IntArray
+    used_before: FloatArray
+    ring: IntArray
+    ending: IntArray
+
+
+def blank_record(ticks: int) -> Record:
+    """Room for ``ticks`` ticks; may be used again by the next run of the same length."""
+
+    def whole() -> IntArray:
+        return np.zeros(ticks, dtype=np.int64)
+
+    return Record(
+        current=whole(), need=whole(), wanted=whole(), desired=whole(), ready=whole(), billed=whole(), late=whole(),
+        pending=whole(), nodes=whole(), node_cost_per_hour=np.zeros(ticks), busy=np.zeros(ticks),
+    )  # fmt: skip
+
+
+def scratch(rule: Numbers, world: World) -> Scratch:
+    """Room for a rule in a world."""
+    triggers, ticks = len(rule.kind), len(world.load_rps)
+    longest = int(max(np.max(world.startup_ticks), world.grace_ticks)) + 2
+
+    def whole(size: int) -> IntArray:
+        return np.zeros(size, dtype=np.int64)
+
+    return Scratch(
+        asked=np.zeros(triggers), low=np.zeros(triggers), high=np.zeros(triggers), measured=np.zeros(triggers),
+        stack=np.zeros(len(rule.codes) + 1), silent_since=np.full(triggers, NEVER, dtype=np.int64),
+        given=whole(core.INPUTS), stages=whole(core.STAGES), past_at=whole(2), past=whole(2),
+        event_at=whole(len(rule.periods_ms)), changes=whole(len(rule.periods_ms)), lowest_at=whole(ticks + 1),
+        lowest=whole(ticks + 1), highest_at=whole(ticks + 1), highest=whole(ticks + 1),
+        used_before=np.zeros(ticks + 1), ring=whole(longest), ending=whole(longest),
+    )  # fmt: skip
+
+
+@compiled
+def ask(
+    rule: Numbers, values: FloatArray, plan: Plan, room: Scratch, tick: int, current: int, ready: int, usage: float,
+    level: float,
+) -> bool:  # fmt: skip
+    """What each trigger asks for, into ``room``; whether one that measures and counts is silent."""
+    silent = False
+    for k in range(len(rule.kind)):
+        kind, missing, dumb = rule.kind[k], False, False
+        asked, held = combine.MISSING, False
+        value = usage if kind == BUSY else values[k][tick]
+        if kind == PRICE:
+            asked = float(loop.planned(plan.raise_below, plan.raise_to, plan.lower_above, plan.lower_to, tick, level,
+                                       current))  # fmt: skip
+        elif value != value:
+            missing = kind != QUANTILE
+        elif kind == DEMAND:
+            value = max(value, 0.0)
+            asked = float(core.ceil32(value / rule.target[k]))
+            held = core.within(value / (rule.target[k] * current), rule.tolerance_down, rule.tolerance_up)
+        elif kind == RATIO:
+            ratio = max(value, 0.0) / rule.target[k]
+            asked = float(core.ceil32(ratio * ready))
+            held = core.within(ratio, rule.tolerance_down, rule.tolerance_up)
+        elif kind == GIVEN:
+            asked = combine.MISSING if value == NO_SAY else float(core.ceil32(max(value, 0.0)))
+        elif kind == QUANTILE:
+            asked = float(core.ceil32(max(value, 0.0) / rule.target[k]))
+        elif ready <= 0:
+            missing = dumb = True  # a resource that nobody uses is no missing answer: no fallback
+        else:
+            used = core.utilization(value, rule.request[k], ready)
+            busy = used > rule.target[k]
+            counted = max(ready, current) if busy else ready
+            ratio = core.utilization(value, rule.request[k], counted) / rule.target[k]
+            wanted = core.ceil32(ratio * counted)
+            asked = float(max(wanted, current) if busy else min(wanted, current))
+            held = core.within(ratio, rule.tolerance_down, rule.tolerance_up)
+        if missing:
+            if room.silent_since[k] == NEVER:
+                room.silent_since[k] = tick
+            if not dumb and rule.fallback_ticks[k] != NEVER and tick - room.silent_since[k] >= rule.fallback_ticks[k]:
+                asked = float(max(rule.fallback_replicas[k], current))
+            silent = silent or rule.used[k] == 1
+        else:
+            room.silent_since[k] = NEVER
+        room.asked[k] = asked
+        room.low[k] = min(asked, float(current)) if held else asked
+        room.high[k] = max(asked, float(current)) if held else asked
+    return silent
+
+
+@compiled
+def largest(rule: Numbers, room: Scratch, current: int, forecasts: bool) -> int:
+    """The largest proposal of the triggers that measure, or of the forecasts; ``NOTHING`` when none has a say."""
+    best = core.NOTHING
+    for k in range(len(rule.kind)):
+        asked = room.asked[k]
+        if (rule.kind[k] >= QUANTILE) == forecasts and asked == asked:
+            # Held at the current number exactly where low and high lie on both sides of what is asked.
+            held = room.low[k] != asked or room.high[k] != asked
+            best = max(best, current if held else int(asked))
+    return best
+
+
+@compiled
+def needed(rule: Numbers, room: Scratch, current: int, silent: bool) -> tuple[int, int, bool]:
+    """The reactive need, the floor (``NOTHING`` without one), and whether the need stood on nothing."""
+    if len(rule.codes) == 0:
+        asked, floor = largest(rule, room, current, False), largest(rule, room, current, True)
+    else:
+        floor = core.NOTHING
+        if largest(rule, room, current, True) != core.NOTHING:
+            floor = max(
+                combine.replicas(rule.codes, rule.arguments, rule.sizes, rule.monotone, room.asked, room.low,
+                                 room.high, current, room.stack),
+                core.NOTHING,
+            )  # fmt: skip
+        for k in range(len(rule.kind)):
+            if rule.kind[k] >= QUANTILE:
+                room.asked[k] = room.low[k] = room.high[k] = combine.MISSING
+        asked = combine.replicas(rule.codes, rule.arguments, rule.sizes, rule.monotone, room.asked, room.low,
+                                 room.high, current, room.stack)  # fmt: skip
+    nothing = asked < 0 or (silent and asked < current)
+    return core.reactive(max(asked, core.NOTHING), current, silent), floor, nothing
+
+
+@compiled
+def moved(stages: IntArray, outside: bool) -> bool:
+    """Whether any stage after the need moved the number: then the decision's reason is that stage's."""
+    if outside:
+        return True
+    for k in range(1, len(stages)):
+        if stages[k] != stages[k - 1]:
+            return True
+    return False
+
+
+@compiled
+def step_limit(current: int, step: int, percent: int) -> int:
+    """The most that one decision may change; a share is at least one replica."""
+    if step >= 0:
+        return step
+    if percent >= 0:
+        return max(core.ceil32(current * percent / 100), 1)
+    return core.MAX_INT32
+
+
+@compiled
+def run(
+    world: World, rule: Numbers, values: FloatArray, plan: Plan, pools: Pools, first: int, room: Scratch,
+    record: Record,
+) -> None:  # fmt: skip
+    """Replay the whole world into ``record``.
+
+    Args:
+        world: Load and pods.
+        rule: The rule.
+        values: What each trigger saw, shape ``(triggers, ticks)``; NaN where it saw nothing.
+        plan: Of the priced forecast.
+        pools: Nodes; without pools pods never wait.
+        first: Replicas at the beginning.
+        room: Scratch, blank.
+        record: Takes what happens.
+    """
+    # Local names: compiled code then counts references to these arrays once and not every tick.
+    load, startup_ticks, capacity = world.load_rps, world.startup_ticks, world.capacity_rps
+    ring, ending, given, stages = room.ring, room.ending, room.given, room.stages
+    past_at, past, event_at, changes = room.past_at, room.past, room.event_at, room.changes
+    lowest_at, lowest, highest_at, highest = room.lowest_at, room.lowest, room.highest_at, room.highest
+    desired_at, used_before, late_at = record.desired, room.used_before, record.late
+    up, down, periods = rule.up, rule.down, rule.periods_ms
+    tick_ms = int(world.tick_seconds * 1000)
+    longest, count, levels = len(ring), len(pools.slots), len(plan.raise_to)
+    nodes_up, idle_for = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    booting = np.zeros((count, (pools.boot_ticks.max() if count > 0 else 0) + 2), dtype=np.int64)
+    desired, ready, starting, waiting, leaving, started = first, first, 0, 0, 0, 0
+    if count > 0:
+        nodes.request(pools, nodes_up, booting, 0, desired)
+        nodes_up += booting.sum(axis=1)
+        booting[:] = 0
+    # What stood at the beginning is the first recommendation, as for an HPA.
+    low_head, low_tail, high_head, high_tail = 0, 1, 0, 1
+    lowest[0] = highest[0] = first
+    lowest_at[0] = highest_at[0] = 0
+    backlog, level, slot = 0.0, plan.first_level, -1
+    given[core.BUDGET_CEILING], given[core.PROTECTED] = core.MAX_INT32, 0
+    given[core.MIN], given[core.MAX] = rule.min_replicas, rule.max_replicas
+    given[core.HOLD_MIN], given[core.HOLD_MAX] = 0, core.MAX_INT32
+    for tick in range(len(load)):
+        slot = slot + 1 if slot + 1 < longest else 0
+        ready += ring[slot]
+        starting -= ring[slot]
+        leaving -= ending[slot]
+        ring[slot] = ending[slot] = 0
+        if count > 0:
+            nodes.booted(nodes_up, booting, tick)
+            free = nodes.free_slots(pools, nodes_up, ready + starting + leaving)
+            placed = min(waiting, free)
+            started = pods.start(ring, slot, placed, startup_ticks, started)
+            starting += placed
+            waiting -= placed
+            nodes.request(pools, nodes_up, booting, tick, waiting)
+            nodes.consolidate(pools, nodes_up, idle_for, free - placed if waiting == 0 else 0)
+            record.nodes[tick] = nodes_up.sum() + booting.sum()
+            record.node_cost_per_hour[tick] = nodes.cost_per_hour(pools, nodes_up, booting)
+
+        busy, backlog, late = loop.served(
+            load[tick] * world.tick_seconds + backlog, ready * capacity, world.tick_seconds,
+            world.largest_utilization_ratio, world.patience_seconds, world.backlog_seconds,
+        )  # fmt: skip
+        record.ready[tick], record.pending[tick], record.busy[tick] = ready, waiting, min(busy, 1.0)
+        record.billed[tick] = ready + starting + leaving
+        late_at[tick] = late
+        used_before[tick + 1] = used_before[tick] + min(busy, 1.0) * ready * capacity
+        seen = late_at[tick - world.delay_ticks] if tick >= world.delay_ticks else 0
+        level = loop.steered(level, seen, plan.violated_budget, plan.gain, levels - 1.0)
+
+        now, newest = tick * tick_ms, tick + 1 - world.delay_ticks
+        usage = combine.MISSING
+        if newest > 0:
+            usage = loop.mean_before(used_before, newest, rule.usage_ticks)
+        record.current[tick] = desired
+        silent = ask(rule, values, plan, room, tick, desired, ready, usage, level)
+        need, floor, nothing = needed(rule, room, desired, silent)
+
+        while low_head < low_tail and lowest_at[low_head] <= now - up[core.WINDOW_MS]:
+            low_head += 1
+        while high_head < high_tail and highest_at[high_head] <= now - down[core.WINDOW_MS]:
+            high_head += 1
+        known = 0
+        if low_head < low_tail:
+            past_at[known], past[known] = lowest_at[low_head], lowest[low_head]
+            known += 1
+        if high_head < high_tail:
+            past_at[known], past[known] = highest_at[high_head], highest[high_head]
+            known += 1
+        later = desired
+        for k in range(len(periods)):
+            back = -(-periods[k] // tick_ms)
+            before = desired_at[tick - back] if tick >= back else first
+            event_at[k], changes[k] = now - periods[k] + 1, later - before
+            later = before
+        given[core.CURRENT], given[core.NEED], given[core.FLOOR] = desired, need, floor
+        given[core.SCHEDULE_MIN], given[core.SCHEDULE_MAX] = rule.schedule_min[tick], rule.schedule_max[tick]
+        given[core.CEILING] = rule.ceiling[tick]
+        given[core.STEP_UP] = step_limit(desired, rule.step_up, rule.step_up_percent)
+        given[core.STEP_DOWN] = step_limit(desired, rule.step_down, rule.step_down_percent)
+        target = core.decide(now, given, up, down, past_at, past, known, event_at, changes, len(periods), stages)
+        record.need[tick], record.wanted[tick] = stages[core.AT_NEED], stages[core.AT_FORECAST]
+        outside = desired < rule.min_replicas or desired > rule.max_replicas
+        if not nothing or moved(stages, outside):
+            wanted = stages[core.AT_FORECAST]
+            while low_tail > low_head and lowest[low_tail - 1] >= wanted:
+                low_tail -= 1
+            lowest[low_tail], lowest_at[low_tail] = wanted, now
+            low_tail += 1
+            while high_tail > high_head and highest[high_tail - 1] <= wanted:
+                high_tail -= 1
+            highest[high_tail], highest_at[high_tail] = wanted, now
+            high_tail += 1
+
+        if target > desired:
+            if count > 0:
+                waiting += target - desired
+            else:
+                started = pods.start(ring, slot, target - desired, startup_ticks, started)
+                starting += target - desired
+        elif target < desired:
+            gone = desired - target
+            unplaced = min(waiting, gone)
+            waiting -= unplaced
+            cancelled = pods.cancel(ring, slot, gone - unplaced)
+            starting -= cancelled
+            ended = gone - unplaced - cancelled
+            ready -= ended
+            leaving += ended
+            place = slot + world.grace_ticks + 1
+            ending[place if place < longest else place - longest] += ended
+        desired = target
+        desired_at[tick] = desired
