@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from domain.clock import to_ms
 from domain.errors import NoDataError
 from domain.forecasts import Backtest, Forecast
 from domain.money import Money
-from domain.scaling import Decision, Mode, Workload
+from domain.scaling import Action, Decision, Mode, Workload
 from domain.series import FloatArray, Series
 from rules import RuleSet
 from rules.schema import Actuate, ScalingRule
@@ -63,13 +63,18 @@ def play(test: DecisionTest, rule: ScalingRule, running: RuleSet, *, every: time
     clock = StoryClock(test.begins)
     with _store(test, every) as store, closing(Queries(store, clock=clock)) as queries:
         decisions: list[Decision] = []
+
+        def record(made: Sequence[tuple[Decision, Action | None]]) -> Mapping[str, str]:
+            decisions.extend(decision for decision, _ in made)
+            return {}
+
         acting = _acting(rule) if test.follow is not None else _watching(rule)
         loop = Reconciler(
             rules=lambda: (acting,),
             evaluate=lambda expr, now, source: queries.signal(expr, now),  # the series stand for every source
             forecast_of=lambda signal: _forecast(test, rule, signal, clock.now(), every),
             cluster=_cluster(test, rule, queries, clock),
-            record=lambda decision, action: decisions.append(decision),
+            record=record,
             cost_of=lambda workload, replicas: _cost(running, workload, replicas),
             registry=CollectorRegistry(),
             tracer=NoOpTracer(),
