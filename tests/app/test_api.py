@@ -31,8 +31,8 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
         "explainRule", "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths",
-        "getForecastSum", "getHealth", "getMetrics", "getReadiness", "getService", "getStatus", "getTrace", "listBudgets",
-        "listDecisions", "listForecasts", "listRules", "listServices", "listSignals", "listTraces",
+        "getForecastSum", "getHealth", "getMetrics", "getReadiness", "getService", "getStatus", "getTrace",
+        "listBudgets", "listDecisions", "listForecasts", "listRules", "listServices", "listSignals", "listTraces",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
