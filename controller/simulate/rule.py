@@ -141,7 +141,7 @@ def replay(
     lists = Record(*_lists(record))
     scratch = rule_loop.Scratch(*_lists(room))
     rule_loop.run(
-        World(*_lists(around)), Numbers(*_lists(made)), values.tolist(), Plan(*_lists(plan)),  # type: ignore[arg-type]
+        World(*_lists(around)), Numbers(*_lists(made)), values.tolist(), Plan(*_lists(plan)),
         pools, begin, scratch, lists,
     )  # fmt: skip
     arrays: tuple[NDArray[Any], ...] = tuple(record)
@@ -198,9 +198,7 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
     )  # fmt: skip
 
 
-def _of_trigger(
-    rule: ScalingRule, trigger: Trigger, signals: Signals, given: Assumptions
-) -> tuple[int, float, float]:
+def _of_trigger(rule: ScalingRule, trigger: Trigger, signals: Signals, given: Assumptions) -> tuple[int, float, float]:
     """Kind, target and request of one trigger."""
     if trigger.forecast is not None:
         source = trigger if trigger.forecast.of is None else rule.trigger(trigger.forecast.of)

@@ -110,7 +110,6 @@ class Scratch(NamedTuple):
     asked: FloatArray
     low: FloatArray
     high: FloatArray
-    measured: FloatArray
     stack: FloatArray
     silent_since: IntArray
     given: IntArray
@@ -143,13 +142,13 @@ def blank_record(ticks: int) -> Record:
 def scratch(rule: Numbers, world: World) -> Scratch:
     """Room for a rule in a world."""
     triggers, ticks = len(rule.kind), len(world.load_rps)
-    longest = int(max(np.max(world.startup_ticks), world.grace_ticks)) + 2
+    longest = max(int(world.startup_ticks.max()), world.grace_ticks) + 2
 
     def whole(size: int) -> IntArray:
         return np.zeros(size, dtype=np.int64)
 
     return Scratch(
-        asked=np.zeros(triggers), low=np.zeros(triggers), high=np.zeros(triggers), measured=np.zeros(triggers),
+        asked=np.zeros(triggers), low=np.zeros(triggers), high=np.zeros(triggers),
         stack=np.zeros(len(rule.codes) + 1), silent_since=np.full(triggers, NEVER, dtype=np.int64),
         given=whole(core.INPUTS), stages=whole(core.STAGES), past_at=whole(2), past=whole(2),
         event_at=whole(len(rule.periods_ms)), changes=whole(len(rule.periods_ms)), lowest_at=whole(ticks + 1),
@@ -160,89 +159,88 @@ def scratch(rule: Numbers, world: World) -> Scratch:
 
 @compiled
 def ask(
-    rule: Numbers, values: FloatArray, plan: Plan, room: Scratch, tick: int, current: int, ready: int, usage: float,
-    level: float,
+    kinds: IntArray, targets: FloatArray, requests: FloatArray, tolerance_down: float, tolerance_up: float,
+    fallback_ticks: IntArray, fallback_replicas: IntArray, used: IntArray, values: FloatArray, silent_since: IntArray,
+    asked: FloatArray, low: FloatArray, high: FloatArray, tick: int, current: int, ready: int, usage: float,
+    planned: int,
 ) -> bool:  # fmt: skip
-    """What each trigger asks for, into ``room``; whether one that measures and counts is silent."""
+    """What each trigger asks for, into ``asked``, ``low`` and ``high``; whether one that counts is silent.
+
+    The arrays come one by one: inside a tuple compiled code would count references to all of them at every call.
+    """
     silent = False
-    for k in range(len(rule.kind)):
-        kind, missing, dumb = rule.kind[k], False, False
-        asked, held = combine.MISSING, False
+    for k in range(len(kinds)):
+        kind, target, missing, dumb = kinds[k], targets[k], False, False
+        wants, held = combine.MISSING, False
         value = usage if kind == BUSY else values[k][tick]
         if kind == PRICE:
-            asked = float(loop.planned(plan.raise_below, plan.raise_to, plan.lower_above, plan.lower_to, tick, level,
-                                       current))  # fmt: skip
+            wants = combine.MISSING if planned == core.NOTHING else float(planned)
         elif value != value:
             missing = kind != QUANTILE
         elif kind == DEMAND:
             value = max(value, 0.0)
-            asked = float(core.ceil32(value / rule.target[k]))
-            held = core.within(value / (rule.target[k] * current), rule.tolerance_down, rule.tolerance_up)
+            wants = float(core.ceil32(value / target))
+            held = core.within(value / (target * current), tolerance_down, tolerance_up)
         elif kind == RATIO:
-            ratio = max(value, 0.0) / rule.target[k]
-            asked = float(core.ceil32(ratio * ready))
-            held = core.within(ratio, rule.tolerance_down, rule.tolerance_up)
+            ratio = max(value, 0.0) / target
+            wants = float(core.ceil32(ratio * ready))
+            held = core.within(ratio, tolerance_down, tolerance_up)
         elif kind == GIVEN:
-            asked = combine.MISSING if value == NO_SAY else float(core.ceil32(max(value, 0.0)))
+            wants = combine.MISSING if value == NO_SAY else float(core.ceil32(max(value, 0.0)))
         elif kind == QUANTILE:
-            asked = float(core.ceil32(max(value, 0.0) / rule.target[k]))
+            wants = float(core.ceil32(max(value, 0.0) / target))
         elif ready <= 0:
             missing = dumb = True  # a resource that nobody uses is no missing answer: no fallback
         else:
-            used = core.utilization(value, rule.request[k], ready)
-            busy = used > rule.target[k]
+            busy = core.utilization(value, requests[k], ready) > target
             counted = max(ready, current) if busy else ready
-            ratio = core.utilization(value, rule.request[k], counted) / rule.target[k]
-            wanted = core.ceil32(ratio * counted)
-            asked = float(max(wanted, current) if busy else min(wanted, current))
-            held = core.within(ratio, rule.tolerance_down, rule.tolerance_up)
+            ratio = core.utilization(value, requests[k], counted) / target
+            whole = core.ceil32(ratio * counted)
+            wants = float(max(whole, current) if busy else min(whole, current))
+            held = core.within(ratio, tolerance_down, tolerance_up)
         if missing:
-            if room.silent_since[k] == NEVER:
-                room.silent_since[k] = tick
-            if not dumb and rule.fallback_ticks[k] != NEVER and tick - room.silent_since[k] >= rule.fallback_ticks[k]:
-                asked = float(max(rule.fallback_replicas[k], current))
-            silent = silent or rule.used[k] == 1
+            if silent_since[k] == NEVER:
+                silent_since[k] = tick
+            if not dumb and fallback_ticks[k] != NEVER and tick - silent_since[k] >= fallback_ticks[k]:
+                wants = float(max(fallback_replicas[k], current))
+            silent = silent or used[k] == 1
         else:
-            room.silent_since[k] = NEVER
-        room.asked[k] = asked
-        room.low[k] = min(asked, float(current)) if held else asked
-        room.high[k] = max(asked, float(current)) if held else asked
+            silent_since[k] = NEVER
+        asked[k] = wants
+        low[k] = min(wants, float(current)) if held else wants
+        high[k] = max(wants, float(current)) if held else wants
     return silent
 
 
 @compiled
-def largest(rule: Numbers, room: Scratch, current: int, forecasts: bool) -> int:
+def largest(
+    kinds: IntArray, asked: FloatArray, low: FloatArray, high: FloatArray, current: int, forecasts: bool
+) -> int:
     """The largest proposal of the triggers that measure, or of the forecasts; ``NOTHING`` when none has a say."""
     best = core.NOTHING
-    for k in range(len(rule.kind)):
-        asked = room.asked[k]
-        if (rule.kind[k] >= QUANTILE) == forecasts and asked == asked:
-            # Held at the current number exactly where low and high lie on both sides of what is asked.
-            held = room.low[k] != asked or room.high[k] != asked
-            best = max(best, current if held else int(asked))
+    for k in range(len(kinds)):
+        wants = asked[k]
+        if (kinds[k] >= QUANTILE) == forecasts and wants == wants:
+            # Held at the current number exactly where low or high is not what is asked.
+            held = low[k] != wants or high[k] != wants
+            best = max(best, current if held else int(wants))
     return best
 
 
 @compiled
-def needed(rule: Numbers, room: Scratch, current: int, silent: bool) -> tuple[int, int, bool]:
-    """The reactive need, the floor (``NOTHING`` without one), and whether the need stood on nothing."""
-    if len(rule.codes) == 0:
-        asked, floor = largest(rule, room, current, False), largest(rule, room, current, True)
-    else:
-        floor = core.NOTHING
-        if largest(rule, room, current, True) != core.NOTHING:
-            floor = max(
-                combine.replicas(rule.codes, rule.arguments, rule.sizes, rule.monotone, room.asked, room.low,
-                                 room.high, current, room.stack),
-                core.NOTHING,
-            )  # fmt: skip
-        for k in range(len(rule.kind)):
-            if rule.kind[k] >= QUANTILE:
-                room.asked[k] = room.low[k] = room.high[k] = combine.MISSING
-        asked = combine.replicas(rule.codes, rule.arguments, rule.sizes, rule.monotone, room.asked, room.low,
-                                 room.high, current, room.stack)  # fmt: skip
-    nothing = asked < 0 or (silent and asked < current)
-    return core.reactive(max(asked, core.NOTHING), current, silent), floor, nothing
+def combined(
+    codes: IntArray, arguments: FloatArray, sizes: IntArray, monotone: bool, stack: FloatArray, kinds: IntArray,
+    asked: FloatArray, low: FloatArray, high: FloatArray, current: int,
+) -> tuple[int, int]:  # fmt: skip
+    """``combine`` without the forecasts and with them: the reactive number and the floor, where there is one."""
+    floor = core.NOTHING
+    if largest(kinds, asked, low, high, current, True) != core.NOTHING:
+        value = combine.replicas(codes, arguments, sizes, monotone, asked, low, high, current, stack)
+        floor = max(value, core.NOTHING)
+    for k in range(len(kinds)):
+        if kinds[k] >= QUANTILE:
+            asked[k] = low[k] = high[k] = combine.MISSING
+    return combine.replicas(codes, arguments, sizes, monotone, asked, low, high, current, stack), floor
 
 
 @compiled
@@ -289,7 +287,17 @@ def run(
     past_at, past, event_at, changes = room.past_at, room.past, room.event_at, room.changes
     lowest_at, lowest, highest_at, highest = room.lowest_at, room.lowest, room.highest_at, room.highest
     desired_at, used_before, late_at = record.desired, room.used_before, record.late
+    ready_at, billed_at, pending_at, busy_at = record.ready, record.billed, record.pending, record.busy
+    current_at, need_at, wanted_at = record.current, record.need, record.wanted
+    nodes_at, node_cost_at = record.nodes, record.node_cost_per_hour
     up, down, periods = rule.up, rule.down, rule.periods_ms
+    kinds, targets, requests, used = rule.kind, rule.target, rule.request, rule.used
+    fallback_ticks, fallback_replicas, silent_since = rule.fallback_ticks, rule.fallback_replicas, room.silent_since
+    asked, low, high, stack = room.asked, room.low, room.high, room.stack
+    codes, arguments, sizes, programmed = rule.codes, rule.arguments, rule.sizes, len(rule.codes) > 0
+    schedule_min, schedule_max, ceiling = rule.schedule_min, rule.schedule_max, rule.ceiling
+    raise_below, raise_to, lower_above, lower_to = plan.raise_below, plan.raise_to, plan.lower_above, plan.lower_to
+    priced = len(raise_to[0]) > 0
     tick_ms = int(world.tick_seconds * 1000)
     longest, count, levels = len(ring), len(pools.slots), len(plan.raise_to)
     nodes_up, idle_for = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
@@ -322,15 +330,15 @@ def run(
             waiting -= placed
             nodes.request(pools, nodes_up, booting, tick, waiting)
             nodes.consolidate(pools, nodes_up, idle_for, free - placed if waiting == 0 else 0)
-            record.nodes[tick] = nodes_up.sum() + booting.sum()
-            record.node_cost_per_hour[tick] = nodes.cost_per_hour(pools, nodes_up, booting)
+            nodes_at[tick] = nodes_up.sum() + booting.sum()
+            node_cost_at[tick] = nodes.cost_per_hour(pools, nodes_up, booting)
 
         busy, backlog, late = loop.served(
             load[tick] * world.tick_seconds + backlog, ready * capacity, world.tick_seconds,
             world.largest_utilization_ratio, world.patience_seconds, world.backlog_seconds,
         )  # fmt: skip
-        record.ready[tick], record.pending[tick], record.busy[tick] = ready, waiting, min(busy, 1.0)
-        record.billed[tick] = ready + starting + leaving
+        ready_at[tick], pending_at[tick], busy_at[tick] = ready, waiting, min(busy, 1.0)
+        billed_at[tick] = ready + starting + leaving
         late_at[tick] = late
         used_before[tick + 1] = used_before[tick] + min(busy, 1.0) * ready * capacity
         seen = late_at[tick - world.delay_ticks] if tick >= world.delay_ticks else 0
@@ -340,9 +348,21 @@ def run(
         usage = combine.MISSING
         if newest > 0:
             usage = loop.mean_before(used_before, newest, rule.usage_ticks)
-        record.current[tick] = desired
-        silent = ask(rule, values, plan, room, tick, desired, ready, usage, level)
-        need, floor, nothing = needed(rule, room, desired, silent)
+        current_at[tick] = desired
+        planned = core.NOTHING
+        if priced:
+            planned = loop.planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired)
+        silent = ask(
+            kinds, targets, requests, rule.tolerance_down, rule.tolerance_up, fallback_ticks, fallback_replicas,
+            used, values, silent_since, asked, low, high, tick, desired, ready, usage, planned,
+        )  # fmt: skip
+        if programmed:
+            reactive, floor = combined(codes, arguments, sizes, rule.monotone, stack, kinds, asked, low, high, desired)
+        else:
+            reactive = largest(kinds, asked, low, high, desired, False)
+            floor = largest(kinds, asked, low, high, desired, True)
+        nothing = reactive < 0 or (silent and reactive < desired)
+        need = core.reactive(max(reactive, core.NOTHING), desired, silent)
 
         while low_head < low_tail and lowest_at[low_head] <= now - up[core.WINDOW_MS]:
             low_head += 1
@@ -362,12 +382,12 @@ def run(
             event_at[k], changes[k] = now - periods[k] + 1, later - before
             later = before
         given[core.CURRENT], given[core.NEED], given[core.FLOOR] = desired, need, floor
-        given[core.SCHEDULE_MIN], given[core.SCHEDULE_MAX] = rule.schedule_min[tick], rule.schedule_max[tick]
-        given[core.CEILING] = rule.ceiling[tick]
+        given[core.SCHEDULE_MIN], given[core.SCHEDULE_MAX] = schedule_min[tick], schedule_max[tick]
+        given[core.CEILING] = ceiling[tick]
         given[core.STEP_UP] = step_limit(desired, rule.step_up, rule.step_up_percent)
         given[core.STEP_DOWN] = step_limit(desired, rule.step_down, rule.step_down_percent)
         target = core.decide(now, given, up, down, past_at, past, known, event_at, changes, len(periods), stages)
-        record.need[tick], record.wanted[tick] = stages[core.AT_NEED], stages[core.AT_FORECAST]
+        need_at[tick], wanted_at[tick] = stages[core.AT_NEED], stages[core.AT_FORECAST]
         outside = desired < rule.min_replicas or desired > rule.max_replicas
         if not nothing or moved(stages, outside):
             wanted = stages[core.AT_FORECAST]

@@ -165,14 +165,17 @@ def test_holds_for_10_000_examples(promise: Callable[[int], None]) -> None:
 
 def test_a_simulated_utilisation_rises_with_load_and_is_capped_where_the_pods_are_full() -> None:
     rule = rule_of(
-        {"replicas": {"min": 2, "max": 50}, "triggers": [{"name": "cpu", "resource": {"name": "cpu", "utilization": 60}}]}
+        {
+            "replicas": {"min": 2, "max": 50},
+            "triggers": [{"name": "cpu", "resource": {"name": "cpu", "utilization": 60}}],
+        }
     )
     load = np.repeat([40.0, 400.0], 120)
     given_ = Assumptions(
         safe_per_replica=40.0, largest_utilization_ratio=0.8, requests={"cpu": 0.5}, usage_per_load={"cpu": 0.01}
     )
     record = replaying.replay(rule, Signals(tick_seconds=15.0, load=load, values={}), given_, first=2, plain=True)
-    # 40 per second cost 0.4 cores: 80 % of one request, so 2 replicas run at 40 %; 400 need 4 cores, at 60 % 14 of them.
+    # 40 per second cost 0.4 cores, 40 % of two requests; 400 need 4 cores, at 60 % 14 requests.
     assert record.desired[119] == 2
     assert record.desired[-1] == 14
     assert record.late[120:130].any()
@@ -187,9 +190,7 @@ def test_pods_wait_for_nodes_and_nodes_are_counted() -> None:
     rule = rule_of({"replicas": {"min": 2, "max": 50}, "triggers": [{"name": "rps", "query": "a", "perReplica": 10}]})
     load = np.repeat([40.0, 120.0], 120)
     signals = Signals(tick_seconds=15.0, load=load, values={"rps": load})
-    record = replaying.replay(
-        rule, signals, Assumptions(safe_per_replica=12.0, pools=pools), first=4, plain=True
-    )
+    record = replaying.replay(rule, signals, Assumptions(safe_per_replica=12.0, pools=pools), first=4, plain=True)
     assert record.pending[120:126].max() == 8
     assert record.nodes[0] == 1
     assert record.nodes[-1] == 3

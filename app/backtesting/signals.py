@@ -1,0 +1,175 @@
+"""From recorded columns to what a replay reads: the offered load, what each trigger saw, replicas, missed objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from app.backtesting.ahead import known, within_lead
+from app.backtesting.assume import METRIC_DELAY_SECONDS, Options, load_trigger
+from app.backtesting.recorded import TICK_SECONDS, DataError, Recorded
+from controller.simulate import peaks
+from controller.simulate.rule import Signals
+from domain.load_ahead import LoadAhead
+from domain.series import FloatArray
+from rules.schema import ScalingRule, Trigger
+
+LOAD: Final = ("load", "value")
+NOT_TRIGGERS: Final = frozenset({*LOAD, "replicas", "violated", "latency", "latency_ms"})
+LARGEST_FACTOR: Final = 20.0
+"""Load per recorded replica over perReplica, either way: beyond it the unit is another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What the columns come to.
+
+    Attributes:
+        signals: For replays of the rule, and of what has the same triggers.
+        ahead: The forecast of each forecast trigger, by name.
+        replicas: As recorded; None where they were not.
+        late: 1 where the objective was missed in reality; None where nobody knows.
+        notes: What is to be told, each a sentence.
+    """
+
+    signals: Signals
+    ahead: dict[str, LoadAhead]
+    replicas: FloatArray | None
+    late: FloatArray | None
+    notes: tuple[str, ...]
+
+
+def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
+    """The columns of a rule.
+
+    Raises:
+        DataError: A trigger has no column, a column is no trigger's, or a unit is another one.
+    """
+    values, load, notes = _values_and_load(rule, recorded, options)
+    replicas = recorded.columns.get("replicas")
+    _check(rule, recorded, values, load, replicas)
+    ahead = _ahead(rule, values)
+    late, more = _late(recorded, options)
+    quantiles = {one.name: one.forecast.quantile for one in rule.spec.triggers if one.forecast is not None}
+    signals = Signals(
+        tick_seconds=TICK_SECONDS, load=load, values=values,
+        peaks={name: peaks.of(one, quantiles[name]) for name, one in ahead.items()},
+    )  # fmt: skip
+    return Read(signals=signals, ahead=ahead, replicas=replicas, late=late, notes=(*recorded.notes, *notes, *more))
+
+
+def _values_and_load(
+    rule: ScalingRule, recorded: Recorded, options: Options
+) -> tuple[dict[str, FloatArray], FloatArray, list[str]]:
+    """What triggers saw is what was recorded; the load behind it was there one metric delay earlier."""
+    columns, notes = recorded.columns, []
+    delay = METRIC_DELAY_SECONDS if options.metric_delay_seconds is None else options.metric_delay_seconds
+    ticks = round(delay / TICK_SECONDS)
+    measuring = [one for one in rule.spec.triggers if one.forecast is None]
+    values = {one.name: columns[one.name] for one in measuring if one.name in columns}
+    main, given = load_trigger(rule), next((columns[name] for name in LOAD if name in columns), None)
+    if given is not None and main is not None and main.name not in values:
+        values[main.name] = _later(given, ticks)
+    source = given
+    if source is None and main is not None and main.name in values:
+        source = _earlier(values[main.name], ticks)
+        notes.append(f"the load is what {main.name} saw, {delay:g} s earlier")
+    if source is None:
+        source = next((_earlier(values[one.name], ticks) for one in measuring if one.name in values), None)
+    if source is None:
+        names = ", ".join(one.name for one in measuring) or "none"
+        raise DataError(f"{recorded.source}:1: expected a column load, or one for a trigger of the rule ({names})")
+    missing = [one for one in measuring if one.name not in values and not _is_simulated(one, options)]
+    if missing:
+        names, what = ", ".join(one.name for one in missing), "columns" if len(missing) > 1 else "a column"
+        hint = " or --request and --usage-per-load" if any(one.resource for one in missing) else ""
+        raise DataError(f"{recorded.source}:1: expected {what} {names}{hint}; found {', '.join(columns)}")
+    return values, known(source), notes
+
+
+def _is_simulated(trigger: Trigger, options: Options) -> bool:
+    name = trigger.resource.name if trigger.resource is not None else ""
+    return name in options.usage_per_load and name in options.requests
+
+
+def _earlier(values: FloatArray, ticks: int) -> FloatArray:
+    return np.concatenate([values[ticks:], np.repeat(values[-1:], min(ticks, len(values)))]) if ticks else values
+
+
+def _later(values: FloatArray, ticks: int) -> FloatArray:
+    return np.concatenate([np.repeat(values[:1], min(ticks, len(values))), values[: len(values) - ticks]])
+
+
+def _check(
+    rule: ScalingRule, recorded: Recorded, values: dict[str, FloatArray], load: FloatArray, replicas: FloatArray | None
+) -> None:
+    known_names = {one.name for one in rule.spec.triggers} | NOT_TRIGGERS
+    strange = [name for name in recorded.columns if name not in known_names]
+    if strange:
+        expected = ", ".join([one.name for one in rule.spec.triggers if one.forecast is None])
+        raise DataError(
+            f"{recorded.source}:1: {', '.join(strange)}: no trigger of {rule.key} is called so; expected {expected},"
+            " load, replicas, violated or latency"
+        )
+    negative = [name for name, column in recorded.columns.items() if np.nanmin(column, initial=0.0) < 0]
+    if negative:
+        raise DataError(f"{recorded.source}: {', '.join(negative)} has values below 0")
+    if not np.any(load > 0):
+        raise DataError(f"{recorded.source}: the load is 0 all the time; there is nothing to scale")
+    main = load_trigger(rule)
+    if main is not None and main.name in values:
+        _check_unit(rule, recorded, main, values[main.name], replicas)
+
+
+def _check_unit(
+    rule: ScalingRule, recorded: Recorded, main: Trigger, values: FloatArray, replicas: FloatArray | None
+) -> None:
+    target = float(main.per_replica or 1)
+    if replicas is not None and np.isfinite(replicas * values).any():
+        each = float(np.nanmedian(values / np.where(replicas >= 1, replicas, np.nan)))
+        if not 1 / LARGEST_FACTOR <= each / target <= LARGEST_FACTOR:
+            raise DataError(
+                f"{recorded.source}: {main.name} is {each:.3g} per recorded replica and perReplica is {target:g}:"
+                " is one of them in another unit (per minute, thousands)?"
+            )
+        return
+    wanted = float(np.nanquantile(values, 0.5)) / target
+    if wanted > LARGEST_FACTOR * rule.spec.replicas.max or np.nanmax(values) < target / LARGEST_FACTOR:
+        raise DataError(
+            f"{recorded.source}: {main.name} ({np.nanmedian(values):.3g} in the middle) ÷ perReplica {target:g} asks"
+            f" for {wanted:.3g} replicas and max is {rule.spec.replicas.max}: is one of them in another unit?"
+        )
+
+
+def _ahead(rule: ScalingRule, values: dict[str, FloatArray]) -> dict[str, LoadAhead]:
+    made: dict[str, LoadAhead] = {}
+    for trigger in rule.spec.triggers:
+        wanted = trigger.forecast
+        if wanted is None or wanted.of is None or wanted.of not in values:
+            continue
+        unit = float(rule.trigger(wanted.of).per_replica or 1)
+        made[trigger.name] = within_lead(wanted, values[wanted.of], tick_seconds=TICK_SECONDS, unit=unit)
+    return made
+
+
+def _late(recorded: Recorded, options: Options) -> tuple[FloatArray | None, list[str]]:
+    columns = recorded.columns
+    if "violated" in columns:
+        column = columns["violated"]
+        if np.nanmax(column, initial=0.0) > 1:
+            raise DataError(f"{recorded.source}: violated has values above 1; expected 0 or 1, or a share of the time")
+        return column, []
+    name = next((one for one in ("latency", "latency_ms") if one in columns), None)
+    if name is None:
+        return None, ["whether the objective was missed was not recorded: columns violated or latency would tell"]
+    if options.slo_seconds is None:
+        raise DataError(f"{recorded.source}:1: {name} needs --slo, the latency that is still good")
+    seconds = columns[name] / (1000.0 if name == "latency_ms" else 1.0)
+    if name == "latency" and np.nanmedian(seconds) > 100 * options.slo_seconds:
+        raise DataError(
+            f"{recorded.source}: latency is {np.nanmedian(seconds):g} in the middle and --slo {options.slo_seconds:g}"
+            " s; call the column latency_ms if it is in milliseconds"
+        )
+    return np.where(np.isfinite(seconds), (seconds > options.slo_seconds).astype(np.float64), np.nan), []
