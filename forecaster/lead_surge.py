@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from forecaster.lead_features import DAYS, FloatArray, decayed, late, trailing_max, trailing_mean
+from forecaster.lead_decay import decayed
+from forecaster.lead_features import DAYS, FloatArray, late, trailing_max, trailing_mean
 
 EARLY_MINUTES: Final = 3
 """Yesterday's clock and today's differ by a minute or two."""
