@@ -29,3 +29,22 @@ class LoadAhead:
     lowest: float
     step: float
     offset: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """All that a price trigger decides on, at every tick of a history or, live, at one.
+
+    Attributes:
+        add: Largest load around the time when a replica that starts now is ready.
+        keep: Largest load from now until well behind that time: what must hold before one is given back.
+        surge: Load to be ready for in any case, shape ``(ticks,)``; 0 where no surge is due.
+        peak: The 99.9th percentile minute of the week before the last midnight of the grid, shape ``(ticks,)``.
+        widened: Whether the forecast missed so often lately that ``scale`` was doubled, shape ``(ticks,)``.
+    """
+
+    add: LoadAhead
+    keep: LoadAhead
+    surge: NDArray[np.float64]
+    peak: NDArray[np.float64]
+    widened: NDArray[np.bool_]

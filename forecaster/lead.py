@@ -92,6 +92,7 @@ class Walk:
         sizes: Of errors so far, relative to ``days``, shape ``(ticks, sizes)``.
         size: Absolute errors.
         means: What is known of them.
+        half_hours: Their mean with half an hour's half-life, not late: what a later day looks at.
         scale: Usual size of the error.
         weight: What is at stake in each row.
         ahead: The forecast.
@@ -104,6 +105,7 @@ class Walk:
     sizes: FloatArray
     size: FloatArray
     means: Means
+    half_hours: FloatArray
     scale: FloatArray
     weight: FloatArray
     ahead: LoadAhead
@@ -126,29 +128,34 @@ def walk(
     error[len(error) - last :] = 0.0
     size = np.abs(error)
     means = _means(lead_features.late(size, known), recent.base, clock)
-    days = means.days
-    hour = lead_features.hour_of_day(lead_decay.decayed(size, 30 * clock.minute), clock.day, clock.minute)
+    days = np.maximum(means.days, LEAST_SCALE)
+    half_hours = lead_decay.decayed(size, 30 * clock.minute)
+    hour = lead_features.hour_of_day(half_hours, clock.day, clock.minute)
     hour[: clock.day + known] = days[: clock.day + known]
-    sizes = lead_features.error_sizes(means, hour, recent) / days[:, None]
+    sizes = lead_features.error_sizes(means._replace(days=days), hour, recent) / days[:, None]
     learned = lead_ridge.walk_forward(
         sizes, np.minimum(size / days, LARGEST_ERROR), known=known, block=clock.block, half_life=clock.fit_half_life,
         weight=np.sqrt(weight), prior=np.array(USUAL_SCALE), strength=SCALE_STRENGTH,
     )  # fmt: skip
-    scale = np.asarray(np.maximum(np.clip(learned, *SCALE_RANGE) * days, LEAST_SCALE))
+    scale = scaled(learned, days)
     tails, row = _tails(error / scale, weight, known, clock)
     ahead = LoadAhead(
         centre=predicted + recent.base, scale=scale, tails=tails, row=row, lowest=LOWEST, step=STEP, offset=offset
     )
     return Walk(
         features=features, outcome=outcome, predicted=predicted, base=recent.base, sizes=sizes, size=size, means=means,
-        scale=scale, weight=weight, ahead=ahead,
+        half_hours=half_hours, scale=scale, weight=weight, ahead=ahead,
     )  # fmt: skip
 
 
 def _means(seen: FloatArray, base: FloatArray, clock: Clock) -> Means:
     *of_errors, of_level = lead_features.half_lives(clock.day, clock.minute)
-    made = Means(*(lead_decay.decayed(seen, one) for one in of_errors), lead_decay.decayed(base, of_level))
-    return made._replace(days=np.maximum(made.days, LEAST_SCALE))
+    return Means(*(lead_decay.decayed(seen, one) for one in of_errors), lead_decay.decayed(base, of_level))
+
+
+def scaled(learned: FloatArray, days: FloatArray) -> FloatArray:
+    """The usual size of the error from its learned ratio to that of ``days``."""
+    return np.asarray(np.maximum(np.clip(learned, *SCALE_RANGE) * days, LEAST_SCALE))
 
 
 def _tails(standard: FloatArray, weight: FloatArray, known: int, clock: Clock) -> tuple[FloatArray, NDArray[np.int64]]:

@@ -162,7 +162,7 @@ def late(values: FloatArray, ticks: int) -> FloatArray:
     """The values ``ticks`` later; the first one before."""
     made = np.empty_like(values)
     made[:ticks] = values[0]
-    made[ticks:] = values[: len(values) - ticks]
+    made[ticks:] = values[: max(len(values) - ticks, 0)]
     return made
 
 
