@@ -83,6 +83,19 @@ def check(
     raise typer.Exit(check_paths(paths))
 
 
+@app.command(name="test", short_help="Run tables of decisions that rules are expected to make.")
+def rule_tests(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Test files, and folders of *_test.yaml.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit's XML to this file, too.")] = None,
+    as_diff: Annotated[bool, typer.Option("--diff", help="Show what the files would have to say instead.")] = False,
+) -> None:
+    """Run tests of rules: series in, decisions out, by the code that decides live. See docs/testing-rules.md."""
+    from app.rule_tests.command import test_paths
+
+    raise typer.Exit(test_paths(paths, output=output, junit=junit, as_diff=as_diff, out=sys.stdout))
+
+
 @app.command()
 def forecast(
     data: Annotated[

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from app.settings import RetentionTimes
 from domain.clock import Clock
+from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
 from domain.scaling import Action, Decision, Mode
 from rules import RuleSet
@@ -19,6 +20,10 @@ from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, F
 
 log = logging.getLogger(__name__)
 _US: Final = "foretide"
+
+
+Made = tuple[Decision, Action | None]
+"""A decision and, where it was acted on, the deed."""
 
 
 class Keeper:
@@ -30,19 +35,33 @@ class Keeper:
         self._lock = threading.Lock()
         self._newest: dict[str, Forecast | None] = {}
 
-    def record_decision(self, decision: Decision, action: Action | None) -> None:
-        """A decision and, where it was acted on, the deed with its audit line."""
+    def record_decisions(self, made: Sequence[Made]) -> dict[str, str]:
+        """A pass of decisions, each with the deed and its audit line where it was acted on.
+
+        One transaction for all of them: a commit of its own costs each decision 7 ms on a disk. Where the database
+        refuses a row, each goes alone, so that only that one is lost, and never without its action or the reverse.
+
+        Returns:
+            By decision id, why it was not written.
+
+        Raises:
+            StoreError: The database itself does not work; nothing was written.
+        """
+        try:
+            self._write(made)
+        except RowRefusedError as error:
+            if len(made) == 1:
+                return {made[0][0].id: str(error)}
+            return {id_: why for one in made for id_, why in self.record_decisions([one]).items()}
+        return {}
+
+    def _write(self, made: Sequence[Made]) -> None:
         with self._state.transaction() as session:
-            DecisionLedger(session).append(decision, action)
-            if action is not None:
-                detail = {
-                    "decision": decision.id, "from": action.from_replicas, "to": action.to_replicas,
-                    "result": action.result.value, "error": action.error,
-                }  # fmt: skip
-                entry = AuditEntry(
-                    at=action.at, actor=action.actor, verb="scale", object=str(action.target), detail=detail
-                )
-                AuditTrail(session).record(entry)
+            DecisionLedger(session).append_all(made)
+            trail = AuditTrail(session)
+            for decision, action in made:
+                if action is not None:
+                    trail.record(_scaled(decision, action))
 
     def replicas_before(self, rule: str, *, since: datetime) -> int | None:
         """What the rule's target had when it was last decided, not before ``since``; None where nobody knows."""
@@ -114,3 +133,11 @@ class Keeper:
             self._newest = {signal: one for signal, one in self._newest.items() if one is None or one.made_at >= old}
         if gone:
             log.info("old decisions forgotten", extra={"decisions": gone})
+
+
+def _scaled(decision: Decision, action: Action) -> AuditEntry:
+    detail = {
+        "decision": decision.id, "from": action.from_replicas, "to": action.to_replicas,
+        "result": action.result.value, "error": action.error,
+    }  # fmt: skip
+    return AuditEntry(at=action.at, actor=action.actor, verb="scale", object=str(action.target), detail=detail)

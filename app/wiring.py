@@ -166,7 +166,7 @@ class House:
             evaluate=self.queries.signal,
             forecast_of=self._keeper.latest_forecast,
             cluster=self.cluster,
-            record=self._keeper.record_decision,
+            record=self._keeper.record_decisions,
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),

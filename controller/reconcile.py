@@ -25,7 +25,7 @@ from controller.memory import Memory
 from controller.metrics import ControllerMetrics
 from controller.throttle import Throttles
 from controller.triggers import Missing, Reading, Want
-from domain.errors import ActuationError, ForetideError
+from domain.errors import ActuationError, ForetideError, StoreError
 from domain.forecasts import Forecast
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Workload, WorkloadRef
 from domain.series import Signal
@@ -40,7 +40,8 @@ Two series are no number either: a ``NoDataError`` saying "query yields 2 series
 ForecastOf = Callable[[str], Forecast | None]
 """The newest forecast of a signal, as ``ScalingRule.signal`` names it."""
 
-Record = Callable[[Decision, Action | None], None]
+Record = Callable[[Sequence[tuple[Decision, Action | None]]], Mapping[str, str]]
+"""Writes a pass down; returns by decision id why one was not written, raises when none was."""
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,7 @@ class Reconciler:
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
                 with self._step("record"):
-                    for case in cases:
-                        self._recorded(case, now)
+                    self._recorded(cases)
             except Exception as error:  # the loop outlives everything; the next tick starts afresh
                 self._metrics.errors.labels(step="tick").inc()
                 span.record_exception(error)
@@ -252,17 +252,25 @@ class Reconciler:
         self._throttles.succeeded(ref)
         return ""
 
-    def _recorded(self, case: Case, now: datetime) -> None:
-        decision = case.decision
-        if decision is None:
-            return
-        self._memories[case.rule.key, case.rule.target] = case.memory
-        self._metrics.decisions.labels(outcome=decision.outcome.value, reason=decision.reason.value).inc()
-        self._logged(decision)
+    def _recorded(self, cases: Sequence[Case]) -> None:
+        decided = {case.decision.id: case for case in cases if case.decision is not None}
+        for case in decided.values():
+            self._memories[case.rule.key, case.rule.target] = case.memory
+            self._noted(case.decision)
         try:
-            self._record(decision, case.action)
+            lost = self._record([(case.decision, case.action) for case in decided.values() if case.decision])
         except Exception as error:
-            self._failed("record", case.rule, error)
+            self._metrics.errors.labels(step="record").inc(len(decided))
+            sentence = str(error) if isinstance(error, ForetideError) else f"{type(error).__name__}: {error}"
+            log.warning("decisions not recorded", extra={"decisions": len(decided), "error": sentence})
+            return
+        for id_, why in lost.items():
+            self._failed("record", decided[id_].rule, StoreError(why))
+
+    def _noted(self, decision: Decision | None) -> None:
+        if decision is not None:
+            self._metrics.decisions.labels(outcome=decision.outcome.value, reason=decision.reason.value).inc()
+            self._logged(decision)
 
     def _logged(self, decision: Decision) -> None:
         """A change of outcome is news; the same again is not."""

@@ -16,6 +16,7 @@
     ├── IntakeError              bytes that arrived and cannot be taken (scrape page, OTLP body); says where
     ├── OverloadedError          an intake queue is full: the sender shall come again later
     ├── StoreError               a store file that cannot be opened, read or written
+    │   └── RowRefusedError          the database works, but does not take this row: the others go on
     ├── UnknownSourceError       a query names a source that foretide.yaml does not have
     ├── NoDataError              → hold
     ├── StaleSignalError         → hold
@@ -123,6 +124,10 @@ class OverloadedError(ForetideError):
 
 class StoreError(ForetideError):
     """A store cannot be opened, read or written: the message names the file."""
+
+
+class RowRefusedError(StoreError):
+    """The database works and does not take what it was given (a duplicate, a value that is no JSON)."""
 
 
 class UnknownSourceError(ForetideError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -34,9 +35,12 @@ class DecisionLedger:
 
     def append(self, decision: Decision, action: Action | None = None) -> None:
         """Add a decision, with the action it led to."""
-        self._session.add(decision_row(decision))
-        if action is not None:
-            self._session.add(action_row(action))
+        self.append_all([(decision, action)])
+
+    def append_all(self, made: Sequence[tuple[Decision, Action | None]]) -> None:
+        """Add many at once: one statement for the decisions and one for their actions."""
+        self._session.add_all(decision_row(decision) for decision, _ in made)
+        self._session.add_all(action_row(action) for _, action in made if action is not None)
         self._session.flush()
 
     def get(self, decision_id: str) -> Decision | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session
 
-from domain.errors import StoreError
+from domain.errors import RowRefusedError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class State:
         """One unit of work: committed when the block ends well, rolled back otherwise.
 
         Raises:
+            RowRefusedError: The database works, but does not take what it was given.
             StoreError: The database did not answer or did not take it.
         """
         try:
@@ -79,7 +80,8 @@ class State:
                 yield session
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            raise StoreError(f"state database: {str(cause).strip()}") from error
+            kind = RowRefusedError if _is_about_a_row(error) else StoreError
+            raise kind(f"state database: {str(cause).strip()}") from error
 
     def ping(self) -> None:
         """Raise ``StoreError`` when the database does not answer."""
@@ -131,6 +133,12 @@ def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
     # FULL: a decision that was acted on survives a power cut too; at one commit per 15 s that costs nothing.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _is_about_a_row(error: SQLAlchemyError) -> bool:
+    """A value that cannot be bound has no error of the driver behind it, only SQLAlchemy's own."""
+    unbindable = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    return unbindable or isinstance(error, IntegrityError | DataError)
 
 
 def _is_broken(error: DBAPIError) -> bool:

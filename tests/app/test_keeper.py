@@ -44,8 +44,8 @@ def test_a_decision_with_its_action_and_the_audit_line(state: State, keeper: Kee
         id="a", decision_id=decision(1).id, at=NOW, actor="controller", cluster="fake", target=SHOP, from_replicas=2,
         to_replicas=3, result=ActionResult.FAILED, error="409",
     )  # fmt: skip
-    keeper.record_decision(decision(1), action)
-    keeper.record_decision(decision(2), None)
+    keeper.record_decisions([(decision(1), action)])
+    keeper.record_decisions([(decision(2), None)])
     with state.transaction() as session:
         found, total = DecisionLedger(session).page(limit=10)
         assert (total, DecisionLedger(session).actions(limit=10)) == (2, [action])
@@ -53,6 +53,35 @@ def test_a_decision_with_its_action_and_the_audit_line(state: State, keeper: Kee
     (line,) = audit(state)
     assert (line.actor, line.verb, line.object) == ("controller", "scale", "Deployment demo/shop")
     assert line.detail["error"] == "409"
+
+
+def acted(number: int) -> Action:
+    return Action(
+        id=f"a{number}", decision_id=decision(number).id, at=NOW, actor="controller", cluster="fake", target=SHOP,
+        from_replicas=2, to_replicas=3, result=ActionResult.DONE,
+    )  # fmt: skip
+
+
+def test_a_row_that_is_refused_loses_only_itself_with_its_action(state: State, keeper: Keeper) -> None:
+    keeper.record_decisions([(decision(2), None)])
+    unwritable = decision(4, limited_by=(object(),))
+    lost = keeper.record_decisions([(decision(n), acted(n)) for n in (1, 2, 3)] + [(unwritable, acted(4))])
+    assert set(lost) == {decision(2).id, unwritable.id}
+    assert "UNIQUE" in lost[decision(2).id]
+    with state.transaction() as session:
+        ledger = DecisionLedger(session)
+        assert ledger.page(limit=10)[1] == 3
+        assert {one.id for one in ledger.actions(limit=10)} == {"a1", "a3"}
+    assert {line.detail["decision"] for line in audit(state)} == {decision(1).id, decision(3).id}
+
+
+def test_a_database_that_does_not_work_takes_nothing_of_a_pass(state: State, keeper: Keeper) -> None:
+    with state.transaction() as session:
+        session.connection().exec_driver_sql("DROP TABLE action")
+    with pytest.raises(StoreError, match="no such table"):
+        keeper.record_decisions([(decision(1), None), (decision(2), acted(2))])
+    with state.transaction() as session:
+        assert DecisionLedger(session).page(limit=10)[1] == 0
 
 
 def test_the_newest_forecast_is_known_also_after_a_restart(state: State, keeper: Keeper, clock: ManualClock) -> None:
@@ -78,7 +107,7 @@ def test_old_things_are_forgotten_and_the_audit_trail_stays(state: State, keeper
     keeper.note("start", "foretide", {"version": "1"})
     old, young = NOW - timedelta(days=4), NOW - timedelta(days=2)
     for number, at in enumerate((old, young)):
-        keeper.record_decision(decision(number, at=at), None)
+        keeper.record_decisions([(decision(number, at=at), None)])
         keeper.save_forecast(forecast(made_at=at))
     keeper.save_forecast(replace(forecast(made_at=old), signal="other/rule/soon"))
     keeper.forget(NOW)
@@ -99,11 +128,11 @@ def test_a_database_that_is_gone_is_said_in_a_sentence(state: State, keeper: Kee
 
 def test_a_short_stop_does_not_forget_how_many_replicas_there_were(keeper: Keeper) -> None:
     acting = decision(1, mode=Mode.ENFORCE)
-    keeper.record_decision(acting, None)
+    keeper.record_decisions([(acting, None)])
     assert keeper.replicas_before("demo/shop", since=NOW - timedelta(minutes=10)) == acting.desired_replicas
     assert keeper.replicas_before("demo/shop", since=NOW + timedelta(seconds=1)) is None
     assert keeper.replicas_before("demo/other", since=NOW - timedelta(minutes=10)) is None
     watching = decision(2, at=NOW + timedelta(seconds=15), mode=Mode.OBSERVE)
-    keeper.record_decision(watching, None)
+    keeper.record_decisions([(watching, None)])
     assert watching.current_replicas != watching.desired_replicas
     assert keeper.replicas_before("demo/shop", since=NOW) == watching.current_replicas

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry
 
 from controller.reconcile import Reconciler
-from domain.errors import ConflictError, ForbiddenError, NoDataError, QueryExecutionError, StoreError, UnavailableError
+from domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    NoDataError,
+    QueryExecutionError,
+    RowRefusedError,
+    StoreError,
+    UnavailableError,
+)
 from domain.forecasts import Forecast
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Outcome, Reason, Workload, WorkloadRef
@@ -74,9 +82,16 @@ class Bench:
             raise answer
         return Signal(value=answer, window=timedelta(), as_of=now, count=1)
 
-    def record(self, decision: Decision, action: Action | None) -> None:
-        self.on_record(decision)
-        self.ledger.append((decision, action))
+    def record(self, made: Sequence[tuple[Decision, Action | None]]) -> dict[str, str]:
+        lost = {}
+        for decision, action in made:
+            try:
+                self.on_record(decision)
+            except RowRefusedError as error:
+                lost[decision.id] = str(error)
+                continue
+            self.ledger.append((decision, action))
+        return lost
 
     def cost_of(self, workload: Workload, replicas: int) -> Money | None:
         return Money(amount=Decimal("0.01") * replicas, currency="EUR")
@@ -214,12 +229,25 @@ def test_a_record_that_fails_stops_nobody(now: datetime) -> None:
 
     def full(decision: Decision) -> None:
         if decision.rule == "demo/shop":
-            raise StoreError("state.db: disk is full")
+            raise RowRefusedError("state database: UNIQUE constraint failed")
 
     bench.on_record = full
     bench.reconciler.tick(now)
     assert [decision.rule for decision, _ in bench.ledger] == ["demo/cart"]
     assert bench.metric("foretide_controller_errors_total", step="record") == 1
+
+
+def test_a_database_that_is_gone_stops_no_decision(now: datetime) -> None:
+    bench = two_rules()
+
+    def gone(decision: Decision) -> None:
+        raise StoreError("state.db: disk is full")
+
+    bench.on_record = gone
+    bench.reconciler.tick(now)
+    assert bench.cluster.workload(SHOP).current_replicas == 6
+    assert bench.metric("foretide_controller_errors_total", step="record") == 2
+    assert bench.metric("foretide_controller_last_tick_timestamp_seconds") == now.timestamp()
 
 
 def test_rules_that_cannot_be_had_end_the_tick_not_the_loop(bench: Bench, now: datetime) -> None:

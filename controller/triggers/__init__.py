@@ -1,0 +1,61 @@
+"""From signals to proposals: how many replicas each trigger of a rule asks for, and the sentence that says why.
+
+A query trigger divides demand by what one replica should carry, a resource trigger compares utilisation with its
+target, a forecast trigger divides the peak of a quantile. A trigger without data has no say, unless its fallback gives
+it one; who has no say can never lower the replicas (``guardrails`` sees to it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from controller.memory import Memory
+from controller.triggers.demand import from_demand
+from controller.triggers.fallback import without_data
+from controller.triggers.forecasts import AUTO_LEAD, from_forecast, lead_of
+from controller.triggers.utilization import from_utilization
+from controller.triggers.wants import Missing, Reading, Want
+from domain.forecasts import Forecast
+from domain.scaling import Workload
+from domain.series import Signal
+from rules.schema import ScalingRule
+
+__all__ = ["AUTO_LEAD", "Missing", "Reading", "Want", "lead_of", "propose"]
+
+
+def propose(
+    rule: ScalingRule,
+    *,
+    signals: Mapping[str, Reading],
+    forecasts: Mapping[str, Forecast | None],
+    workload: Workload,
+    memory: Memory,
+    now: datetime,
+) -> tuple[Want, ...]:
+    """What every trigger of ``rule`` asks for, in the rule's order.
+
+    Args:
+        rule: The rule; its ``behavior`` gives the tolerance.
+        signals: By trigger name, for query and resource triggers; one that is not there is missing.
+        forecasts: By trigger name, for forecast triggers; None where there is none yet.
+        workload: Current and ready replicas and the requests of each.
+        memory: Tells since when a trigger is without data.
+        now: Time of the tick.
+    """
+    wants = []
+    for trigger in rule.spec.triggers:
+        if trigger.forecast is not None:
+            wants.append(from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), now))
+            continue
+        reading = signals.get(trigger.name, Missing(reason="it was not read"))
+        if isinstance(reading, Signal) and not math.isfinite(reading.value):
+            reading = Missing(reason=f"its value is {reading.value}, which is no number to decide on")
+        if isinstance(reading, Missing):
+            wants.append(without_data(trigger, reading, workload, memory, now))
+        elif trigger.resource is not None:
+            wants.append(from_utilization(trigger, trigger.resource, reading, workload, rule.spec.behavior))
+        else:
+            wants.append(from_demand(trigger, reading, workload, rule.spec.behavior))
+    return tuple(wants)

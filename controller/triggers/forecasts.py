@@ -1,0 +1,72 @@
+"""A floor from the peak of a forecast's quantile, or why it has no say."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import Final
+
+from controller import hpa
+from controller.triggers.wants import Want, silent
+from controller.triggers.wording import number, per_replica, percent, span, unit_of
+from domain.forecasts import Forecast
+from domain.scaling import Proposal, Reason
+from rules.schema import ForecastTrigger, ScalingRule, Trigger
+
+AUTO_LEAD: Final = timedelta(minutes=2)
+"""``lead: auto``. A guess until start-up times are measured: 60 s to start, and as much again to see the rise."""
+
+STALE_FORECAST: Final = timedelta(minutes=10)
+"""A forecast whose last measured step is older says nothing (three steps, where those are longer)."""
+
+
+def lead_of(forecast: ForecastTrigger) -> timedelta:
+    """How far ahead a forecast trigger looks."""
+    return AUTO_LEAD if forecast.lead == "auto" else forecast.lead
+
+
+def from_forecast(
+    rule: ScalingRule, trigger: Trigger, wanted: ForecastTrigger, forecast: Forecast | None, now: datetime
+) -> Want:
+    """The peak of the quantile between now and one lead ahead ÷ what one replica of its source carries."""
+    if forecast is None:
+        return silent(trigger, f"{trigger.name}: there is no forecast of {wanted.source} yet")
+    objection = _objection(wanted, forecast, now)
+    if objection:
+        return silent(trigger, f"{trigger.name}: {objection}")
+    # At least one step ahead: a step of 5 min has no point within a lead of 2 min.
+    lead = lead_of(wanted)
+    peak = forecast.peak(wanted.quantile, after=now, until=now + max(lead, forecast.step))
+    if peak is None or not math.isfinite(peak[1]):
+        reason = f"{trigger.name}: the forecast of {wanted.source} has no value in the next {span(lead)}"
+        return silent(trigger, reason)
+    source = trigger if wanted.of is None else rule.trigger(wanted.of)
+    target, unit, value = per_replica(source), unit_of(source), max(peak[1], 0.0)
+    replicas = hpa.ceil32(value / target)
+    reason = (
+        f"forecast p{wanted.quantile * 100:g} in ≤ {span(lead)} = {number(value)}{unit}"
+        f" ÷ {number(target)}{unit} → {replicas}"
+    )
+    proposal = Proposal(
+        trigger=trigger.name, kind="forecast", replicas=replicas, value=value, target=target, unit=unit,
+        reason=reason, as_of=forecast.cutoff,
+    )  # fmt: skip
+    return Want(proposal=proposal, word=Reason.FORECAST_FLOOR, asked=replicas)
+
+
+def _objection(wanted: ForecastTrigger, forecast: Forecast, now: datetime) -> str:
+    """Why this forecast has no say; empty when it has one."""
+    age = now - forecast.cutoff
+    oldest = max(STALE_FORECAST, 3 * forecast.step)
+    if age > oldest:
+        return f"the forecast of {wanted.source} is stale, its last measurement is {span(age)} old"
+    if wanted.gate is None:
+        return ""
+    if forecast.backtest is None:
+        return f"the gate is closed, {wanted.source} has too little history for a backtest"
+    if not forecast.backtest.wape <= wanted.gate.wape:
+        return (
+            f"the gate is closed, the backtest of {wanted.source} errs by {percent(forecast.backtest.wape)}"
+            f", more than {percent(wanted.gate.wape)}"
+        )
+    return ""

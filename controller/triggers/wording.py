@@ -1,0 +1,38 @@
+"""Numbers as a decision's sentences write them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.units import format_duration
+from rules.schema import Trigger
+
+
+def per_replica(trigger: Trigger) -> float:
+    """What one replica should carry."""
+    if trigger.per_replica is None:  # the schema demands it; this is for the type checker
+        raise ValueError(f"trigger {trigger.name} has no perReplica")
+    return float(trigger.per_replica)
+
+
+def unit_of(trigger: Trigger) -> str:
+    """``/s`` where the query is plainly a rate. A guess from its text, for the reader only."""
+    expr = trigger.query.expr if trigger.query is not None else ""
+    return "/s" if "rate(" in expr and ")/" not in expr.replace(" ", "") else ""
+
+
+def number(value: float) -> str:
+    """One digit after the point from 10 on, three below."""
+    digits = 1 if abs(value) >= 10 else 3
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def percent(ratio: float) -> str:
+    """A ratio in percent."""
+    return f"{number(ratio * 100)} %"
+
+
+def span(duration: timedelta) -> str:
+    """Up to five minutes in seconds, as people say it for reactions; longer ones as Prometheus writes them."""
+    seconds = duration.total_seconds()
+    return f"{seconds:.0f} s" if seconds <= 300 else format_duration(timedelta(seconds=round(seconds)))
