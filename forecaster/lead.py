@@ -150,10 +150,10 @@ def walk(
 
 def _means(seen: FloatArray, base: FloatArray, clock: Clock) -> Means:
     *of_errors, of_level = lead_features.half_lives(clock.day, clock.minute)
-    return Means(*(lead_decay.decayed(seen, one) for one in of_errors), lead_decay.decayed(base, of_level))
+    return Means._make([*(lead_decay.decayed(seen, one) for one in of_errors), lead_decay.decayed(base, of_level)])
 
 
-def scaled(learned: FloatArray, days: FloatArray) -> FloatArray:
+def scaled(learned: FloatArray, days: FloatArray | np.float64) -> FloatArray:
     """The usual size of the error from its learned ratio to that of ``days``."""
     return np.asarray(np.maximum(np.clip(learned, *SCALE_RANGE) * days, LEAST_SCALE))
 
@@ -163,8 +163,8 @@ def _tails(standard: FloatArray, weight: FloatArray, known: int, clock: Clock) -
     blocks = -(-len(standard) // clock.block)
     cell = cells(standard)
     row = np.arange(len(standard)) // clock.block
-    counts = np.bincount(row * POINTS + cell, weights=weight, minlength=blocks * POINTS).reshape(blocks, POINTS)
-    learned = lead_ridge.shifted(lead_decay.summed(counts, clock.tail_kept), lead_ridge.behind(known, clock.block))
+    counts = np.bincount(row * POINTS + cell, weights=weight, minlength=blocks * POINTS).astype(np.float64)
+    learned = lead_ridge.shifted(lead_decay.summed(counts.reshape(blocks, POINTS), clock.tail_kept), lead_ridge.behind(known, clock.block))
     return beyond(learned, clock), row
 
 

@@ -55,7 +55,7 @@ def fewest(windows: tuple[Window, Window], clock: Clock) -> int:
 
 
 def filled(values: FloatArray, clock: Clock) -> FloatArray:
-    """A history without gaps, from its first value on; every gap is filled from what came before it (see ``bridge``)."""
+    """A history without gaps, from its first value on; what fills a gap is known before it (``bridge``)."""
     usable = np.isfinite(values) & (values >= 0)
     known = np.flatnonzero(usable)
     if len(known) == 0:

@@ -34,7 +34,7 @@ def peaks(load: FloatArray, *, day: int, minute: int) -> FloatArray:
 
 def edges(tails: FloatArray) -> NDArray[np.int64]:
     """The first point of the grid that so few errors exceed that they are misses, by row of tails."""
-    return np.argmax(tails < NOMINAL, axis=-1).astype(np.int64)
+    return np.asarray(np.argmax(tails < NOMINAL, axis=-1), dtype=np.int64)
 
 
 def widened(missed: NDArray[np.bool_], *, known: int, minute: int) -> NDArray[np.bool_]:
@@ -52,6 +52,6 @@ def widened(missed: NDArray[np.bool_], *, known: int, minute: int) -> NDArray[np
     return np.asarray(too_many(sums[window:] - sums[:-window], window))
 
 
-def too_many(misses: FloatArray, window: int) -> NDArray[np.bool_]:
+def too_many(misses: FloatArray | np.float64, window: int) -> NDArray[np.bool_]:
     """Whether so many misses in so many ticks are no chance."""
     return np.asarray(misses > MOST_MISSES * NOMINAL * window)
