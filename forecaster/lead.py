@@ -164,7 +164,9 @@ def _tails(standard: FloatArray, weight: FloatArray, known: int, clock: Clock) -
     cell = cells(standard)
     row = np.arange(len(standard)) // clock.block
     counts = np.bincount(row * POINTS + cell, weights=weight, minlength=blocks * POINTS).astype(np.float64)
-    learned = lead_ridge.shifted(lead_decay.summed(counts.reshape(blocks, POINTS), clock.tail_kept), lead_ridge.behind(known, clock.block))
+    learned = lead_ridge.shifted(
+        lead_decay.summed(counts.reshape(blocks, POINTS), clock.tail_kept), lead_ridge.behind(known, clock.block)
+    )
     return beyond(learned, clock), row
 
 

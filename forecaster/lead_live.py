@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.load_ahead import LoadAhead, Outlook
+from domain.load_ahead import LoadAhead, Outlook, Windows
 from forecaster import lead, lead_features, lead_ridge, lead_surge, lead_watch
 from forecaster.lead import Clock, Walk
 from forecaster.lead_features import DAYS, FloatArray, Means, Recent
-from forecaster.lead_outlook import Window
 from forecaster.lead_week import Week
 
 
@@ -82,12 +81,12 @@ class WindowState:
     half_hours: FloatArray
     """Usual errors by time of day, in a ring of a week of samples."""
     missed: NDArray[np.bool_]
+    ahead: LoadAhead
+    is_widened: bool
     weights: FloatArray = field(default_factory=lambda: np.zeros(0))
     size_weights: FloatArray = field(default_factory=lambda: np.zeros(0))
     tail: FloatArray = field(default_factory=lambda: np.zeros(0))
     edge: int = 0
-    ahead: LoadAhead | None = None
-    is_widened: bool = False
 
     def learn(self, clock: Clock) -> None:
         """Weights and tails for the next hour."""
@@ -167,14 +166,8 @@ class LeadState:
             self._predict(state, tick, offset, recent, days)
 
     def outlook(self) -> Outlook:
-        """What is known of the load ahead of the newest tick.
-
-        Raises:
-            ValueError: No tick came since the state was begun.
-        """
+        """What is known of the load ahead of the newest tick."""
         add, keep = (state.ahead for state in self._windows)
-        if add is None or keep is None:
-            raise ValueError("a state begun from a history says nothing before its next tick")
         wide = np.array([self._windows[0].is_widened])
         return Outlook(add=add, keep=keep, surge=np.array([self._surge]), peak=np.array([self._peak]), widened=wide)
 
@@ -197,8 +190,7 @@ class LeadState:
         cell = int(min(max(math.floor((error / scale - lead.LOWEST) / lead.STEP + 0.5), 0), lead.POINTS - 1))
         block.counts[cell] += weight
         state.missed[tick % len(state.missed)] = cell >= edge
-        window = lead_watch.WATCHED_MINUTES * clock.minute
-        state.is_widened = bool(lead_watch.too_many(np.float64(state.missed.sum()), window))
+        state.is_widened = bool(lead_watch.too_many(np.float64(state.missed.sum()), len(state.missed)))
         seen = np.full(len(self._kept), size)
         seen[-1] = base
         state.means = (1 - self._kept) * seen + self._kept * state.means
@@ -231,11 +223,7 @@ class LeadState:
         place = tick % len(state.pending.scalars)
         state.pending.features[place], state.pending.sizes[place] = features, sizes
         state.pending.scalars[place] = (predicted, base, days, scale, math.exp(base) / self._unit, state.edge)
-        wider = lead_watch.WIDER if state.is_widened else 1.0
-        state.ahead = LoadAhead(
-            centre=np.array([predicted + base]), scale=np.array([wider * scale]), tails=state.tail[None],
-            row=np.zeros(1, dtype=np.int64), lowest=lead.LOWEST, step=lead.STEP, offset=offset,
-        )  # fmt: skip
+        state.ahead = _one(predicted + base, scale, state.is_widened, state.tail, offset)
 
     def _hour_of_day(self, state: WindowState, tick: int, backs: int) -> float:
         clock = self._clock
@@ -267,7 +255,7 @@ class LeadState:
         return behind, reach, self.tick // clock.minute
 
 
-def begun(load: FloatArray, *, windows: tuple[Window, Window], surge_last: int, clock: Clock, unit: float) -> LeadState:
+def begun(load: FloatArray, *, windows: Windows, surge_last: int, clock: Clock, unit: float) -> LeadState:
     """The state after a whole history, as a worker makes it: the walk, and what of it a next tick needs.
 
     Args:
@@ -320,13 +308,25 @@ def _window(walk: Walk, first: int, last: int, clock: Clock) -> WindowState:
     fit_kept = 0.5 ** (np.maximum(age, 0) / clock.fit_half_life)
     learned = summed(age >= 0, fit_kept, clock.tail_kept ** np.maximum(age, 0))
     waiting = [summed(age == -k, ones, ones) for k in range(1, behind + 1)]
+    missed = _missed(walk, cell, tick, known, clock)
+    is_widened = bool(lead_watch.too_many(np.float64(missed.sum()), len(missed)))
+    ahead = walk.ahead
     state = WindowState(
         first=first, last=last, learned=learned, waiting=waiting, pending=_pending(walk, known),
         means=np.array([one[tick] for one in walk.means]), half_hours=_half_hours(walk, settled, clock),
-        missed=_missed(walk, cell, tick, known, clock),
+        missed=missed, is_widened=is_widened,
+        ahead=_one(ahead.centre[-1], ahead.scale[-1], is_widened, ahead.tails[ahead.row[-1]], ahead.offset),
     )  # fmt: skip
     state.learn(clock)
     return state
+
+
+def _one(centre: float, scale: float, is_widened: bool, tail: FloatArray, offset: float) -> LoadAhead:
+    wider = lead_watch.WIDER if is_widened else 1.0
+    return LoadAhead(
+        centre=np.array([centre]), scale=np.array([wider * scale]), tails=tail[None], row=np.zeros(1, dtype=np.int64),
+        lowest=lead.LOWEST, step=lead.STEP, offset=offset,
+    )  # fmt: skip
 
 
 def _pending(walk: Walk, known: int) -> Pending:

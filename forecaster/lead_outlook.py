@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.load_ahead import LoadAhead, Outlook
+from domain.load_ahead import LoadAhead, Outlook, Windows
 from forecaster import lead, lead_features, lead_surge, lead_watch
 from forecaster.lead import Clock, Walk
 from forecaster.lead_features import FloatArray
 
-TICK: Final = timedelta(seconds=15)
-"""Of the live decision, and so of the grid."""
 HELD_MINUTES: Final = 5
 """A longer gap is bridged by the day before: a flat hour would teach that nothing ever changes."""
-Window = tuple[int, int]
 
 
-def over(load: FloatArray, *, windows: tuple[Window, Window], surge_last: int, clock: Clock, unit: float) -> Outlook:
+def over(load: FloatArray, *, windows: Windows, surge_last: int, clock: Clock, unit: float) -> Outlook:
     """What a price trigger decides on at every tick; of no use before ``fewest`` ticks.
 
     Args:
@@ -49,7 +45,7 @@ def over(load: FloatArray, *, windows: tuple[Window, Window], surge_last: int, c
     return Outlook(add=add, keep=keep, surge=surge, peak=peak, widened=wide[0])
 
 
-def fewest(windows: tuple[Window, Window], clock: Clock) -> int:
+def fewest(windows: Windows, clock: Clock) -> int:
     """Ticks of history below which nothing is said: a day, and the outcomes of its last half hour."""
     return clock.day + max(last for _, last in windows) + clock.delay + lead_watch.WATCHED_MINUTES * clock.minute
 
