@@ -132,6 +132,7 @@ def test_a_flood_of_misses_widens_the_scale() -> None:
     windows = ((2, 4), (1, 6))
     load = trace(3 * 1440, day=1440, seed=5, noise=0.02)
     load[2 * 1440 + 600 :: 9] *= 3.0
+    load = load.astype(np.float32).astype(np.float64)
     whole = lead_outlook.over(load, windows=windows, surge_last=6, clock=MINUTELY, unit=UNIT)
     plain = lead.forecast(load, windows=windows, clock=MINUTELY, unit=UNIT)[0]
 
