@@ -7,18 +7,23 @@ calibrated on its own errors. A report says so.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.triggers import lead_of
-from domain.load_ahead import LoadAhead
+from domain.load_ahead import TICK, LoadAhead, Outlook, longest, windows
 from domain.series import FloatArray
-from forecaster import lead
+from forecaster import lead, lead_outlook
 from rules.schema import ForecastTrigger
 
 LEAST_SEASON_TICKS: Final = 24
 SEASONS: Final = 7
+DAY: Final = timedelta(days=1)
+LEADS_OF_A_DAY: Final = 10
+"""A season shorter than so many leads is none to look ahead by, as live."""
 
 
 def known(series: FloatArray) -> FloatArray:
@@ -57,3 +62,37 @@ def window(
 
 def _from(ahead: LoadAhead, first: int) -> LoadAhead:
     return replace(ahead, centre=ahead.centre[first:], scale=ahead.scale[first:], row=ahead.row[first:])
+
+
+def outlook_of(wanted: ForecastTrigger, series: FloatArray, *, unit: float) -> tuple[Outlook | None, int]:
+    """What a price trigger decides on at every tick, as live; and the first tick at which it speaks.
+
+    None, where the record is too short for any.
+    """
+    lead_time = lead_of(wanted)
+    ahead_of = windows(lead_time)
+    short = LEADS_OF_A_DAY * longest(lead_time) * TICK <= wanted.season < DAY
+    clock = lead.Clock(day=(wanted.season if short else DAY) // TICK, minute=4, delay=0)
+    load = lead_outlook.filled(series, clock)
+    missing, least = len(series) - len(load), lead_outlook.fewest(ahead_of, clock)
+    if len(load) < max(least, (SEASONS + 1) * clock.day):
+        return None, 0
+    found = lead_outlook.over(load, windows=ahead_of, surge_last=longest(lead_time), clock=clock, unit=unit)
+    return _padded(found, missing), missing + least
+
+
+def _padded(outlook: Outlook, before: int) -> Outlook:
+    """For the whole record, also where nothing was seen yet."""
+    if not before:
+        return outlook
+
+    def late(values: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([np.repeat(values[:1], before), values])
+
+    add, keep = (
+        replace(one, centre=late(one.centre), scale=late(one.scale), row=late(one.row))
+        for one in (outlook.add, outlook.keep)
+    )
+    return Outlook(
+        add=add, keep=keep, surge=late(outlook.surge), peak=late(outlook.peak), widened=late(outlook.widened)
+    )

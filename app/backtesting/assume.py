@@ -63,7 +63,8 @@ class Assumed:
 
 def load_trigger(rule: ScalingRule) -> Trigger | None:
     """The first trigger that measures a demand: what it sees is the load."""
-    return next((one for one in rule.spec.triggers if one.query is not None and one.per_replica is not None), None)
+    measured = (one for one in rule.spec.triggers if one.kind in ("query", "pods", "trace"))
+    return next((one for one in measured if one.per_replica is not None), None)
 
 
 def assumptions(rule: ScalingRule, options: Options) -> tuple[Assumptions, list[Assumed]]:

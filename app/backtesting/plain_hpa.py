@@ -88,7 +88,9 @@ def _metric(present: ScalingRule, signals: Signals, given: Assumptions) -> tuple
     if demand is not None:
         return demand, loop.RPS, 1.0
     for trigger in present.spec.triggers:
-        if trigger.resource is None or not (request := given.requests.get(trigger.resource.name)):
+        if trigger.resource is None or trigger.resource.utilization is None:
+            continue
+        if not (request := given.requests.get(trigger.resource.name)):
             continue
         per_load = given.usage_per_load.get(trigger.resource.name)
         if trigger.name in signals.values:
@@ -115,7 +117,7 @@ def _reactive(present: ScalingRule, kind: int, per_unit: float, trigger: Trigger
 
 
 def _percent(trigger: Trigger) -> float:
-    return float(trigger.resource.utilization) if trigger.resource is not None else 1.0
+    return float(trigger.resource.utilization or 1) if trigger.resource is not None else 1.0
 
 
 def _ticks(rules: ScalingRules, tick_seconds: float) -> int:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
 
-from app.backtesting.ahead import known, within_lead
+from app.backtesting.ahead import known, outlook_of, within_lead
 from app.backtesting.assume import METRIC_DELAY_SECONDS, Options, load_trigger
 from app.backtesting.recorded import TICK_SECONDS, DataError, Recorded
-from controller.simulate import peaks
+from controller import core
+from controller.ahead import Terms
+from controller.simulate import peaks, plans, times
+from controller.simulate import rule as replaying
+from controller.simulate.loop import Plan
 from controller.simulate.rule import Signals
 from domain.load_ahead import LoadAhead
-from domain.series import FloatArray
-from rules.schema import ScalingRule, Trigger
+from domain.series import FloatArray, IntArray
+from rules.schema import Queue, ScalingRule, Trigger
 
 LOAD: Final = ("load", "value")
 NOT_TRIGGERS: Final = frozenset({*LOAD, "replicas", "violated", "latency", "latency_ms"})
+TICK: Final = timedelta(seconds=TICK_SECONDS)
+BY_THE_CLOCK: Final = frozenset({"forecast", "schedule"})
+"""Triggers that need no column."""
 LARGEST_FACTOR: Final = 20.0
 """Load per recorded replica over perReplica, either way: beyond it the unit is another one."""
 
@@ -52,10 +60,9 @@ def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
     _check(rule, recorded, values, load, replicas)
     ahead = _ahead(rule, values)
     late, more = _late(recorded, options)
-    quantiles = {one.name: one.forecast.quantile for one in rule.spec.triggers if one.forecast is not None}
     signals = Signals(
-        tick_seconds=TICK_SECONDS, load=load, values=values,
-        peaks={name: peaks.of(one, quantiles[name]) for name, one in ahead.items()},
+        tick_seconds=TICK_SECONDS, load=load, values=_as_seen(rule, values, recorded),
+        peaks={name: peaks.of(one, quantile_of(rule, name)) for name, one in ahead.items()},
     )  # fmt: skip
     return Read(signals=signals, ahead=ahead, replicas=replicas, late=late, notes=(*recorded.notes, *notes, *more))
 
@@ -67,7 +74,7 @@ def _values_and_load(
     columns, notes = recorded.columns, []
     delay = METRIC_DELAY_SECONDS if options.metric_delay_seconds is None else options.metric_delay_seconds
     ticks = round(delay / TICK_SECONDS)
-    measuring = [one for one in rule.spec.triggers if one.forecast is None]
+    measuring = [one for one in rule.spec.triggers if one.kind not in BY_THE_CLOCK]
     values = {one.name: columns[one.name] for one in measuring if one.name in columns}
     main, given = load_trigger(rule), next((columns[name] for name in LOAD if name in columns), None)
     if given is not None and main is not None and main.name not in values:
@@ -105,10 +112,11 @@ def _later(values: FloatArray, ticks: int) -> FloatArray:
 def _check(
     rule: ScalingRule, recorded: Recorded, values: dict[str, FloatArray], load: FloatArray, replicas: FloatArray | None
 ) -> None:
-    known_names = {one.name for one in rule.spec.triggers} | NOT_TRIGGERS
-    strange = [name for name in recorded.columns if name not in known_names]
+    names = {one.name for one in rule.spec.triggers} | {f"ceiling.{one.name}" for one in rule.spec.ceiling}
+    parts = {f"{one.name}.{part}" for one in rule.spec.triggers if one.queue for part in ("arrivals", "partitions")}
+    strange = [name for name in recorded.columns if name not in names | parts | NOT_TRIGGERS]
     if strange:
-        expected = ", ".join([one.name for one in rule.spec.triggers if one.forecast is None])
+        expected = ", ".join([one.name for one in rule.spec.triggers if one.kind not in BY_THE_CLOCK])
         raise DataError(
             f"{recorded.source}:1: {', '.join(strange)}: no trigger of {rule.key} is called so; expected {expected},"
             " load, replicas, violated or latency"
@@ -119,7 +127,7 @@ def _check(
     if not np.any(load > 0):
         raise DataError(f"{recorded.source}: the load is 0 all the time; there is nothing to scale")
     main = load_trigger(rule)
-    if main is not None and main.name in values:
+    if main is not None and main.name in values and main.query is not None:
         _check_unit(rule, recorded, main, values[main.name], replicas)
 
 
@@ -143,11 +151,79 @@ def _check_unit(
         )
 
 
+def _as_seen(rule: ScalingRule, values: dict[str, FloatArray], recorded: Recorded) -> dict[str, FloatArray]:
+    """What is recorded as something else than the trigger's number becomes replicas."""
+    made = dict(values)
+    for trigger in rule.spec.triggers:
+        replicas = float(trigger.replicas or 0)
+        if trigger.schedule is not None:
+            made[trigger.name] = times.while_it_lasts(
+                trigger.schedule, int(replicas), start=recorded.start, tick=TICK, ticks=recorded.ticks
+            )
+        elif trigger.event is not None and trigger.name in values:
+            fires = values[trigger.name]
+            made[trigger.name] = np.where(np.isfinite(fires), np.where(fires > 0, replicas, 0.0), np.nan)
+        elif trigger.queue is not None and trigger.name in values:
+            made[trigger.name] = _queue(trigger.name, trigger.queue, recorded)
+    return made
+
+
+def _queue(name: str, queue: Queue, recorded: Recorded) -> FloatArray:
+    """Replicas that work off what was recorded; that they would have shortened the queue is not simulated."""
+    columns = recorded.columns
+    arrivals = columns.get(f"{name}.arrivals", np.zeros(recorded.ticks)) if queue.arrivals is not None else 0.0
+    work = np.maximum(columns[name], 0.0) / queue.drain_time.total_seconds() + arrivals
+    replicas = np.ceil(work / float(queue.per_replica_rate))
+    if isinstance(queue.partitions, int):
+        return np.asarray(np.minimum(replicas, queue.partitions))
+    return np.asarray(np.fmin(replicas, columns.get(f"{name}.partitions", np.full(recorded.ticks, np.inf))))
+
+
+def around(rule: ScalingRule, signals: Signals, recorded: Recorded) -> Signals:
+    """With what belongs to this rule alone: its quantiles and prices, schedules and ceilings."""
+    spec = rule.spec
+    low, high = times.bounds(
+        spec.schedule, max(spec.replicas.min, 1), start=recorded.start, tick=TICK, ticks=recorded.ticks
+    )
+    return replace(signals, schedule_min=low, schedule_max=high, ceiling=_ceiling(rule, recorded))
+
+
+def _ceiling(rule: ScalingRule, recorded: Recorded) -> IntArray:
+    """The lowest; one that asks a query and was not recorded is left out (``notes``)."""
+    made = np.full(recorded.ticks, float(core.MAX_INT32))
+    for one in rule.spec.ceiling:
+        limit = recorded.columns.get(f"ceiling.{one.name}") if one.limit is None else float(one.limit)
+        if limit is not None:
+            made = np.fmin(made, np.floor(limit / float(one.per_replica)))
+    return made.astype(np.int64)
+
+
+def priced(rule: ScalingRule, values: dict[str, FloatArray]) -> tuple[Plan | None, int]:
+    """The plan of the rule's priced forecast, and the first tick at which it speaks."""
+    for trigger in rule.spec.triggers:
+        wanted = trigger.forecast
+        if wanted is None or wanted.price is None or wanted.of is None or wanted.of not in values:
+            continue
+        price, capacity = wanted.price, float(rule.trigger(wanted.of).per_replica or 1)
+        outlook, first = outlook_of(wanted, values[wanted.of], unit=capacity)
+        if outlook is None:
+            return None, 0
+        terms = Terms.of(None if price.fixed is None else float(price.fixed), price.budget)
+        return plans.priced(outlook, capacity=capacity, terms=terms, by=replaying.prices()), first
+    return None, 0
+
+
+def quantile_of(rule: ScalingRule, name: str) -> float:
+    """Of a forecast trigger."""
+    wanted = rule.trigger(name).forecast
+    return 0.9 if wanted is None else wanted.quantile
+
+
 def _ahead(rule: ScalingRule, values: dict[str, FloatArray]) -> dict[str, LoadAhead]:
     made: dict[str, LoadAhead] = {}
     for trigger in rule.spec.triggers:
         wanted = trigger.forecast
-        if wanted is None or wanted.of is None or wanted.of not in values:
+        if wanted is None or wanted.price is not None or wanted.of is None or wanted.of not in values:
             continue
         unit = float(rule.trigger(wanted.of).per_replica or 1)
         made[trigger.name] = within_lead(wanted, values[wanted.of], tick_seconds=TICK_SECONDS, unit=unit)

@@ -25,15 +25,17 @@ from app.backtesting.report import Contender, Lines, Point, Report, cells
 from app.backtesting.signals import Read
 from app.backtesting.tables import changes_words
 from app.gate import digest_of
+from controller import combine
 from controller.combine import Program
 from controller.simulate import fidelity, figures, oracle, peaks, verdict
 from controller.simulate import rule as replaying
 from controller.simulate.fidelity import Fidelity
 from controller.simulate.loop import FloatArray, World
-from controller.simulate.rule import Assumptions, Signals
+from controller.simulate.rule import Assumptions
 from controller.simulate.rule_loop import Record
 from cost.prices import cost_per_hour
-from rules.schema import PriceSheet, ScalingRule
+from rules.combine import parse
+from rules.schema import PriceSheet, ScalingRule, ScalingRuleSpec
 
 WARM_UP_DAYS: Final = 10
 SETTLE_TICKS: Final = 40
@@ -99,21 +101,21 @@ def study(case: Case, progress: Progress = lambda words, share: None) -> Report:
     stage, assumed = _staged(case)
     progress("replaying what runs now", 0.2)
     present, name = _present(case, stage)
-    stage, assumed = _calibrated(stage, assumed, play(present, stage.read, stage.given, first=_first(stage)))
-    record_before = play(present, stage.read, stage.given, first=_first(stage))
+    stage, assumed = _calibrated(stage, assumed, play(present, stage, case.recorded))
+    record_before = play(present, stage, case.recorded)
     before = _fidelity(stage, record_before)
     progress("replaying the rule", 0.4)
-    record = play(case.rule, stage.read, stage.given, first=_first(stage))
+    record = play(case.rule, stage, case.recorded)
     own = _figures(case.rule, stage, record)
     old = _figures(present, stage, record_before)
-    minute = case.options.violated_minute or _violated_minute(stage)
-    word = verdict.of(own, old, before, violated_minute=minute)
-    bill = oracle.bill(stage.world, min_replicas=case.rule.spec.replicas.min, by=replaying.engine()[1])
+    minute, budget = _terms(case, stage)
+    word = verdict.of(own, old, before, violated_minute=minute, budget_pct=budget)
+    bill = oracle.bill(stage.world, min_replicas=case.rule.spec.replicas.min, by=replaying.oracles())
     best = figures.of_oracle(stage.world, bill, stage.stretch)
     progress("searching the best plain HPA", 0.6)
 
     def figures_of(one: ScalingRule) -> figures.Figures:
-        return _figures(one, stage, play(one, stage.read, stage.given, first=_first(stage)))
+        return _figures(one, stage, play(one, stage, case.recorded))
 
     plain, plain_figures = best_plain(present, stage.read.signals, stage.given, rule=own, figures_of=figures_of)
     progress("replaying variants", 0.7)
@@ -132,29 +134,42 @@ def study(case: Case, progress: Progress = lambda words, share: None) -> Report:
         contenders=tuple(_priced(one, case) for one in contenders), plain=plain, sweep=tuple(points),
         violated_minute=minute, safe_per_replica=stage.given.safe_per_replica, assumed=tuple(assumed),
         notes=(*stage.read.notes, *_notes(case)), whole=_lines(case, stage, records, stage.stretch, WHOLE_CELLS),
-        worst_day=_worst_day(case, stage, records), currency=case.price.spec.currency if case.price else "",
+        worst_day=_worst_day(case, stage, records), currency=case.price.spec.currency if case.price and case.options.requests else "",
         advice=_advice(points, old), seconds=time.perf_counter() - began,
     )  # fmt: skip
 
 
-def play(rule: ScalingRule, read: Read, given: Assumptions, *, first: int | None) -> Record:
-    """One rule on the recorded signals; its own quantiles of the same forecasts."""
-    quantiles = {one.name: one.forecast.quantile for one in rule.spec.triggers if one.forecast is not None}
-    seen = {name: peaks.of(read.ahead[name], level) for name, level in quantiles.items() if name in read.ahead}
-    signals: Signals = replace(read.signals, peaks=seen)
-    return replaying.replay(rule, signals, given, first=first, program=program_of(rule))
+def play(rule: ScalingRule, stage: _Stage, recorded: Recorded) -> Record:
+    """One rule on the recorded signals, with its own quantiles and prices of the same forecasts."""
+    read = stage.read
+    levels = {one.name: one.forecast.quantile for one in rule.spec.triggers if one.forecast is not None}
+    seen = {name: peaks.of(read.ahead[name], level) for name, level in levels.items() if name in read.ahead}
+    values = {name: values for name, values in read.signals.values.items()}
+    plan, first = reading.priced(rule, values)
+    signals = replace(read.signals, peaks=seen, plan=plan, plan_from=first if plan is not None else stage.ticks)
+    signals = reading.around(rule, signals, recorded)
+    return replaying.replay(rule, signals, stage.given, first=_first(stage), program=program_of(rule))
 
 
 def program_of(rule: ScalingRule) -> Program | None:
     """Of ``combine``; None: the largest proposal counts."""
-    del rule
-    return None
+    if rule.spec.combine is None:
+        return None
+    names = [one.name for one in rule.spec.triggers]
+    return combine.compiled(parse(rule.spec.combine, triggers=names), triggers=names)
 
 
 def plain_of(rule: ScalingRule) -> ScalingRule:
-    """A plain HPA with the rule's metrics: no forecast, combine, schedule or ceiling."""
-    measuring = tuple(one.model_copy(update={"fallback": None}) for one in rule.spec.triggers if one.forecast is None)
-    return rule.model_copy(update={"spec": rule.spec.model_copy(update={"triggers": measuring})})
+    """A plain HPA with the rule's metrics: no forecast, combine, schedule, ceiling or step."""
+    measuring = tuple(
+        one.model_copy(update={"fallback": None})
+        for one in rule.spec.triggers
+        if one.kind in ("query", "resource", "pods", "trace")
+    )
+    spec = ScalingRuleSpec.model_construct(
+        target=rule.spec.target, replicas=rule.spec.replicas, behavior=rule.spec.behavior, triggers=measuring
+    )
+    return rule.model_copy(update={"spec": spec})
 
 
 def _staged(case: Case) -> tuple[_Stage, list[Assumed]]:
@@ -191,7 +206,7 @@ def _present(case: Case, stage: _Stage) -> tuple[ScalingRule, str]:
         return named
 
     def nearness(one: tuple[ScalingRule, str]) -> float:
-        return _fidelity(stage, play(one[0], stage.read, stage.given, first=_first(stage))).within or 0.0
+        return _fidelity(stage, play(one[0], stage, case.recorded)).within or 0.0
 
     return max(named, itself, key=nearness)
 
@@ -222,6 +237,14 @@ def _figures(rule: ScalingRule, stage: _Stage, record: Record) -> figures.Figure
     )  # fmt: skip
 
 
+def _terms(case: Case, stage: _Stage) -> tuple[float, float | None]:
+    """What a missed minute is worth, and the budget in percent: as said, as the document has it, or by the peak."""
+    prices = [one.forecast.price for one in case.rule.spec.triggers if one.forecast and one.forecast.price]
+    fixed = next((float(one.fixed) for one in prices if one.fixed is not None), None)
+    budget = next((100 * one.budget for one in prices if one.budget is not None), None)
+    return case.options.violated_minute or fixed or _violated_minute(stage), budget
+
+
 def _violated_minute(stage: _Stage) -> float:
     needed = np.ceil(stage.read.signals.load[stage.stretch] / stage.given.safe_per_replica)
     return max(MISSED_SHARE * float(np.percentile(needed, 99.9)), 1.0)
@@ -237,12 +260,11 @@ def _priced(one: Contender, case: Case) -> Contender:
 
 def _sweep(case: Case, stage: _Stage) -> Sequence[Point]:
     """Every variant in the same world; the best are those that none beats in cost and in misses."""
-    compiled = replaying.engine()[0] is not _plain_loop()
-    made = variants.around(case.rule, few=not compiled)
+    made = variants.around(case.rule, few=not replaying.is_compiled())
 
     def one(variant: variants.Variant) -> Point:
         changes, rule = variant
-        record = play(rule, stage.read, stage.given, first=_first(stage))
+        record = play(rule, stage, case.recorded)
         found = _figures(rule, stage, record)
         return Point(
             changes=changes, replica_hours=found.replica_hours, violated_pct=found.violated_pct,
@@ -276,12 +298,6 @@ def _advice(points: Sequence[Point], now: figures.Figures) -> str:
                 f" {best.violated_pct:.2f} % missed."
             )
     return " ".join(said)
-
-
-def _plain_loop() -> object:
-    from controller.simulate import rule_loop
-
-    return rule_loop
 
 
 def _lines(case: Case, stage: _Stage, records: dict[str, Record], part: slice, most: int) -> Lines:
@@ -336,8 +352,19 @@ def _at(case: Case, tick: int) -> datetime:
 def _notes(case: Case) -> list[str]:
     """What the replay leaves out of this rule."""
     spec, notes = case.rule.spec, []
-    if any(one.forecast is not None for one in spec.triggers):
+    forecasts = [one.forecast for one in spec.triggers if one.forecast is not None]
+    if any(one.price is None for one in forecasts):
         notes.append("forecasts are made walk-forward by the lead model, which stands in for the model of the document")
-    if any(one.forecast is not None and one.forecast.document is not None for one in spec.triggers):
+    if any(one.document is not None for one in forecasts):
         notes.append("forecasts of Forecast documents are left out: their series were not recorded")
+    if any(one.queue is not None for one in spec.triggers):
+        notes.append("queues are as recorded: that other replicas would have shortened them is not simulated")
+    if any(one.limit is None and f"ceiling.{one.name}" not in case.recorded.columns for one in spec.ceiling):
+        notes.append("ceilings that ask a query are left out: a column ceiling.NAME would give their limit")
+    if spec.guard is not None:
+        notes.append("the guarding SLO is left out: it can only hold or raise")
+    if spec.pause is not None:
+        notes.append("the pause is left out: it is of its day")
+    if spec.replicas.min == 0:
+        notes.append("idling at 0 replicas is left out: the replay keeps at least 1")
     return notes

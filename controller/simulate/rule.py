@@ -66,9 +66,11 @@ class Signals:
     Attributes:
         tick_seconds: Length of a tick.
         load: Offered at each tick, no NaN, in the unit of ``safe_per_replica``.
-        values: What each trigger saw at the decision of each tick, by name; NaN where it saw nothing.
+        values: What each trigger saw at the decision of each tick, by name; NaN where it saw nothing. Of a schedule,
+            an event, a queue and ``asReplicas`` it is the number of replicas.
         peaks: Of each trigger with a forecast quantile: its peak within the lead, as known at each tick.
         plan: Of the trigger with a priced forecast.
+        plan_from: The first tick at which that forecast has learned enough.
         schedule_min: Lower bound of the schedules; None: 0.
         schedule_max: Upper bound; None: no end.
         ceiling: The lowest ceiling; None: no end.
@@ -79,6 +81,7 @@ class Signals:
     values: Mapping[str, FloatArray]
     peaks: Mapping[str, FloatArray] = field(default_factory=dict)
     plan: Plan | None = None
+    plan_from: int = 0
     schedule_min: IntArray | None = None
     schedule_max: IntArray | None = None
     ceiling: IntArray | None = None
@@ -90,10 +93,25 @@ class Signals:
 
 
 @cache
-def engine() -> tuple[ModuleType, ModuleType]:
-    """Loop and oracle, compiled with the extra ``compiled``, else plain; compiling takes some 20 s, once."""
+def _engine() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """Loop, oracle and prices, compiled with the extra ``compiled``, else plain; compiling takes some 20 s, once."""
     made = compiled.twins([core, combine, price, metric, nodes, pods, loop, oracle, rule_loop])
-    return made[-1], made[-2]
+    return made[-1], made[-2], made[2]
+
+
+def is_compiled() -> bool:
+    """Whether replays run as machine code."""
+    return _engine()[0] is not rule_loop
+
+
+def oracles() -> ModuleType:
+    """The arithmetic of perfect foresight."""
+    return _engine()[1]
+
+
+def prices() -> ModuleType:
+    """The price rule."""
+    return _engine()[2]
 
 
 def world(signals: Signals, given: Assumptions) -> World:
@@ -134,7 +152,7 @@ def replay(
     begin = min(max(begin, made.min_replicas), made.max_replicas)
     plan, pools = signals.plan or plans.no_plan(), given.pools or nodes.no_pools()
     record, room = rule_loop.blank_record(signals.ticks), rule_loop.scratch(made, around)
-    chosen = rule_loop if plain else engine()[0]
+    chosen = rule_loop if plain else _engine()[0]
     if chosen is not rule_loop:
         chosen.run(around, made, values, plan, pools, begin, room, record)
         return record
@@ -171,6 +189,7 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
     each = [_of_trigger(rule, trigger, signals, given) for trigger in spec.triggers]
     behavior = spec.behavior
     names = [trigger.name for trigger in spec.triggers]
+    priced = next((one.forecast.of for one in spec.triggers if one.forecast and one.forecast.price), None)
     used = [1 if program is None or name in program.used else 0 for name in names]
     return Numbers(
         kind=_whole([kind for kind, _, _ in each]),
@@ -178,6 +197,7 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
         request=np.array([request for _, _, request in each]),
         fallback_ticks=_whole([_fallback_ticks(trigger, signals.tick_seconds) for trigger in spec.triggers]),
         fallback_replicas=_whole([_fallback_replicas(trigger) for trigger in spec.triggers]),
+        fallback_trigger=_whole([_stand_in(trigger, names) for trigger in spec.triggers]),
         used=_whole(used),
         codes=_whole(program.codes if program else ()),
         arguments=np.array(program.arguments if program else (), dtype=np.float64),
@@ -191,10 +211,13 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
         schedule_min=signals.schedule_min if signals.schedule_min is not None else np.zeros(ticks, dtype=np.int64),
         schedule_max=_or_endless(signals.schedule_max, ticks),
         ceiling=_or_endless(signals.ceiling, ticks),
-        min_replicas=spec.replicas.min,
+        min_replicas=max(spec.replicas.min, 1),
         max_replicas=spec.replicas.max,
-        step_up=-1, step_up_percent=-1, step_down=-1, step_down_percent=-1,
+        step_up=_step(spec.steps.up)[0], step_up_millionths=_step(spec.steps.up)[1],
+        step_down=_step(spec.steps.down)[0], step_down_millionths=_step(spec.steps.down)[1],
         usage_ticks=max(round(USAGE_SECONDS / signals.tick_seconds), 1),
+        price_row=0 if priced is None else names.index(priced), price_from=signals.plan_from,
+        price_capacity=1.0 if priced is None else float(rule.trigger(priced).per_replica or 1),
     )  # fmt: skip
 
 
@@ -202,14 +225,28 @@ def _of_trigger(rule: ScalingRule, trigger: Trigger, signals: Signals, given: As
     """Kind, target and request of one trigger."""
     if trigger.forecast is not None:
         source = trigger if trigger.forecast.of is None else rule.trigger(trigger.forecast.of)
-        return rule_loop.QUANTILE, float(source.per_replica or 1), 1.0
+        kind = rule_loop.QUANTILE if trigger.forecast.price is None else rule_loop.PRICE
+        return kind, float(source.per_replica or 1), 1.0
+    if trigger.resource is not None and trigger.resource.average_value is not None:
+        return rule_loop.DEMAND, float(trigger.resource.average_value), 1.0
     if trigger.resource is not None:
-        name, percent = trigger.resource.name, float(trigger.resource.utilization)
+        name, percent = trigger.resource.name, float(trigger.resource.utilization or 0)
         request = given.requests.get(name, 0.0)
         if trigger.name in signals.values:
             return rule_loop.USAGE, percent, request
         return rule_loop.BUSY, percent, request / given.usage_per_load[name]
+    if trigger.kind in ("schedule", "event", "queue") or trigger.as_replicas:
+        return rule_loop.GIVEN, 1.0, 1.0
+    if trigger.value is not None:
+        return rule_loop.RATIO, trigger.target_value or 1.0, 1.0
     return rule_loop.DEMAND, float(trigger.per_replica or 1), 1.0
+
+
+def _step(amount: int | str | None) -> tuple[int, int]:
+    """Replicas, or millionths of them; -1 for what is not given."""
+    if amount is None or isinstance(amount, int):
+        return (-1 if amount is None else amount), -1
+    return -1, round(float(amount.removesuffix("%")) * 10_000)
 
 
 def _fallback_ticks(trigger: Trigger, tick_seconds: float) -> int:
@@ -219,9 +256,13 @@ def _fallback_ticks(trigger: Trigger, tick_seconds: float) -> int:
 
 
 def _fallback_replicas(trigger: Trigger) -> int:
-    if trigger.fallback is None or trigger.fallback.use == "hold":
-        return rule_loop.HOLD
-    return trigger.fallback.use
+    replicas = None if trigger.fallback is None else trigger.fallback.replicas
+    return rule_loop.HOLD if replicas is None else replicas
+
+
+def _stand_in(trigger: Trigger, names: Sequence[str]) -> int:
+    other = None if trigger.fallback is None else trigger.fallback.trigger
+    return rule_loop.NEVER if other is None else names.index(other)
 
 
 def _periods(behavior: Behavior) -> list[int]:

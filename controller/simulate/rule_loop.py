@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from controller import combine, core
+from controller import combine, core, price
 from controller.compiled import compiled
 from controller.simulate import loop, nodes, pods
 from controller.simulate.loop import FloatArray, Plan, World
@@ -34,10 +34,10 @@ QUANTILE: Final = 5
 PRICE: Final = 6
 """The plan of a priced forecast; may only raise."""
 
-NO_SAY: Final = -1.0
-"""Value of a GIVEN that asks for nothing now; it is not missing."""
 HOLD: Final = -1
 NEVER: Final = -1
+STALE_MS: Final = 120_000
+"""A priced forecast holds while its load was not seen for longer, as live (``ahead.STALE_AFTER``)."""
 
 
 class Numbers(NamedTuple):
@@ -53,8 +53,12 @@ class Numbers(NamedTuple):
         codes: ``combine`` as a program; empty: the largest proposal counts.
         up: ``behavior.scaleUp``, flat.
         periods_ms: The different periods of all policies, shortest first.
-        step_up: The most replicas that one decision may add, and ``step_up_percent`` the same in percent; -1: none.
+        fallback_trigger: Place of the trigger that stands in; ``NEVER`` without one.
+        step_up: The most replicas that one decision may add, and ``step_up_millionths`` as a share of them; -1: none.
         usage_ticks: Over which simulated usage is averaged.
+        price_row: Place of the trigger whose load the priced forecast is of.
+        price_capacity: Load that a replica carries, for the price.
+        price_from: The first tick at which its forecast has learned enough to speak.
     """
 
     kind: IntArray
@@ -62,6 +66,7 @@ class Numbers(NamedTuple):
     request: FloatArray
     fallback_ticks: IntArray
     fallback_replicas: IntArray
+    fallback_trigger: IntArray
     used: IntArray
     codes: IntArray
     arguments: FloatArray
@@ -78,10 +83,13 @@ class Numbers(NamedTuple):
     min_replicas: int
     max_replicas: int
     step_up: int
-    step_up_percent: int
+    step_up_millionths: int
     step_down: int
-    step_down_percent: int
+    step_down_millionths: int
     usage_ticks: int
+    price_row: int
+    price_capacity: float
+    price_from: int
 
 
 class Record(NamedTuple):
@@ -160,7 +168,8 @@ def scratch(rule: Numbers, world: World) -> Scratch:
 @compiled
 def ask(
     kinds: IntArray, targets: FloatArray, requests: FloatArray, tolerance_down: float, tolerance_up: float,
-    fallback_ticks: IntArray, fallback_replicas: IntArray, used: IntArray, values: FloatArray, silent_since: IntArray,
+    fallback_ticks: IntArray, fallback_replicas: IntArray, fallback_trigger: IntArray,
+    used: IntArray, values: FloatArray, silent_since: IntArray,
     asked: FloatArray, low: FloatArray, high: FloatArray, tick: int, current: int, ready: int, usage: float,
     planned: int,
 ) -> bool:  # fmt: skip
@@ -183,10 +192,11 @@ def ask(
             held = core.within(value / (target * current), tolerance_down, tolerance_up)
         elif kind == RATIO:
             ratio = max(value, 0.0) / target
-            wants = float(core.ceil32(ratio * ready))
+            whole = core.ceil32(ratio * ready)
+            wants = float(max(whole, current) if ratio > 1.0 else min(whole, current))
             held = core.within(ratio, tolerance_down, tolerance_up)
         elif kind == GIVEN:
-            wants = combine.MISSING if value == NO_SAY else float(core.ceil32(max(value, 0.0)))
+            wants = float(core.ceil32(max(value, 0.0)))
         elif kind == QUANTILE:
             wants = float(core.ceil32(max(value, 0.0) / target))
         elif ready <= 0:
@@ -201,7 +211,8 @@ def ask(
         if missing:
             if silent_since[k] == NEVER:
                 silent_since[k] = tick
-            if not dumb and fallback_ticks[k] != NEVER and tick - silent_since[k] >= fallback_ticks[k]:
+            due = fallback_ticks[k] != NEVER and tick - silent_since[k] >= fallback_ticks[k]
+            if not dumb and due and fallback_trigger[k] == NEVER:
                 wants = float(max(fallback_replicas[k], current))
             silent = silent or used[k] == 1
         else:
@@ -209,7 +220,22 @@ def ask(
         asked[k] = wants
         low[k] = min(wants, float(current)) if held else wants
         high[k] = max(wants, float(current)) if held else wants
+    stand_in(fallback_ticks, fallback_trigger, silent_since, asked, low, high, tick, current)
     return silent
+
+
+@compiled
+def stand_in(
+    fallback_ticks: IntArray, fallback_trigger: IntArray, silent_since: IntArray, asked: FloatArray, low: FloatArray,
+    high: FloatArray, tick: int, current: int,
+) -> None:  # fmt: skip
+    """What another trigger asks for, where it speaks itself, for one that has been silent long enough."""
+    for k in range(len(asked)):
+        other = fallback_trigger[k]
+        if other == NEVER or silent_since[k] == NEVER or tick - silent_since[k] < fallback_ticks[k]:
+            continue
+        if silent_since[other] == NEVER and asked[other] == asked[other]:
+            asked[k] = low[k] = high[k] = max(asked[other], float(current))
 
 
 @compiled
@@ -255,12 +281,12 @@ def moved(stages: IntArray, outside: bool) -> bool:
 
 
 @compiled
-def step_limit(current: int, step: int, percent: int) -> int:
-    """The most that one decision may change; a share is at least one replica."""
+def step_limit(current: int, step: int, millionths: int) -> int:
+    """The most that one decision may change; of a share a begun replica counts."""
     if step >= 0:
         return step
-    if percent >= 0:
-        return max(core.ceil32(current * percent / 100), 1)
+    if millionths >= 0:
+        return -(-current * millionths // 1_000_000)
     return core.MAX_INT32
 
 
@@ -293,6 +319,7 @@ def run(
     up, down, periods = rule.up, rule.down, rule.periods_ms
     kinds, targets, requests, used = rule.kind, rule.target, rule.request, rule.used
     fallback_ticks, fallback_replicas, silent_since = rule.fallback_ticks, rule.fallback_replicas, room.silent_since
+    fallback_trigger = rule.fallback_trigger
     asked, low, high, stack = room.asked, room.low, room.high, room.stack
     codes, arguments, sizes, programmed = rule.codes, rule.arguments, rule.sizes, len(rule.codes) > 0
     schedule_min, schedule_max, ceiling = rule.schedule_min, rule.schedule_max, rule.ceiling
@@ -311,7 +338,7 @@ def run(
     low_head, low_tail, high_head, high_tail = 0, 1, 0, 1
     lowest[0] = highest[0] = first
     lowest_at[0] = highest_at[0] = 0
-    backlog, level, slot = 0.0, plan.first_level, -1
+    backlog, level, slot, unseen = 0.0, plan.first_level, -1, 0
     given[core.BUDGET_CEILING], given[core.PROTECTED] = core.MAX_INT32, 0
     given[core.MIN], given[core.MAX] = rule.min_replicas, rule.max_replicas
     given[core.HOLD_MIN], given[core.HOLD_MAX] = 0, core.MAX_INT32
@@ -341,8 +368,6 @@ def run(
         billed_at[tick] = ready + starting + leaving
         late_at[tick] = late
         used_before[tick + 1] = used_before[tick] + min(busy, 1.0) * ready * capacity
-        seen = late_at[tick - world.delay_ticks] if tick >= world.delay_ticks else 0
-        level = loop.steered(level, seen, plan.violated_budget, plan.gain, levels - 1.0)
 
         now, newest = tick * tick_ms, tick + 1 - world.delay_ticks
         usage = combine.MISSING
@@ -350,11 +375,20 @@ def run(
             usage = loop.mean_before(used_before, newest, rule.usage_ticks)
         current_at[tick] = desired
         planned = core.NOTHING
-        if priced:
-            planned = loop.planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired)
+        if priced and tick >= rule.price_from:
+            seen = values[rule.price_row][tick]
+            unseen = 0 if seen == seen else unseen + tick_ms
+            if unseen - tick_ms > STALE_MS:
+                planned = desired
+            else:
+                offered = max(seen, 0.0) if seen == seen else 0.0
+                missed = price.is_missed(offered, ready, rule.price_capacity)
+                level = price.steered(level, missed, plan.violated_budget, plan.gain, levels - 1.0)
+                planned = price.planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired)
+                planned = price.relieved(planned, offered, ready, rule.price_capacity)
         silent = ask(
             kinds, targets, requests, rule.tolerance_down, rule.tolerance_up, fallback_ticks, fallback_replicas,
-            used, values, silent_since, asked, low, high, tick, desired, ready, usage, planned,
+            fallback_trigger, used, values, silent_since, asked, low, high, tick, desired, ready, usage, planned,
         )  # fmt: skip
         if programmed:
             reactive, floor = combined(codes, arguments, sizes, rule.monotone, stack, kinds, asked, low, high, desired)
@@ -384,8 +418,8 @@ def run(
         given[core.CURRENT], given[core.NEED], given[core.FLOOR] = desired, need, floor
         given[core.SCHEDULE_MIN], given[core.SCHEDULE_MAX] = schedule_min[tick], schedule_max[tick]
         given[core.CEILING] = ceiling[tick]
-        given[core.STEP_UP] = step_limit(desired, rule.step_up, rule.step_up_percent)
-        given[core.STEP_DOWN] = step_limit(desired, rule.step_down, rule.step_down_percent)
+        given[core.STEP_UP] = step_limit(desired, rule.step_up, rule.step_up_millionths)
+        given[core.STEP_DOWN] = step_limit(desired, rule.step_down, rule.step_down_millionths)
         target = core.decide(now, given, up, down, past_at, past, known, event_at, changes, len(periods), stages)
         need_at[tick], wanted_at[tick] = stages[core.AT_NEED], stages[core.AT_FORECAST]
         outside = desired < rule.min_replicas or desired > rule.max_replicas
