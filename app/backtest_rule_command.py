@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from app.backtesting import page, recorded, tables
 from app.backtesting.assume import Options
 from app.backtesting.present import present_of
 from app.backtesting.recorded import TICK_SECONDS
-from app.backtesting.report import Report, to_json
+from app.backtesting.report import Report, from_json, to_json
 from app.backtesting.study import Case, study
+from app.server_client import Server, ServerError
 from controller.simulate.nodes import Pools
 from domain.errors import ForetideError, RuleDocumentError
 from domain.units import parse_duration, parse_quantity
@@ -71,13 +72,16 @@ def run(asked: Asked, out: TextIO) -> int:
     try:
         if asked.output not in OUTPUTS:
             raise UsageError(f"-o {asked.output}: expected one of {', '.join(OUTPUTS)}")
-        report = _offline(asked)
+        report = _offline(asked) if asked.data is not None else _by_server(asked)
     except RuleDocumentError as error:
         print(render(error.mistakes, source_texts(error.mistakes)), file=sys.stderr)
         return USAGE
     except UnknownRuleError as error:
         print(f"foretide: {error}", file=sys.stderr)
         return UNKNOWN
+    except ServerError as error:
+        print(f"foretide: {error}", file=sys.stderr)
+        return UNKNOWN if error.unknown else UNREACHABLE
     except ForetideError as error:
         print("\n".join(f"foretide: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return USAGE
@@ -112,6 +116,29 @@ def _offline(asked: Asked) -> Report:
         sweep=asked.sweep,
     )  # fmt: skip
     return study(case, _shown)
+
+
+def _by_server(asked: Asked) -> Report:
+    """By a running Foretide: started there, watched here."""
+    now = datetime.now(tz=UTC)
+    since, until = _interval(asked, end=now)
+    unusable = [
+        name for name, given in (("--present", asked.present), ("--node", asked.nodes), ("--slo", asked.slo),
+                                 ("--usage-per-load", asked.usage), ("--request", asked.requests)) if given
+    ]  # fmt: skip
+    if unusable:
+        raise UsageError(f"{', '.join(unusable)} goes with --rules and --data; a server knows its own")
+    options = options_of(asked)
+    body: dict[str, Any] = {"sweep": asked.sweep, "capacity": options.capacity,
+                            "startup_seconds": options.startup_seconds,
+                            "metric_delay_seconds": options.metric_delay_seconds,
+                            "violated_minute": options.violated_minute}  # fmt: skip
+    body |= {name: one.isoformat() for name, one in (("from", since), ("to", until)) if one is not None}
+    key = asked.rule if "/" in asked.rule else f"default/{asked.rule}"
+    with Server(asked.server, asked.token_file) as server:
+        started = server.ask("POST", f"/api/v1/rules/{key}/backtests", body)
+        ended = server.wait(started["id"], _shown)
+        return from_json(server.ask("GET", ended["result"]))
 
 
 def _shown(words: str, share: float) -> None:

@@ -13,10 +13,20 @@ from app.settings import RetentionTimes
 from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
-from domain.scaling import Action, Decision, Mode
+from domain.scaling import GATE_STAGE, Action, Decision, Mode
 from rules import RuleSet
 from rules.ruleset import source_key
-from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastMemories, ForecastShelf, State
+from store.state import (
+    AuditEntry,
+    AuditTrail,
+    BacktestBrief,
+    Backtests,
+    DecisionLedger,
+    DocumentsSeen,
+    ForecastMemories,
+    ForecastShelf,
+    State,
+)
 
 log = logging.getLogger(__name__)
 _US: Final = "foretide"
@@ -69,7 +79,14 @@ class Keeper:
             newest = DecisionLedger(session).latest(rule)
         if newest is None or newest.at < since:
             return None
-        return newest.desired_replicas if newest.mode is Mode.ENFORCE else newest.current_replicas
+        refused = any(line.stage == GATE_STAGE for line in newest.trace)
+        enforced = newest.mode is Mode.ENFORCE and not refused
+        return newest.desired_replicas if enforced else newest.current_replicas
+
+    def newest_backtests(self) -> list[BacktestBrief]:
+        """Of each rule, as it stood at some time, the newest backtest."""
+        with self._state.transaction() as session:
+            return Backtests(session).newest()
 
     def save_forecast(self, forecast: Forecast) -> None:
         """A forecast; the signal's newest from now on."""

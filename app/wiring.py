@@ -17,11 +17,15 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
+from app.backtest_endpoints import BacktestDoor
+from app.backtesting.running import RunningBacktests
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
+from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
 from app.schedule import Schedule
@@ -160,7 +164,8 @@ class House:
             latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
         )  # fmt: skip
 
-        # Controller.
+        # Controller; who enforces needs a backtest that allows it.
+        self.gate = Gate(self._keeper.newest_backtests, clock=clock)
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -170,7 +175,13 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            gate=self.gate.objection,
         )
+        self.operations = Operations(clock=clock)
+        self._backtests = RunningBacktests(
+            rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
+            operations=self.operations, clock=clock, learned=self.gate.forget,
+        )  # fmt: skip
 
         # What people and programs see.
         self.status = StatusBoard(
@@ -198,6 +209,9 @@ class House:
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
             status=self.status.full, clock=self._clock,
+            backtests=BacktestDoor(
+                running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
+            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -356,6 +370,7 @@ class House:
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
+        self.operations.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):

@@ -27,7 +27,17 @@ from controller.throttle import Throttles
 from controller.triggers import Missing, Reading, Want
 from domain.errors import ActuationError, ForetideError, StoreError
 from domain.forecasts import Forecast
-from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Workload, WorkloadRef
+from domain.scaling import (
+    GATE_STAGE,
+    Action,
+    ActionResult,
+    Decision,
+    Mode,
+    Outcome,
+    TraceLine,
+    Workload,
+    WorkloadRef,
+)
 from domain.series import Signal
 from rules.schema import ScalingRule, Trigger
 
@@ -45,6 +55,9 @@ Record = Callable[[Sequence[tuple[Decision, Action | None]]], Mapping[str, str]]
 
 log = logging.getLogger(__name__)
 
+Gate = Callable[[ScalingRule], str]
+"""Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
+
 ACTOR: Final = "controller"
 
 
@@ -61,6 +74,11 @@ class Case:
     failure: str = ""
     decision: Decision | None = None
     action: Action | None = None
+    refused: str = ""
+
+
+def _open(_: ScalingRule) -> str:
+    return ""
 
 
 class Reconciler:
@@ -77,7 +95,9 @@ class Reconciler:
         cost_of: CostOf,
         registry: CollectorRegistry,
         tracer: Tracer,
+        gate: Gate = _open,
     ) -> None:
+        self._gate = gate
         self._rules, self._evaluate, self._forecast_of = rules, evaluate, forecast_of
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
@@ -97,7 +117,7 @@ class Reconciler:
                 with self._step("evaluate"):
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
-                    cases = [self._decided(case, now) for case in cases]
+                    cases = [self._gated(self._decided(case, now)) for case in cases]
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
                 with self._step("record"):
@@ -210,9 +230,18 @@ class Reconciler:
         why = f"held because the rule could not be evaluated: {case.failure}"
         return replace(case, decision=decide.held(rule, workload=workload, now=now, why=why))
 
+    def _gated(self, case: Case) -> Case:
+        """A decision that may not be carried out says so itself."""
+        decision, why = case.decision, self._gate(case.rule)
+        if decision is None or not why:
+            return case
+        line = TraceLine(stage=GATE_STAGE, replicas=decision.current_replicas, message=why)
+        told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
+        return replace(case, decision=told, refused=why)
+
     def _acted(self, case: Case, now: datetime) -> Case:
         decision, ref = case.decision, case.rule.target
-        if decision is None or not _may_act(case.rule, decision):
+        if decision is None or case.refused or not _may_act(case.rule, decision):
             return case
         if self._throttles.closed(ref, now=now):
             log.debug("target throttled", extra=_fields(decision))

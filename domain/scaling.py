@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from domain.money import Money
 
@@ -172,6 +173,10 @@ class Decision:
     cost_change_per_hour: Money | None = None
     hpa_only_replicas: int | None = None
     with_forecast_replicas: int | None = None
+
+
+GATE_STAGE: Final = "gate"
+"""The last line of the trace of a decision that may not be carried out (docs/backtesting.md)."""
 
 
 class ActionResult(StrEnum):

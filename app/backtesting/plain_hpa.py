@@ -61,6 +61,8 @@ def best_plain(
     name = present.spec.target.name
     notes = () if trigger.resource is not None else (f"the metric's name is a guess: {trigger.name}",)
     patch = plain_patch.text(fields, namespace=present.metadata.namespace, name=name, notes=notes) if fields else ""
+    if _misses_more(figures, rule):
+        return PlainHpa(settings={}, patch="", message=_message(figures, rule, number, trigger)), None
     settings = {"target": f"{number:g}", "scaleDown": f"{round(found.best.down_ticks * signals.tick_seconds)}s"}
     return PlainHpa(settings=settings, patch=patch, message=_message(figures, rule, number, trigger)), figures
 
@@ -69,7 +71,7 @@ def _message(plain: Figures, rule: Figures, number: float, trigger: Trigger) -> 
     """Honest words: does the rule earn its keep?"""
     what = f"{trigger.name} at {number:g}{' %' if trigger.resource is not None else ' per replica'}"
     missed = f"{plain.violated_pct:.2f} % missed against {rule.violated_pct:.2f} %"
-    if plain.violated_pct > max(rule.violated_pct, 100 * LEAST_ALLOWED_SHARE) + 0.05:
+    if _misses_more(plain, rule):
         return f"no settings miss as little as this rule; the nearest ({what}) come to {missed}"
     change = plain.replica_hours / max(rule.replica_hours, 1e-9) - 1
     if change <= AS_GOOD:
@@ -80,6 +82,10 @@ def _message(plain: Figures, rule: Figures, number: float, trigger: Trigger) -> 
             )
         )
     return f"a plain HPA at its best ({what}) costs {100 * change:.1f} % more than this rule, {missed}"
+
+
+def _misses_more(plain: Figures, rule: Figures) -> bool:
+    return plain.violated_pct > max(rule.violated_pct, 100 * LEAST_ALLOWED_SHARE) + 0.05
 
 
 def _metric(present: ScalingRule, signals: Signals, given: Assumptions) -> tuple[Trigger, int, float] | None:

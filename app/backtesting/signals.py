@@ -24,6 +24,8 @@ from rules.schema import Queue, ScalingRule, Trigger
 LOAD: Final = ("load", "value")
 NOT_TRIGGERS: Final = frozenset({*LOAD, "replicas", "violated", "latency", "latency_ms"})
 TICK: Final = timedelta(seconds=TICK_SECONDS)
+SEEN: Final = 0.2
+"""Share of the time: of less a trigger would only hold what is there, all the time."""
 BY_THE_CLOCK: Final = frozenset({"forecast", "schedule"})
 """Triggers that need no column."""
 LARGEST_FACTOR: Final = 20.0
@@ -59,10 +61,15 @@ def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
     replicas = recorded.columns.get("replicas")
     _check(rule, recorded, values, load, replicas)
     ahead = _ahead(rule, values)
+    unseen = {name: float(np.isfinite(one).mean()) for name, one in values.items() if np.isfinite(one).mean() < SEEN}
+    notes += [
+        f"{name} was seen for {100 * share:.0f} % of the time only and is left out" for name, share in unseen.items()
+    ]
     late, more = _late(recorded, options)
     signals = Signals(
         tick_seconds=TICK_SECONDS, load=load, values=_as_seen(rule, values, recorded),
         peaks={name: peaks.of(one, quantile_of(rule, name)) for name, one in ahead.items()},
+        left_out=frozenset(unseen),
     )  # fmt: skip
     return Read(signals=signals, ahead=ahead, replicas=replicas, late=late, notes=(*recorded.notes, *notes, *more))
 

@@ -24,7 +24,7 @@ from app.backtesting.recorded import TICK_SECONDS, Recorded
 from app.backtesting.report import Contender, Lines, Point, Report, cells
 from app.backtesting.signals import Read
 from app.backtesting.tables import changes_words
-from app.gate import digest_of
+from app.rule_digest import digest_of
 from controller import combine
 from controller.combine import Program
 from controller.simulate import fidelity, figures, oracle, peaks, verdict
@@ -134,7 +134,7 @@ def study(case: Case, progress: Progress = lambda words, share: None) -> Report:
         contenders=tuple(_priced(one, case) for one in contenders), plain=plain, sweep=tuple(points),
         violated_minute=minute, safe_per_replica=stage.given.safe_per_replica, assumed=tuple(assumed),
         notes=(*stage.read.notes, *_notes(case)), whole=_lines(case, stage, records, stage.stretch, WHOLE_CELLS),
-        worst_day=_worst_day(case, stage, records), currency=case.price.spec.currency if case.price and case.options.requests else "",
+        worst_day=_worst_day(case, stage, records), currency=_currency(case),
         advice=_advice(points, old), seconds=time.perf_counter() - began,
     )  # fmt: skip
 
@@ -235,6 +235,10 @@ def _figures(rule: ScalingRule, stage: _Stage, record: Record) -> figures.Figure
         stage.world, record, stage.stretch, min_replicas=rule.spec.replicas.min,
         with_nodes=stage.given.pools is not None,
     )  # fmt: skip
+
+
+def _currency(case: Case) -> str:
+    return case.price.spec.currency if case.price is not None and case.options.requests else ""
 
 
 def _terms(case: Case, stage: _Stage) -> tuple[float, float | None]:

@@ -12,6 +12,9 @@ from controller.simulate.loop import FloatArray
 
 THRESHOLD: Final = 0.9
 """Of the ticks within one replica or 5 %. A choice: one in ten leaves room for deploys and hands at night."""
+LEAST_MINUTES: Final = 60.0
+LEAST_SHARE: Final = 0.1
+"""With fewer recorded replicas than an hour, or than a tenth of the time, nothing is compared."""
 WITHIN_REPLICAS: Final = 1.0
 WITHIN_RATIO: Final = 0.05
 MISSED_RATIO: Final = 0.5
@@ -25,7 +28,7 @@ class Fidelity:
 
     Attributes:
         compared: Ticks with a recorded number of replicas.
-        within: Share of them within one replica or 5 %; None where none was recorded.
+        within: Share of them within one replica or 5 %; None where none, or too few, were recorded.
         mean_difference: Replayed minus recorded replicas, on average.
         recorded_violated_minutes: None where nobody recorded it.
         replayed_violated_minutes: Over the same ticks; over all where nothing was recorded.
@@ -86,7 +89,9 @@ def measure(
         known = np.isfinite(recorded)
         apart = replayed[known] - recorded[known]
         allowed = np.maximum(WITHIN_REPLICAS, WITHIN_RATIO * recorded[known]) + 1e-9
-        compared, within, difference = int(known.sum()), float((np.abs(apart) <= allowed).mean()), float(apart.mean())
+        compared, difference = int(known.sum()), float(apart.mean())
+        if compared * minutes >= LEAST_MINUTES and compared >= LEAST_SHARE * len(recorded):
+            within = float((np.abs(apart) <= allowed).mean())
     seen = np.ones(len(replayed), dtype=bool) if recorded_late is None else np.isfinite(recorded_late)
     missed = None if recorded_late is None or not seen.any() else float(recorded_late[seen].sum()) * minutes
     return Fidelity(

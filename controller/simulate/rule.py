@@ -71,6 +71,7 @@ class Signals:
         peaks: Of each trigger with a forecast quantile: its peak within the lead, as known at each tick.
         plan: Of the trigger with a priced forecast.
         plan_from: The first tick at which that forecast has learned enough.
+        left_out: Triggers of which next to nothing was recorded: they have no say, and hold nothing.
         schedule_min: Lower bound of the schedules; None: 0.
         schedule_max: Upper bound; None: no end.
         ceiling: The lowest ceiling; None: no end.
@@ -82,6 +83,7 @@ class Signals:
     peaks: Mapping[str, FloatArray] = field(default_factory=dict)
     plan: Plan | None = None
     plan_from: int = 0
+    left_out: frozenset[str] = frozenset()
     schedule_min: IntArray | None = None
     schedule_max: IntArray | None = None
     ceiling: IntArray | None = None
@@ -190,7 +192,7 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
     behavior = spec.behavior
     names = [trigger.name for trigger in spec.triggers]
     priced = next((one.forecast.of for one in spec.triggers if one.forecast and one.forecast.price), None)
-    used = [1 if program is None or name in program.used else 0 for name in names]
+    used = [int((program is None or name in program.used) and name not in signals.left_out) for name in names]
     return Numbers(
         kind=_whole([kind for kind, _, _ in each]),
         target=np.array([target for _, target, _ in each]),

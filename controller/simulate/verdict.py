@@ -54,7 +54,7 @@ def of(
         budget_pct: Share of time that may be missed, from the document; None: no more than now.
     """
     if not fidelity.is_proven:
-        return Verdict(word=Word.NOT_PROVEN, message=_UNPROVEN)
+        return Verdict(word=Word.NOT_PROVEN, message=_unproven(fidelity))
     if not fidelity.is_credible:
         return Verdict(word=Word.NOT_CREDIBLE, message=_doubt(fidelity))
     saved = (1 - rule.replica_hours / present.replica_hours) if present.replica_hours else 0.0
@@ -81,7 +81,13 @@ def of(
     return Verdict(word=Word.BETTER if saved > SAME_COST or fewer_pct > SAME_MISSED_PCT else Word.AS_GOOD, message=told)
 
 
-_UNPROVEN: Final = "no replicas were recorded, so that nobody can tell whether the replay is like reality"
+def _unproven(fidelity: Fidelity) -> str:
+    if not fidelity.compared:
+        return "no replicas were recorded, so that nobody can tell whether the replay is like reality"
+    return (
+        f"replicas were recorded for {fidelity.compared} ticks only, which is too little to tell whether the replay is"
+        " like reality"
+    )
 
 
 def _doubt(fidelity: Fidelity) -> str:
