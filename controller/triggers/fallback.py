@@ -18,7 +18,7 @@ def without_data(trigger: Trigger, reading: Missing, workload: Workload, memory:
     fallback, current = trigger.fallback, workload.current_replicas
     if fallback is None or current is None or now - since < fallback.after:
         return silent(trigger, reason)
-    replicas = current if fallback.use == "hold" else max(int(fallback.use), current)
+    replicas = max(fallback.replicas or 0, current)
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=None, target=None, unit="",
         reason=f"{reason}; after {span(now - since)} without data its fallback gives {replicas}",

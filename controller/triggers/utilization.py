@@ -18,6 +18,8 @@ def from_utilization(
         return silent(trigger, f"{trigger.name}: {workload.ref} has no {resource.name} request to compare usage with")
     if not ready or current is None:
         return silent(trigger, f"{trigger.name}: {workload.ref} has no ready replica to compare usage with")
+    if resource.utilization is None:
+        return silent(trigger, f"{trigger.name}: nothing acts on averageValue yet")
     used = core.utilization(signal.value, request, ready)
     busy = used > resource.utilization
     counted = max(ready, current) if busy else ready
