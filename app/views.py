@@ -131,6 +131,27 @@ class ServiceView(_View):
     generated_until: datetime | None
 
 
+class ShadowSideView(BaseModel):
+    """What one of the two came to."""
+
+    replica_hours: float
+    violated_minutes: float
+    cost: MoneyView | None
+
+
+class ShadowView(BaseModel):
+    """What a rule that does not act would have done, beside what ran."""
+
+    since: datetime
+    at: datetime
+    replicas: int
+    counted_hours: float
+    judged_hours: float
+    shadow: ShadowSideView
+    real: ShadowSideView
+    sentence: str
+
+
 class RuleView(BaseModel):
     """One running rule: where it stands, what it says, and how its newest decision went."""
 
@@ -145,6 +166,7 @@ class RuleView(BaseModel):
     state: RowState
     reason: Reason | None
     message: str | None
+    shadow: ShadowView | None
 
 
 class HorizonAccuracyView(_View):

@@ -40,6 +40,7 @@ from controller.cluster.known import from_kube_state
 from controller.cluster.local import LocalCluster
 from controller.cluster.observe import ObserveCluster
 from controller.reconcile import Reconciler
+from controller.shadows import Shadows
 from cost.prices import cost_per_hour
 from dashboard.build import mount
 from domain.clock import Clock
@@ -75,6 +76,7 @@ DECIDE_EVERY = timedelta(seconds=15)
 FORECAST_EVERY = timedelta(seconds=60)
 CHALLENGE_EVERY = timedelta(hours=1)
 """Looked at; each signal is challenged once a day."""
+SHADOW_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 RESUME_WITHIN = timedelta(minutes=10)
 """After a longer stop nobody knows whether the replicas of then are those of now."""
@@ -163,6 +165,7 @@ class House:
         )  # fmt: skip
 
         # Controller.
+        self.shadows = Shadows(cost_of=self._cost_of, known=self._keeper.shadow_scores())
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -172,6 +175,7 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            shadows=self.shadows,
         )
 
         # What people and programs see.
@@ -186,6 +190,7 @@ class House:
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
             status=self.status.brief, explain=self._explanations.of, clock=clock,
+            shadow=self.shadows.of,
         )  # fmt: skip
         self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
         self._plan_loops()
@@ -199,7 +204,7 @@ class House:
             spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
-            status=self.status.full, clock=self._clock,
+            status=self.status.full, shadow=self.shadows.of, clock=self._clock,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -326,6 +331,7 @@ class House:
             plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
         if self.guests.writes:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
+        plan(SHADOW_EVERY, "shadow", self._save_shadows, first_after=SHADOW_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
@@ -344,6 +350,11 @@ class House:
         if self.rules.poll(now):
             self._keeper.rules_changed(self.rules.running, now)
             self._expect()
+
+    def _save_shadows(self, now: datetime) -> None:
+        """What a crash may cost of the scores is a minute, which a longer gap would not count anyway."""
+        del now
+        self._keeper.save_shadows(self.shadows.all())
 
     def decide(self, now: datetime) -> None:
         """One decision for each rule."""
@@ -375,6 +386,7 @@ class House:
     def _say_goodbye(self) -> None:
         try:
             self._red.tick(self._clock.now())
+            self._keeper.save_shadows(self.shadows.all())
             self._keeper.note("stop", "foretide", {})
         except ForetideError as error:
             log.warning("the end could not be written down", extra={"error": str(error)})
