@@ -23,6 +23,7 @@ from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
 from controller.metrics import ControllerMetrics
+from controller.shadows import Shadows
 from controller.throttle import Throttles
 from controller.triggers import Missing, Reading, Want
 from domain.errors import ActuationError, ForetideError, StoreError
@@ -96,8 +97,9 @@ class Reconciler:
         registry: CollectorRegistry,
         tracer: Tracer,
         gate: Gate = _open,
+        shadows: Shadows | None = None,
     ) -> None:
-        self._gate = gate
+        self._gate, self._shadows = gate, shadows
         self._rules, self._evaluate, self._forecast_of = rules, evaluate, forecast_of
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
@@ -118,6 +120,8 @@ class Reconciler:
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
                     cases = [self._gated(self._decided(case, now)) for case in cases]
+                with self._step("shadow"):
+                    self._shadowed(cases, now)
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
                 with self._step("record"):
@@ -239,6 +243,26 @@ class Reconciler:
         told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
         return replace(case, decision=told, refused=why)
 
+    def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
+        """Rules that do not act keep score of what they would have done."""
+        if self._shadows is None:
+            return
+        idle = [case for case in cases if case.refused or not _acts(case.rule)]
+        self._shadows.keep({case.rule.key for case in idle})
+        for case in idle:
+            if not case.failure:
+                try:
+                    self._shadow(self._shadows, case, now)
+                except Exception as error:
+                    self._failed("shadow", case.rule, error)
+
+    def _shadow(self, shadows: Shadows, case: Case, now: datetime) -> None:
+        def decided(workload: Workload, memory: Memory) -> tuple[Decision | None, Memory]:
+            virtual = self._decided(self._proposed(replace(case, workload=workload, memory=memory), now), now)
+            return virtual.decision, virtual.memory
+
+        shadows.follow(case.rule, real=case.workload, signals=case.signals or {}, decide=decided, now=now)
+
     def _acted(self, case: Case, now: datetime) -> Case:
         decision, ref = case.decision, case.rule.target
         if decision is None or case.refused or not _may_act(case.rule, decision):
@@ -331,13 +355,12 @@ class Reconciler:
         self._metrics.step_seconds.labels(step=name).observe(time.perf_counter() - started)
 
 
+def _acts(rule: ScalingRule) -> bool:
+    return rule.spec.mode is Mode.ENFORCE and rule.spec.actuate.with_ == "scale"
+
+
 def _may_act(rule: ScalingRule, decision: Decision) -> bool:
-    return (
-        rule.spec.mode is Mode.ENFORCE
-        and rule.spec.actuate.with_ == "scale"
-        and decision.outcome is not Outcome.HOLD
-        and decision.desired_replicas is not None
-    )
+    return _acts(rule) and decision.outcome is not Outcome.HOLD and decision.desired_replicas is not None
 
 
 def _fields(decision: Decision) -> dict[str, str | int | None]:

@@ -74,7 +74,8 @@ def title(page: ServicePage, status: Status, view: View, now: datetime) -> list[
     badges += _state_badges(page)
     if row.override:
         badges.append(html.Span(f"Enforced without a backtest: {row.override}", className="muted proof"))
-    return [html.H1(row.name), *badges]
+    shadow = [html.P(page.shadow, className="muted shadow")] if page.shadow else []
+    return [html.H1(row.name), *badges, *shadow]
 
 
 def _state_badges(page: ServicePage) -> list[Component]:

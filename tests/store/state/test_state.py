@@ -30,6 +30,7 @@ from domain.scaling import (
     TraceLine,
     WorkloadRef,
 )
+from domain.shadow import ShadowScore, ShadowSide
 from store.state import (
     AuditEntry,
     AuditTrail,
@@ -39,6 +40,7 @@ from store.state import (
     DocumentsSeen,
     ForecastMemories,
     ForecastShelf,
+    ShadowScores,
     State,
     engine,
 )
@@ -370,3 +372,19 @@ def test_the_newest_backtests_of_each_rule_are_kept(state: State) -> None:
         assert Backtests(session).body(str(UUID(int=1))) is None
         newest = {(one.rule, one.digest): one.message for one in Backtests(session).newest()}
     assert newest == {("demo/shop", "a"): "number 24", ("demo/shop", "b"): "number 30", ("demo/cart", "a"): "number 31"}
+
+
+def test_shadow_scores_come_back_as_they_were(state: State) -> None:
+    ours = ShadowSide(replica_seconds=12.5, violated_seconds=15.0, cost=Decimal("0.0123"))
+    score = ShadowScore(
+        rule="demo/shop", digest="d" * 64, since=NOW, at=NOW + timedelta(seconds=15), replicas=5,
+        starting=((NOW + timedelta(seconds=60), 2),), counted_seconds=15.0, judged_seconds=15.0, shadow=ours,
+        real=ShadowSide(), currency="USD",
+    )  # fmt: skip
+    with state.transaction() as session:
+        ShadowScores(session).put([score, replace(score, rule="demo/cart")])
+    with state.transaction() as session:
+        ShadowScores(session).put([replace(score, replicas=6)])
+        ShadowScores(session).forget_others({"demo/shop"})
+    with state.transaction() as session:
+        assert ShadowScores(session).all() == [replace(score, replicas=6)]
