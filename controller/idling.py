@@ -19,7 +19,7 @@ from domain.scaling import Decision, Proposal, Reason, TraceLine
 from rules.schema import Replicas, ScalingRule
 
 _NEEDS_PODS: Final = frozenset({"resource", "pods"})
-"""Kinds that measure the pods themselves: what they say tells of work only while there are pods, and always a little."""
+"""Kinds that measure the pods themselves: they tell of work only while there are pods, and always of a little."""
 
 
 def has_work(proposals: Iterable[Proposal], *, current: int) -> bool:

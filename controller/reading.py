@@ -116,4 +116,3 @@ class Reader:
         except ForetideError as error:
             log.debug("signal missing", extra={"query": query.expr, "error": str(error)})
             return Missing(reason=str(error), invalid=isinstance(error, NoNumberError))
-

@@ -31,6 +31,7 @@ class Workload:
         current_replicas: Replicas asked for (``spec.replicas``); None where nobody knows.
         ready_replicas: Replicas that can take work; None where nobody knows.
         requests: Per replica, in base units: ``cpu`` in cores, ``memory`` in bytes. Empty where unknown.
+        limits: The same of its limits.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -38,6 +39,7 @@ class Workload:
     current_replicas: int | None
     ready_replicas: int | None
     requests: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
     source: str
 
 

@@ -17,7 +17,7 @@ from controller.triggers.fallback import without_data
 from controller.triggers.forecasts import AUTO_LEAD, from_forecast, lead_of
 from controller.triggers.queue import from_queue
 from controller.triggers.times import from_event, from_schedule
-from controller.triggers.utilization import from_utilization
+from controller.triggers.usage import from_usage
 from controller.triggers.wants import Missing, Reading, Want, part
 from domain.forecasts import Forecast
 from domain.scaling import Workload
@@ -72,7 +72,7 @@ def _measured(
     rule: ScalingRule, trigger: Trigger, reading: Signal, signals: Mapping[str, Reading], workload: Workload
 ) -> Want:
     if trigger.resource is not None:
-        return from_utilization(trigger, trigger.resource, reading, workload, rule.spec.behavior)
+        return from_usage(trigger, trigger.resource, reading, workload, rule.spec.behavior)
     if trigger.queue is not None:
         return from_queue(trigger, trigger.queue, reading, signals, workload)
     if trigger.event is not None:
