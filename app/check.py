@@ -38,7 +38,7 @@ def check_paths(paths: Sequence[Path]) -> int:
     found = load_paths(paths, check_query=check_query)
     counts = (
         ("rule", found.rules), ("budget", found.budgets), ("price sheet", found.price_sheets),
-        ("forecast", found.forecasts),
+        ("forecast", found.forecasts), ("SLO", found.slos),
     )  # fmt: skip
     said = [f"{len(items)} {name}{'s' if len(items) > 1 else ''}" for name, items in counts if items]
     print(f"ok: {', '.join(said) if said else 'no documents'}")

@@ -1,7 +1,7 @@
 """The ``foretide`` command.
 
 Heavy imports stand inside the commands that need them: ``foretide --help`` answers in a tenth of a second.
-Exit codes: 0 ok · 1 a check says no · 2 usage or configuration.
+Exit codes: 0 ok · 1 a check says no · 2 usage or configuration · 4 server unreachable or refused · 5 not found.
 """
 
 from __future__ import annotations
@@ -81,6 +81,38 @@ def check(
     from app.check import check_paths
 
     raise typer.Exit(check_paths(paths))
+
+
+@app.command(name="test", short_help="Run tables of decisions that rules are expected to make.")
+def rule_tests(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Test files, and folders of *_test.yaml.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit's XML to this file, too.")] = None,
+    as_diff: Annotated[bool, typer.Option("--diff", help="Show what the files would have to say instead.")] = False,
+) -> None:
+    """Run tests of rules: series in, decisions out, by the code that decides live. See docs/testing-rules.md."""
+    from app.rule_tests.command import test_paths
+
+    raise typer.Exit(test_paths(paths, output=output, junit=junit, as_diff=as_diff, out=sys.stdout))
+
+
+@app.command(short_help="Ask a running Foretide why a rule decided as it did.")
+def explain(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A rule: namespace/name, or its name alone.")],
+    at: Annotated[
+        str | None, typer.Option("--at", help="A time (2026-11-21T12:00:00Z) or how long ago (2h); by default now.")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    server: Annotated[str, typer.Option("--server", help="Where Foretide runs.")] = "http://127.0.0.1:8080",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Its token; by default what FORETIDE_API_TOKEN says.")
+    ] = None,
+) -> None:
+    """Tell the chain from signal to number, of the decision that was in force at a time."""
+    from app.explain_command import explain_on_server
+
+    code = explain_on_server(name, at=at, output=output, server=server, token_file=token_file, out=sys.stdout)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import explanation_views, forecast_endpoints
+from app import explain_endpoints, explanation_views, forecast_endpoints
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -73,6 +73,7 @@ def router(sources: Sources) -> APIRouter:
     for add in (_add_services_and_rules, _add_decisions, _add_forecasts_and_signals, _add_traces, _add_overviews):
         add(api, sources)
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
+    api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.clock))
     return api
 
 

@@ -83,6 +83,8 @@ class DecisionView(_View):
     trace: list[TraceLineView]
     cost_per_hour: MoneyView | None
     cost_change_per_hour: MoneyView | None
+    hpa_only_replicas: int | None
+    with_forecast_replicas: int | None
 
 
 class DecisionSummary(_View):

@@ -12,9 +12,10 @@ from decimal import Decimal
 from typing import Annotated, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict
 
 from domain.units import format_duration, parse_duration, parse_quantity
+from rules import cron
 from rules.wording import found, quote, suggestion
 
 _Item = TypeVar("_Item")
@@ -31,6 +32,8 @@ _MOMENT: Final = re.compile(
     rf"{_DATE.pattern}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?", re.ASCII
 )
 _METRIC_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%", re.ASCII)
+_HOLD: Final = re.compile(r"max\( *hold *, *([1-9][0-9]{0,8}) *\)", re.ASCII)
 _DURATION_FORM: Final = "expected a duration such as 15s, 5m, 1h30m or 21d"
 _QUANTITY_FORM: Final = "expected a number or a quantity such as 120, 0.5, 250m or 2k"
 
@@ -58,6 +61,45 @@ def _duration_or_auto(value: object) -> timedelta | Literal["auto"]:
         return _duration(value)
     except ValueError as error:
         raise ValueError(str(error).replace("expected a duration", "expected auto or a duration", 1)) from error
+
+
+def _quantity_or_duration(value: object) -> Decimal | timedelta:
+    """A quantity wherever the text is one: ``300m`` is 0.3, of which ``checks`` knows whether it was meant so."""
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return _positive(_quantity(value))
+    except ValueError as error:
+        if isinstance(value, str) and value[:1].isdigit():
+            with suppress(ValueError):
+                return _duration(value)
+        raise ValueError(str(error).replace("such as 120, 0.5", "such as 120, 300ms, 0.5", 1)) from error
+
+
+def _share(value: object) -> float:
+    """``0.3%`` as a ratio, above 0 and below 100 %."""
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
+    if match is None or not 0 < float(match[1]) < 100:
+        raise ValueError(f"expected a share such as 0.3%, above 0% and below 100%; {found(value)}")
+    return float(match[1]) / 100
+
+
+def _pods_or_percent(value: object) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
+        return value
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
+    if match is None or not 0 < float(match[1]) < 1000:
+        raise ValueError(f"expected a number of replicas such as 4, or a percentage such as 20%; {found(value)}")
+    return f"{match[1]}%"
+
+
+def _price_or_auto(value: object) -> Decimal | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    number = _number(value)
+    if number is None or number <= 0:
+        raise ValueError(f"expected auto or a number above 0, such as 50; {found(value)}")
+    return _bounded(number, value)
 
 
 def _bounded(number: Decimal, written: object) -> Decimal:
@@ -174,12 +216,43 @@ def _metric_label(value: str) -> str:
     return value
 
 
-def _replicas_or_hold(value: object) -> int | Literal["hold"]:
-    if value == "hold":
-        return "hold"
+def _fallback(value: object) -> int | str:
+    """A number, ``hold``, ``max(hold,N)`` or the name of a trigger, which ``checks`` looks for."""
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
         return value
-    raise ValueError(f"expected hold or a number of replicas (1 or more); {found(value)}")
+    if isinstance(value, str):
+        if match := _HOLD.fullmatch(value):
+            return f"max(hold,{match[1]})"
+        if _LABEL.fullmatch(value) and not value.isdigit():
+            return value
+    raise ValueError(
+        f"expected hold, a number of replicas (1 or more), max(hold,N) or the name of a trigger; {found(value)}"
+    )
+
+
+def _moment_with_offset(value: object) -> datetime:
+    moment = _moment(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"expected a time with its UTC offset such as 2026-12-01T00:00:00Z; {found(value)}")
+    return moment
+
+
+def _cron(value: str) -> str:
+    if fault := cron.fault(value):
+        raise ValueError(fault)
+    return " ".join(value.split())
+
+
+def _name(value: str) -> str:
+    if not value.strip() or len(value) > 253 or not value.isprintable():
+        raise ValueError(f"expected a name of 1 to 253 printable characters; {found(value)}")
+    return value
+
+
+def _said(value: str) -> str:
+    if not value.strip() or len(value) > 500:
+        raise ValueError(f"expected a sentence of 1 to 500 characters; {found(value)}")
+    return value
 
 
 def _text(value: object) -> str:
@@ -254,6 +327,14 @@ def _as_change(value: float) -> str:
     return f"{100 * value:+.10g}%"
 
 
+def _as_quantity_or_duration(value: Decimal | timedelta) -> str:
+    return format_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _as_share(value: float) -> str:
+    return f"{100 * value:.10g}%"
+
+
 def _not_blank(value: str) -> str:
     if not value.strip() or len(value) > 8192:
         raise ValueError(f"expected a PromQL expression of 1 to 8192 characters; {found(value)}")
@@ -271,7 +352,20 @@ PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator
 PositiveAmount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_positive)]
 Price = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_not_negative)]
 Tolerance = Annotated[float, BeforeValidator(_tolerance)]
-ReplicasOrHold = Annotated[int | Literal["hold"], BeforeValidator(_replicas_or_hold)]
+FallbackUse = Annotated[int | str, BeforeValidator(_fallback)]
+QuantityOrDuration = Annotated[
+    Decimal | timedelta,
+    BeforeValidator(_quantity_or_duration),
+    PlainSerializer(_as_quantity_or_duration, return_type=str, when_used="json"),
+]
+PodsOrPercent = Annotated[int | str, BeforeValidator(_pods_or_percent)]
+"""A number of replicas, or text such as ``20%``: see ``circumstances.pods``."""
+Share = Annotated[float, BeforeValidator(_share), PlainSerializer(_as_share, return_type=str, when_used="json")]
+"""``0.3%`` in the document, 0.003 here."""
+PriceOrAuto = Annotated[Decimal | Literal["auto"], BeforeValidator(_price_or_auto)]
+NotNegativeQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_not_negative)]
+Replicas = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1)]
+Boolean = Annotated[bool, Strict()]
 DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
 DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
 RuleKey = Annotated[Text, AfterValidator(_rule_key)]
@@ -282,6 +376,10 @@ CurrencyCode = Annotated[Text, AfterValidator(_currency)]
 Change = Annotated[float, BeforeValidator(_change), _AS_CHANGE]
 Day = Annotated[date, BeforeValidator(_day)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+MomentWithOffset = Annotated[datetime, BeforeValidator(_moment_with_offset)]
+Cron = Annotated[Text, AfterValidator(_cron)]
+Name = Annotated[Text, AfterValidator(_name)]
+Sentence = Annotated[Text, AfterValidator(_said)]
 TimeZone = Annotated[Text, AfterValidator(_time_zone)]
 DocumentKey = Annotated[Text, AfterValidator(_document_key)]
 MetricLabel = Annotated[Text, AfterValidator(_metric_label)]

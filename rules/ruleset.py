@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rules.forecast import Forecast
-from rules.schema import AnyDocument, Budget, PriceSheet, ScalingRule
+from rules.schema import SLO, AnyDocument, Budget, PriceSheet, ScalingRule
 from rules.validate import Validated
 
 
@@ -25,6 +25,7 @@ class RuleSet:
     budgets: tuple[Budget, ...] = ()
     price_sheets: tuple[PriceSheet, ...] = ()
     forecasts: tuple[Forecast, ...] = ()
+    slos: tuple[SLO, ...] = ()
     digest: str = hashlib.sha256().hexdigest()
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -38,6 +39,7 @@ class RuleSet:
             budgets=tuple(model for model, _ in models if isinstance(model, Budget)),
             price_sheets=tuple(model for model, _ in models if isinstance(model, PriceSheet)),
             forecasts=tuple(model for model, _ in models if isinstance(model, Forecast)),
+            slos=tuple(model for model, _ in models if isinstance(model, SLO)),
             digest=_digest([model for model, _ in models]),
             sources={source_key(model): _source(one) for model, one in models},
         )
@@ -50,11 +52,15 @@ class RuleSet:
     @property
     def documents(self) -> tuple[AnyDocument, ...]:
         """All of them."""
-        return (*self.rules, *self.budgets, *self.price_sheets, *self.forecasts)
+        return (*self.rules, *self.budgets, *self.price_sheets, *self.forecasts, *self.slos)
 
     def rule(self, key: str) -> ScalingRule | None:
         """The rule ``namespace/name``, if there is one."""
         return next((rule for rule in self.rules if rule.key == key), None)
+
+    def slo(self, key: str) -> SLO | None:
+        """The SLO ``namespace/name``, if there is one."""
+        return next((slo for slo in self.slos if slo.key == key), None)
 
 
 def source_key(model: AnyDocument) -> str:

@@ -14,6 +14,7 @@ from rules import checks
 from rules.document import API_VERSION
 from rules.schema import KINDS, AnyDocument
 from rules.wording import found, nearest, one_of, quote, suggestion
+from rules.written import CheckQuery, text_at
 from rules.yaml_tree import Document, Path
 
 _GROUP: Final = API_VERSION.partition("/")[0]
@@ -24,7 +25,10 @@ _EXPECTED: Final = {
     "tuple_type": "expected a list",
     "list_type": "expected a list",
     "int_type": "expected a whole number",
+    "bool_type": "expected true or false",
 }
+_LATER: Final = {"notify": "waits for Receiver documents, which are not there yet"}
+_FORMS: Final = ("[query]", "[number]")
 _BOUND: Final = {
     "greater_than_equal": ("must be at least", "ge"),
     "less_than_equal": ("must be at most", "le"),
@@ -42,15 +46,15 @@ class Validated:
 
 def is_ours(document: Document) -> bool:
     """Whether the document claims to be one of Foretide's: by its apiVersion or, where that is missing, its kind."""
-    version = checks.text_at(document.data, "apiVersion")
+    version = text_at(document.data, "apiVersion")
     if version is None:
-        return checks.text_at(document.data, "kind") in KINDS
+        return text_at(document.data, "kind") in KINDS
     return version.startswith(_GROUP)
 
 
-def validate(document: Document, *, check_query: checks.CheckQuery) -> Validated:
+def validate(document: Document, *, check_query: CheckQuery) -> Validated:
     """The model, or every mistake of a document of ours."""
-    kind = checks.text_at(document.data, "kind")
+    kind = text_at(document.data, "kind")
     mistakes = list(document.mistakes)
     if kind not in KINDS:
         value = document.data.get("kind") if isinstance(document.data, dict) else None
@@ -83,6 +87,11 @@ def mistakes_of(document: Document, error: ValidationError, model: type[BaseMode
     return [document.mistake(path, said, at_key=at_key) for path, said, at_key in faults if path not in misspelt]
 
 
+def _in_document(path: Path) -> Path:
+    """Without pydantic's names for the forms of one field (``[query]``, ``[number]``)."""
+    return tuple(part for part in path if part not in _FORMS)
+
+
 def _is_broken(document: Document, path: Path) -> bool:
     """Whether the YAML at ``path`` or around it is already a mistake."""
     return any(path[:length] in document.broken for length in range(len(path) + 1))
@@ -90,18 +99,18 @@ def _is_broken(document: Document, path: Path) -> bool:
 
 def _misspelt(errors: Sequence[ErrorDetails], model: type[BaseModel]) -> set[Path]:
     """Fields that are there under a misspelt name: that they are missing need not be said, too."""
-    unknown = [error["loc"] for error in errors if error["type"] == "extra_forbidden"]
+    unknown = [_in_document(error["loc"]) for error in errors if error["type"] == "extra_forbidden"]
     meant = [(*path[:-1], nearest(str(path[-1]), _fields_of(model, path[:-1])) or "") for path in unknown]
     return set(meant)
 
 
 def _fault(document: Document, error: ErrorDetails, model: type[BaseModel]) -> tuple[Path, str, bool]:
     """Path, message, and whether it is about the key."""
-    kind, path = error["type"], error["loc"]
+    kind, path = error["type"], _in_document(error["loc"])
     about_key = kind == "extra_forbidden" or path[-1:] == ("[key]",)
     if kind == "rule_field":
         path = (*path, *error["ctx"]["at"])
-    if kind != "missing":
+    if kind not in ("missing", "rule_field"):
         path = document.known(path)  # a query's expr may be the query itself; "[key]" is no part of the document
     return path, _message(error, model), about_key
 
@@ -111,8 +120,10 @@ def _message(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         return "this field is required"
     if kind == "extra_forbidden":
-        known = _fields_of(model, fault["loc"][:-1])
+        known = _fields_of(model, _in_document(fault["loc"])[:-1])
         name = str(fault["loc"][-1])
+        if name in _LATER:
+            return _LATER[name]
         listed = ", ".join(known)
         return f"unknown field {quote(name)}{suggestion(name, known, otherwise=f'; known are {listed}')}"
     if kind in ("literal_error", "enum"):

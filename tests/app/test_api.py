@@ -30,9 +30,9 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 refusal = operation["responses"]["422"]["content"]["application/json"]["schema"]
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
-        "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths", "getForecastSum",
-        "getHealth", "getMetrics", "getReadiness", "getService", "getStatus", "getTrace", "listBudgets",
-        "listDecisions", "listForecasts", "listRules", "listServices", "listSignals", "listTraces",
+        "explainRule", "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths",
+        "getForecastSum", "getHealth", "getMetrics", "getReadiness", "getService", "getStatus", "getTrace",
+        "listBudgets", "listDecisions", "listForecasts", "listRules", "listServices", "listSignals", "listTraces",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 

@@ -1,4 +1,4 @@
-"""docs/rules.md and docs/forecast-documents.md: their examples are without mistake, and no field is missing."""
+"""docs/rules.md and the pages of single kinds: their examples are without mistake, and no field is missing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from rules.load import Source, assemble, read_text
 from rules.schema import KINDS
 from rules.validate import _models_in
 
-PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in ("rules.md", "forecast-documents.md")]
+PAGES = [
+    Path(__file__).parent.parent.parent / "docs" / name for name in ("rules.md", "forecast-documents.md", "slo.md")
+]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
-def any_query(query: str) -> None:
+def any_query(query: str, source: str | None = None) -> None:
     """Every PromQL text is fine."""
 
 
@@ -34,8 +36,8 @@ def test_the_examples_are_without_mistake() -> None:
 
     loaded = assemble([read_text(raw, Source(file="docs/rules.md", named=True), check_query=any_query)])
 
-    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts)
-    assert [len(found) for found in kinds] == [2, 1, 1, 1]
+    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts, loaded.slos)
+    assert [len(found) for found in kinds] == [4, 1, 1, 1, 2]
 
 
 def test_every_field_is_documented() -> None:
