@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
+from app.budget_room import BudgetRoom
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -170,6 +171,10 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            slo_of=lambda key: self.running_rules().slo(key),
+            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
+            slept=self._keeper.slept,
+            place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
         )
 
         # What people and programs see.

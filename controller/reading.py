@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,9 +37,12 @@ log = logging.getLogger(__name__)
 class Reader:
     """Reads for one pass; a new one begins with ``begin``."""
 
-    def __init__(self, evaluate: Evaluate, cluster: Cluster, slos: Callable[[str], SLO | None]) -> None:
-        """Ask through ``evaluate``; ``slos`` knows the SLO documents by their keys."""
-        self._evaluate, self._cluster, self._slo_of = evaluate, cluster, slos
+    def __init__(
+        self, evaluate: Evaluate, cluster: Cluster, slo_of: Callable[[str], SLO | None],
+        place_of: Callable[[ScalingRule], str],
+    ) -> None:  # fmt: skip
+        """Ask through ``evaluate``; ``slo_of`` knows SLO documents by their keys, ``place_of`` where a rule stands."""
+        self._evaluate, self._cluster, self._slo_of, self._place_of = evaluate, cluster, slo_of, place_of
         self._answers: dict[tuple[str, str | None], Reading] = {}
         self._burns: dict[str, tuple[datetime, Burn]] = {}
 
@@ -49,13 +53,21 @@ class Reader:
     def signals(self, rule: ScalingRule, now: datetime) -> dict[str, Reading]:
         """By trigger (and part): everything but forecasts."""
         found: dict[str, Reading] = {}
-        for trigger in rule.spec.triggers:
+        for index, trigger in enumerate(rule.spec.triggers):
             if trigger.forecast is not None or trigger.schedule is not None:
                 continue
-            found[trigger.name] = self._of_trigger(rule.target, trigger, now)
+            at = f"spec.triggers[{index}].{trigger.kind}"
+            found[trigger.name] = self._placed(self._of_trigger(rule.target, trigger, now), rule, at)
             for name, query in asked.further_queries(trigger).items():
-                found[part(trigger.name, name)] = self._answer(query, now)
+                found[part(trigger.name, name)] = self._placed(self._answer(query, now), rule, f"{at}.{name}")
         return found
+
+    def _placed(self, reading: Reading, rule: ScalingRule, path: str) -> Reading:
+        """What time does not mend says where it stands."""
+        if not isinstance(reading, Missing) or not reading.invalid:
+            return reading
+        place = self._place_of(rule)
+        return replace(reading, reason=f"{reading.reason} ({f'{place}, ' if place else ''}{path})")
 
     def limits(self, rule: ScalingRule, now: datetime) -> dict[str, Reading]:
         """By ceiling: of those that are asked for."""
@@ -95,11 +107,12 @@ class Reader:
         return slo.burn_of(ratios, document.budget, why=why)
 
     def _of_trigger(self, ref: WorkloadRef, trigger: Trigger, now: datetime) -> Reading:
-        try:
-            if trigger.resource is not None:
-                return self._answer(Query(expr=self._cluster.usage_query(ref, trigger.resource.name)), now)
-        except ForetideError as error:
-            return Missing(reason=str(error))
+        resource = trigger.resource
+        if resource is not None:
+            try:
+                return self._answer(Query(expr=self._cluster.usage_query(ref, resource.name, resource.container)), now)
+            except ForetideError as error:
+                return Missing(reason=str(error))
         query = asked.main_query(trigger)
         return Missing(reason="it has nothing to read") if query is None else self._answer(query, now)
 

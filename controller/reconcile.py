@@ -30,7 +30,7 @@ from controller.throttle import Throttles
 from controller.triggers import Reading, Want
 from domain.errors import ActuationError, ForetideError, StoreError
 from domain.forecasts import Forecast
-from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Workload, WorkloadRef
+from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Reason, Workload, WorkloadRef
 from rules.schema import SLO, ScalingRule
 
 ForecastOf = Callable[[str], Forecast | None]
@@ -78,6 +78,7 @@ class Reconciler:
         slo_of: Callable[[str], SLO | None] = lambda key: None,
         budget_room: BudgetRoom = lambda rule, workload, now: None,
         slept: Callable[[str], bool] = lambda key: False,
+        place_of: Callable[[ScalingRule], str] = lambda rule: "",
     ) -> None:
         """Everything comes from outside.
 
@@ -93,9 +94,10 @@ class Reconciler:
             slo_of: The SLO document of a key.
             budget_room: How many replicas a rule's budget leaves room for.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
+            place_of: File and line of a rule, for sentences about what is wrong with it.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
-        self._reader = Reader(evaluate, cluster, slo_of)
+        self._reader = Reader(evaluate, cluster, slo_of, place_of)
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
         self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
@@ -204,11 +206,23 @@ class Reconciler:
                     rule, wants=case.wants, workload=workload, memory=memory, now=now, cost_of=self._cost_of,
                     circumstances=around,
                 )  # fmt: skip
-                return replace(case, decision=decision, memory=decide.remember(memory, decision, rule=rule))
+                memory = decide.remember(memory, decision, rule=rule)
+                return replace(case, decision=self._possible(decision, rule), memory=memory)
             except Exception as error:
                 case = replace(case, failure=self._failed("guard", rule, error))
         why = f"held because the rule could not be evaluated: {case.failure}"
         return replace(case, decision=decide.held(rule, workload=workload, now=now, why=why))
+
+    def _possible(self, decision: Decision, rule: ScalingRule) -> Decision:
+        """Held, with the reason, where the cluster cannot do what the rule would have it do."""
+        wanted = rule.spec.actuate.with_
+        if rule.spec.mode is not Mode.ENFORCE or wanted == "none" or wanted in self._cluster.actuations:
+            return decision
+        why = f"cluster {self._cluster.name} cannot do actuate {wanted}, so nothing is done"
+        return replace(
+            decision, outcome=Outcome.HOLD, desired_replicas=decision.current_replicas, reason=Reason.INACTIVE,
+            message=f"{why}; decided was {decision.desired_replicas}: {decision.message}",
+        )  # fmt: skip
 
     def _acted(self, case: Case, now: datetime) -> Case:
         decision, ref = case.decision, case.rule.target

@@ -30,6 +30,8 @@ PAIRS: Final = (
     Pair(long=timedelta(hours=1), short=timedelta(minutes=5), burn_rate=14.4),
     Pair(long=timedelta(hours=6), short=timedelta(minutes=30), burn_rate=6.0),
 )
+_ROUNDING: Final = 1e-9
+"""1 − 0.995 is 0.0050000000000000044."""
 WINDOWS: Final = tuple(window for pair in PAIRS for window in (pair.long, pair.short))
 
 
@@ -70,7 +72,7 @@ def burn_of(error_ratios: Mapping[timedelta, float | None], budget: float, *, wh
 
 def _burns(pair: Pair, rates: Mapping[timedelta, float | None]) -> bool | None:
     both = [rates.get(pair.long), rates.get(pair.short)]
-    if any(rate is not None and rate < pair.burn_rate for rate in both):
+    if any(rate is not None and rate < pair.burn_rate - _ROUNDING for rate in both):
         return False
     return None if None in both else True
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from domain.labels import Labels
 from domain.names import SERVICE_NAME, SPAN_DURATION_SECONDS, SPAN_KIND, SPAN_NAME
 from domain.spans import SpanKind
 from rules.document import Query
-from rules.schema import AlertEvent, TraceSignal, Trigger
+from rules.schema import AlertEvent, ScalingRule, TraceSignal, Trigger
 
 _WINDOW: Final = "1m"
 """Of rates over spans: RED series are written every 5 s, and scraped ones every 15 or 30 s."""
@@ -37,6 +38,16 @@ def further_queries(trigger: Trigger) -> dict[str, Query]:
         return {}
     parts = {"arrivals": queue.arrivals, "partitions": queue.partitions}
     return {name: query for name, query in parts.items() if isinstance(query, Query)}
+
+
+def of_rule(rule: ScalingRule) -> Iterator[Query]:
+    """Every query that a decision of the rule reads, but for its guard's and the cluster's own."""
+    for trigger in rule.spec.triggers:
+        found = main_query(trigger)
+        if found is not None:
+            yield found
+        yield from further_queries(trigger).values()
+    yield from (one.query for one in rule.spec.ceiling if one.query is not None)
 
 
 def _of_spans(signal: TraceSignal) -> str:

@@ -36,11 +36,11 @@ def _from_utilization(
     trigger: Trigger, resource: ResourceTarget, goal: int, signal: Signal, workload: Workload, behavior: Behavior
 ) -> Want:
     """Replicas that are not ready yet count as idle when more are wanted."""
-    named = workload.requests if resource.of == "request" else workload.limits
+    named = workload.requests if resource.against == "request" else workload.limits
     request, ready, current = named.get(resource.name), workload.ready_replicas, workload.current_replicas
     if not request or request <= 0:
-        what = f"{workload.ref} has no {resource.name} {resource.of} to compare usage with"
-        return silent(trigger, f"{trigger.name}: {what}", invalid=True)
+        what = f"{workload.ref} has no {resource.name} {resource.against} to compare usage with"
+        return silent(trigger, f"{trigger.name}: {what}")
     if not ready or current is None:
         return silent(trigger, f"{trigger.name}: {workload.ref} has no ready replica to compare usage with")
     used = core.utilization(signal.value, request, ready)
@@ -51,7 +51,7 @@ def _from_utilization(
     # More use never means fewer: terminating replicas are still ready, starting ones not yet.
     replicas = max(asked, current) if busy else min(asked, current)
     value, target = used / 100, goal / 100
-    told = f"{trigger.name} {used} % of the {resource.of} over {ready} ready ÷ {goal} %"
+    told = f"{trigger.name} {used} % of the {resource.against} over {ready} ready ÷ {goal} %"
     if hpa.within_tolerance(ratio, behavior):
         reason = f"{told} is within tolerance of {current}"
         return said(trigger, current, value, target, "ratio", signal, reason, asked=replicas, held=True)

@@ -154,6 +154,9 @@ def surroundings(*, monotone: bool = False) -> st.SearchStrategy[Circumstances]:
         schedule_max=bounds,
         ceilings=ceilings,
         slo=st.sampled_from(list(SloState)),
+        slo_releases=st.booleans(),
+        slo_add=st.sampled_from([0, 0, 3]),
+        slo_add_millionths=st.sampled_from([0, 0, 200_000]),
         pause=st.one_of(st.none(), pauses),
         freeze=st.sampled_from(["", "", "kill switch"]),
         rollout=st.sampled_from(["", "rollout"]),
@@ -338,6 +341,8 @@ def a_replay_on_arrays_decides_as_live(
         now = START + timedelta(seconds=15 * tick)
         if current == 0:
             return
+        if rps is None or queue is None:  # to a number that is only held the guard adds nothing
+            around = replace(around, slo_add=0, slo_add_millionths=0)
         live = decided(
             rule, rps, queue, 0.2, soon=soon, counts=(current, current), memory=memory, now=now, around=around
         )
