@@ -145,6 +145,7 @@ def _lines(found: dict[str, Any], base: str) -> Iterator[str]:
     yield from _section("What else it could have been", found["otherwise"])
     yield from _section("Price", [found["price"]])
     yield from _section("Done", found["done"])
+    yield from _section("Shadow", [found["shadow"]] if found["shadow"] else [])
     yield from _section("Look", [f"{base}{found['page']}"])
 
 

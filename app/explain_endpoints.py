@@ -12,9 +12,11 @@ from starlette.exceptions import HTTPException
 
 from app.envelope import ERROR_RESPONSES, Ok, ok
 from app.explain import Known, told
+from app.shadow_view import sentence
 from app.views import DecisionView
 from dashboard.wording import stamp
 from domain.clock import Clock
+from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.wording import nearest, quote
 from store.state import DecisionLedger, State
@@ -46,10 +48,13 @@ class ExplanationOfDecision(BaseModel):
     price: str
     done: list[str]
     page: str
+    shadow: str | None
     decision: DecisionView
 
 
-def router(state: State, rules: Callable[[], RuleSet], clock: Clock) -> APIRouter:
+def router(
+    state: State, rules: Callable[[], RuleSet], shadow: Callable[[str], ShadowScore | None], clock: Clock
+) -> APIRouter:
     """The one route."""
     api = APIRouter(responses=ERROR_RESPONSES)
 
@@ -63,7 +68,7 @@ def router(state: State, rules: Callable[[], RuleSet], clock: Clock) -> APIRoute
         if at is not None and at.tzinfo is None:
             raise HTTPException(422, f"at={at.isoformat()} has no offset; write for example 2026-11-21T12:00:00Z")
         known = _known(state, f"{namespace}/{name}", at or clock.now(), rules())
-        return ok(_view(known))
+        return ok(_view(known, shadow(known.decision.rule)))
 
     return api
 
@@ -96,12 +101,13 @@ def _hint(rule: str, keys: list[str]) -> str:
     return f'; did you mean "{by_name[meant]}"?' if meant else ""
 
 
-def _view(known: Known) -> ExplanationOfDecision:
+def _view(known: Known, shadow: ShadowScore | None) -> ExplanationOfDecision:
     words = told(known)
     return ExplanationOfDecision(
         rule=known.decision.rule, asked_at=known.at, decided_at=known.decision.at, in_force_until=known.until,
         headline=words.headline, signals=list(words.signals),
         stages=[StageView.model_validate(one) for one in words.stages], quiet=list(words.quiet),
         otherwise=list(words.otherwise), price=words.price, done=list(words.done), page=words.page,
+        shadow=sentence(shadow) or None,
         decision=DecisionView.model_validate(known.decision),
     )  # fmt: skip

@@ -14,9 +14,19 @@ from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
 from domain.scaling import Action, Decision, Mode, Reason
+from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.ruleset import source_key
-from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastMemories, ForecastShelf, State
+from store.state import (
+    AuditEntry,
+    AuditTrail,
+    DecisionLedger,
+    DocumentsSeen,
+    ForecastMemories,
+    ForecastShelf,
+    ShadowScores,
+    State,
+)
 
 log = logging.getLogger(__name__)
 _US: Final = "foretide"
@@ -105,6 +115,18 @@ class Keeper:
         """What was kept of a signal."""
         with self._state.transaction() as session:
             return ForecastMemories(session).of(signal)
+
+    def save_shadows(self, scores: Sequence[ShadowScore]) -> None:
+        """The scores of all rules in shadow; others are forgotten."""
+        with self._state.transaction() as session:
+            kept = ShadowScores(session)
+            kept.put(scores)
+            kept.forget_others({score.rule for score in scores})
+
+    def shadow_scores(self) -> list[ShadowScore]:
+        """As they were saved."""
+        with self._state.transaction() as session:
+            return ShadowScores(session).all()
 
     def rules_changed(self, running: RuleSet, now: datetime) -> None:
         """Other rules run from now on: which, from where, and what they say."""

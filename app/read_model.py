@@ -18,6 +18,7 @@ import numpy as np
 from app import explanation_views
 from app.memo import Memo
 from app.queries import LabelPairs, Queries
+from app.shadow_view import sentence
 from app.sources import LOCAL
 from collector.red import SERVICE_NAMESPACE
 from controller.cluster import Cluster
@@ -40,6 +41,7 @@ from domain.forecasts import Forecast
 from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, SPAN_KIND, STATUS_CODE
 from domain.scaling import Decision, Reason, WorkloadRef
 from domain.series import FloatArray, IntArray
+from domain.shadow import ShadowScore
 from domain.spans import SpanKind, StatusCode
 from forecaster.explain import Explanation
 from rules import RuleSet
@@ -87,10 +89,12 @@ class ReadModel:
         status: Callable[[], Status],
         explain: Callable[[str], Explanation | None],
         clock: Clock,
+        shadow: Callable[[str], ShadowScore | None] = lambda rule: None,
     ) -> None:
         """Read from these."""
         self._rules, self._queries, self._state = rules, queries, state
         self._cluster, self.status, self._explain, self._clock = cluster, status, explain, clock
+        self._shadow = shadow
         self._memo = Memo(clock=clock, keep_seconds=2.0)
         self._sparklines = Memo(clock=clock, keep_seconds=60.0)
 
@@ -249,6 +253,7 @@ class ReadModel:
             cpu_utilization=self._cpu(rule.target, points, window, step),
             decisions=tuple(brief(one) for one in found),
             decisions_total=total,
+            shadow=sentence(self._shadow(rule.key)),
         )
 
     def _columns(self, expr: str, window: Window, step: timedelta, unit: str, source: str | None = None) -> Columns:

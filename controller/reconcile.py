@@ -25,6 +25,7 @@ from controller.decide import CostOf
 from controller.memory import Memory
 from controller.metrics import ControllerMetrics
 from controller.reading import Evaluate, Reader
+from controller.shadows import Shadows
 from controller.slo import Burn
 from controller.throttle import Throttles
 from controller.triggers import Reading, Want
@@ -79,6 +80,7 @@ class Reconciler:
         budget_room: BudgetRoom = lambda rule, workload, now: None,
         slept: Callable[[str], bool] = lambda key: False,
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
+        shadows: Shadows | None = None,
     ) -> None:
         """Everything comes from outside.
 
@@ -95,9 +97,11 @@ class Reconciler:
             budget_room: How many replicas a rule's budget leaves room for.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
             place_of: File and line of a rule, for sentences about what is wrong with it.
+            shadows: Rules that do not act keep score there.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
         self._reader = Reader(evaluate, cluster, slo_of, place_of)
+        self._shadows = shadows
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
         self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
@@ -117,6 +121,8 @@ class Reconciler:
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
                     cases = [self._decided(case, now) for case in cases]
+                with self._step("shadow"):
+                    self._shadowed(cases, now)
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
                 with self._step("record"):
@@ -224,6 +230,26 @@ class Reconciler:
             message=f"{why}; decided was {decision.desired_replicas}: {decision.message}",
         )  # fmt: skip
 
+    def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
+        """Rules that do not act keep score of what they would have done."""
+        if self._shadows is None:
+            return
+        idle = [case for case in cases if not _acts(case.rule)]
+        self._shadows.keep({case.rule.key for case in idle})
+        for case in idle:
+            if not case.failure:
+                try:
+                    self._shadow(self._shadows, case, now)
+                except Exception as error:
+                    self._failed("shadow", case.rule, error)
+
+    def _shadow(self, shadows: Shadows, case: Case, now: datetime) -> None:
+        def decided(workload: Workload, memory: Memory) -> tuple[Decision | None, Memory]:
+            virtual = self._decided(self._proposed(replace(case, workload=workload, memory=memory), now), now)
+            return virtual.decision, virtual.memory
+
+        shadows.follow(case.rule, real=case.workload, signals=case.signals or {}, decide=decided, now=now)
+
     def _acted(self, case: Case, now: datetime) -> Case:
         decision, ref = case.decision, case.rule.target
         if decision is None or not _may_act(case.rule, decision):
@@ -316,13 +342,12 @@ class Reconciler:
         self._metrics.step_seconds.labels(step=name).observe(time.perf_counter() - started)
 
 
+def _acts(rule: ScalingRule) -> bool:
+    return rule.spec.mode is Mode.ENFORCE and rule.spec.actuate.with_ == "scale"
+
+
 def _may_act(rule: ScalingRule, decision: Decision) -> bool:
-    return (
-        rule.spec.mode is Mode.ENFORCE
-        and rule.spec.actuate.with_ == "scale"
-        and decision.outcome is not Outcome.HOLD
-        and decision.desired_replicas is not None
-    )
+    return _acts(rule) and decision.outcome is not Outcome.HOLD and decision.desired_replicas is not None
 
 
 def _fields(decision: Decision) -> dict[str, str | int | None]:

@@ -228,6 +228,7 @@ class ServicePage:
         cpu_utilization: Ratio of the request (1 = all of it).
         decisions: Those that changed the number or its reason within the window, newest first, at most 200.
         decisions_total: How many there are in the window.
+        shadow: What the rule would have done so far, in a sentence; empty where it acts.
     """
 
     row: ServiceRow
@@ -240,6 +241,7 @@ class ServicePage:
     cpu_utilization: Columns
     decisions: tuple[DecisionBrief, ...]
     decisions_total: int
+    shadow: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,8 @@ def title(page: ServicePage, status: Status, view: View, now: datetime) -> list[
         hint = f"Samples before {stamp(row.generated_until)} were generated for the demo, not measured"
         badges.append(badge("generated history", "warn", hint))
     badges += _state_badges(page)
-    return [html.H1(row.name), *badges]
+    shadow = [html.P(page.shadow, className="muted shadow")] if page.shadow else []
+    return [html.H1(row.name), *badges, *shadow]
 
 
 def _state_badges(page: ServicePage) -> list[Component]:

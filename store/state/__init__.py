@@ -9,5 +9,9 @@ from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
 from store.state.forecasts import ForecastMemories, ForecastShelf
+from store.state.shadows import ShadowScores
 
-__all__ = ["AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastMemories", "ForecastShelf", "State"]
+__all__ = [
+    "AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastMemories", "ForecastShelf", "ShadowScores",
+    "State",
+]  # fmt: skip

@@ -123,6 +123,17 @@ class ForecastMemoryRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class ShadowRow(Base):
+    """The score of a rule in shadow."""
+
+    __tablename__ = "shadow"
+    rule: Mapped[str] = mapped_column(String(320), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

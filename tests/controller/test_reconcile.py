@@ -328,7 +328,7 @@ def test_scale_down_waits_for_the_window_over_ticks(bench: Bench, now: datetime)
 def test_steps_are_timed_and_traced(bench: Bench, now: datetime) -> None:
     bench.reconciler.tick(now)
     names = [span.name for span in bench.spans.get_finished_spans()]
-    steps = ["load_rules", "read_signals", "evaluate", "guard", "act", "record"]
+    steps = ["load_rules", "read_signals", "evaluate", "guard", "shadow", "act", "record"]
     assert names == [*(f"controller.{step}" for step in steps), "controller.tick"]
     root = bench.spans.get_finished_spans()[-1]
     assert all(

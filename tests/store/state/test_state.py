@@ -30,6 +30,7 @@ from domain.scaling import (
     TraceLine,
     WorkloadRef,
 )
+from domain.shadow import ShadowScore, ShadowSide
 from store.state import (
     AuditEntry,
     AuditTrail,
@@ -37,6 +38,7 @@ from store.state import (
     DocumentsSeen,
     ForecastMemories,
     ForecastShelf,
+    ShadowScores,
     State,
     engine,
 )
@@ -347,3 +349,19 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     newer.dispose()
     with pytest.raises(StoreError, match="9999.*written by a newer one"):
         State.open(f"sqlite:///{path}")
+
+
+def test_shadow_scores_come_back_as_they_were(state: State) -> None:
+    ours = ShadowSide(replica_seconds=12.5, violated_seconds=15.0, cost=Decimal("0.0123"))
+    score = ShadowScore(
+        rule="demo/shop", digest="d" * 64, since=NOW, at=NOW + timedelta(seconds=15), replicas=5,
+        starting=((NOW + timedelta(seconds=60), 2),), counted_seconds=15.0, judged_seconds=15.0, shadow=ours,
+        real=ShadowSide(), currency="USD",
+    )  # fmt: skip
+    with state.transaction() as session:
+        ShadowScores(session).put([score, replace(score, rule="demo/cart")])
+    with state.transaction() as session:
+        ShadowScores(session).put([replace(score, replicas=6)])
+        ShadowScores(session).forget_others({"demo/shop"})
+    with state.transaction() as session:
+        assert ShadowScores(session).all() == [replace(score, replicas=6)]
