@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from app import api, local_processes, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
+from app.budget_room import BudgetRoom
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -181,6 +182,10 @@ class House:
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
             gate=self.gate.objection,
+            slo_of=lambda key: self.running_rules().slo(key),
+            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
+            slept=self._keeper.slept,
+            place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,
         )
         self.operations = Operations(clock=clock)
