@@ -102,6 +102,13 @@ def _price_or_auto(value: object) -> Decimal | Literal["auto"]:
     return _bounded(number, value)
 
 
+def _whole_percent(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    hint = ": write 70, not 0.7 and not 70%" if isinstance(value, str | Decimal | float) else ""
+    raise ValueError(f"expected percent as a whole number; {found(value)}{hint}")
+
+
 def _bounded(number: Decimal, written: object) -> Decimal:
     if not number.is_finite() or (number and abs(number.adjusted()) > _LARGEST_EXPONENT):
         raise ValueError(f"expected a number of at most {_LARGEST_EXPONENT} digits; {found(written)}")
@@ -364,6 +371,7 @@ Share = Annotated[float, BeforeValidator(_share), PlainSerializer(_as_share, ret
 """``0.3%`` in the document, 0.003 here."""
 PriceOrAuto = Annotated[Decimal | Literal["auto"], BeforeValidator(_price_or_auto)]
 NotNegativeQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_not_negative)]
+WholePercent = Annotated[int, BeforeValidator(_whole_percent)]
 Replicas = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1)]
 Boolean = Annotated[bool, Strict()]
 DnsLabel = Annotated[Text, AfterValidator(_dns_label)]

@@ -25,7 +25,7 @@ from rules.fields import (
     QuantityOrDuration,
     Replicas,
     Text,
-    WholeNumber,
+    WholePercent,
 )
 from rules.forecast_trigger import ForecastTrigger
 
@@ -38,7 +38,7 @@ class ResourceTarget(Strict):
     """CPU or memory against its request or limit, of the pod or of one container, as on the HPA."""
 
     name: Literal["cpu", "memory"]
-    utilization: Annotated[WholeNumber, Field(ge=1, le=1000)] | None = None
+    utilization: Annotated[WholePercent, Field(ge=1, le=1000)] | None = None
     average_value: PositiveQuantity | None = None
     of: Literal["request", "limit"] | None = None
     container: DnsLabel | None = None
