@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
+from app.budget_room import BudgetRoom
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -175,6 +176,10 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            slo_of=lambda key: self.running_rules().slo(key),
+            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
+            slept=self._keeper.slept,
+            place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,
         )
 

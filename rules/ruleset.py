@@ -70,6 +70,10 @@ class RuleSet:
         """The rule ``namespace/name``, if there is one."""
         return next((rule for rule in self.rules if rule.key == key), None)
 
+    def budget(self, key: str) -> Budget | None:
+        """The Budget ``namespace/name``, if there is one."""
+        return next((budget for budget in self.budgets if budget.key == key), None)
+
     def slo(self, key: str) -> SLO | None:
         """The SLO ``namespace/name``, if there is one."""
         return next((slo for slo in self.slos if slo.key == key), None)
