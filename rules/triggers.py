@@ -11,22 +11,18 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from rules.circumstances import CronWindow
-from rules.document import Query, Strict
-from rules.fields import (
+from rules.amounts import (
     Boolean,
-    DnsLabel,
     Duration,
-    FallbackUse,
-    MetricLabel,
-    Name,
     NotNegativeQuantity,
     PositiveQuantity,
     QuantityOrDuration,
     Replicas,
-    Text,
     WholePercent,
 )
+from rules.circumstances import CronWindow
+from rules.document import Query, Strict
+from rules.fields import DnsLabel, FallbackUse, MetricLabel, Name, Text
 from rules.forecast_trigger import ForecastTrigger
 
 Kind = Literal["query", "resource", "pods", "queue", "trace", "forecast", "schedule", "event"]
