@@ -21,9 +21,10 @@ from domain.errors import UnknownSourceError
 from domain.forecasts import Forecast
 from forecaster.plan import Plan, plans
 from rules import RuleSet
-from store.prometheus.client import PrometheusClient, new_http
+from store.prometheus.client import PrometheusClient
 from store.prometheus.config import SourceConfig
 from store.prometheus.histories import Histories, Wanted
+from store.prometheus.http import new_http
 from store.prometheus.metrics import SourceMetrics
 from store.prometheus.pieces import InPieces
 from store.prometheus.remote_write import RemoteWriter
