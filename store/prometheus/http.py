@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -124,9 +124,21 @@ class SourceHttp:
         self._breaker.succeeded()
 
     def fetch(
-        self, path: str, *, form: Mapping[str, str] | None = None, params: Mapping[str, str | list[str]] | None = None
+        self,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
+        plain: Collection[int] = (),
     ) -> tuple[int, bytes]:
-        """Status and body of an answer that may be the API's own; else ``QuerySourceError``. POST with a form."""
+        """Status and body of an answer that may be the API's own; else ``QuerySourceError``.
+
+        Args:
+            path: Below the source's URL.
+            form: Sent as a POST; without one it is a GET.
+            params: Of the URL.
+            plain: Statuses that the API gives with a plain text; with any other but 2xx it answers in JSON.
+        """
         name, seconds = self.config.name, self.config.timeout.total_seconds()
         url, method = f"{self.config.url.rstrip('/')}{path}", "GET" if form is None else "POST"
         try:
@@ -143,7 +155,7 @@ class SourceHttp:
             raise _ThrottledError(f"source {name}: the server asks for a pause ({status})", pause)
         if status == 429:
             raise QuerySourceError(f"source {name}: the server throttles us (429)")
-        if 200 <= status < 300 or body.lstrip()[:1] == b"{":
+        if 200 <= status < 300 or status in plain or body.lstrip()[:1] == b"{":
             return status, body
         raise QuerySourceError(f"source {name}: the server answers {status}: {_words(body.decode(errors='replace'))}")
 
