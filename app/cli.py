@@ -76,11 +76,22 @@ def up(
 @app.command(short_help="Check rule documents, every mistake with its place.")
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Rule files and folders of them.")],
+    effective: Annotated[
+        bool, typer.Option("--effective", help="Print every field of every rule, and where it came from.")
+    ] = False,
+    workloads: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What policies choose from: kubectl get deploy,sts,ns -A -o yaml (or json)."),
+    ] = None,
 ) -> None:
     """Check rule documents: every mistake at once, each with file:line:col and what was expected."""
     from app.check import check_paths
+    from app.effective_command import print_effective
 
-    raise typer.Exit(check_paths(paths))
+    code = check_paths(paths)
+    if code == 0 and (effective or workloads is not None):
+        code = print_effective(paths, workloads)
+    raise typer.Exit(code)
 
 
 @app.command(name="test", short_help="Run tables of decisions that rules are expected to make.")

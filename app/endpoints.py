@@ -48,6 +48,7 @@ from domain.shadow import ShadowScore
 from forecaster.challenge import Challenge
 from forecaster.signal_state import SignalStatus
 from rules import RuleSet
+from rules.provenance import provenance
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule
 from store.state import DecisionLedger, ForecastShelf, State
@@ -263,6 +264,7 @@ def _rule_view(
         mode=rule.spec.mode,
         source=running.sources.get(source_key(rule), ""),
         spec=rule.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
+        provenance=provenance(rule, running),
         state=states.get(rule.key, RowState.INACTIVE),
         reason=newest.reason if newest else None,
         message=newest.message if newest else None,

@@ -13,7 +13,7 @@ from app.settings import RetentionTimes
 from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
-from domain.scaling import Action, Decision, Mode
+from domain.scaling import Action, Decision, Mode, Reason
 from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.ruleset import source_key
@@ -80,6 +80,14 @@ class Keeper:
         if newest is None or newest.at < since:
             return None
         return newest.desired_replicas if newest.mode is Mode.ENFORCE else newest.current_replicas
+
+    def slept(self, rule: str) -> bool:
+        """Whether the rule's last decision was its own 0, and not one that it found."""
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule)
+        if newest is None or newest.mode is not Mode.ENFORCE:
+            return False
+        return newest.desired_replicas == 0 and newest.reason is not Reason.SCALING_DISABLED
 
     def save_forecast(self, forecast: Forecast) -> None:
         """A forecast; the signal's newest from now on."""

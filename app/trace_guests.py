@@ -82,7 +82,7 @@ class TraceGuests:
     def tick(self, now: datetime) -> None:
         """Present RED of the services that rules and foretide.yaml name; a store that fails leaves a gap."""
         for name, guest in self._guests.items():
-            services = sorted({*self._named.get(name, ()), *self._of_rules()})
+            services = sorted({*self._named.get(name, ()), *self._of_rules(name)})
             try:
                 found = guest.red(services, at_ms=to_ms(now))
             except ForetideError as error:
@@ -92,9 +92,10 @@ class TraceGuests:
             if samples:
                 self._metrics.append(tuple(samples), to_ms(now), np.array(list(samples.values())))
 
-    def _of_rules(self) -> Iterator[str]:
+    def _of_rules(self, name: str) -> Iterator[str]:
         triggers = (trigger for rule in self._rules().rules for trigger in rule.spec.triggers)
-        return (trigger.trace.service for trigger in triggers if trigger.trace is not None)
+        signals = (trigger.trace for trigger in triggers if trigger.trace is not None)
+        return (signal.service for signal in signals if signal.source == name)
 
     def _guest(self, name: str) -> TraceSource:
         if name not in self._guests:

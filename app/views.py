@@ -162,6 +162,7 @@ class RuleView(BaseModel):
     mode: Mode
     source: str
     spec: dict[str, Any]
+    provenance: dict[str, str]
     state: RowState
     reason: Reason | None
     message: str | None
@@ -531,6 +532,7 @@ class StatusView(BaseModel):
     rules_digest: str
     rules_folder: str | None
     rule_mistakes: list[MistakeView]
+    left_out: list[str]
     targets_up: int
     targets_total: int
     targets: list[ScrapeTargetView]

@@ -17,6 +17,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
+from app.budget_room import BudgetRoom
+from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -36,6 +38,7 @@ from collector.receive import Receiver
 from collector.red import RedAggregator
 from collector.scrape import Scraper
 from controller.cluster import Cluster
+from controller.cluster.known import from_kube_state
 from controller.cluster.local import LocalCluster
 from controller.cluster.observe import ObserveCluster
 from controller.reconcile import Reconciler
@@ -47,6 +50,7 @@ from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.forecasts import Forecast
 from domain.money import Money
 from domain.scaling import Workload
+from domain.workloads import WorkloadFacts
 from forecaster.challenge import Challenges
 from forecaster.challengers import Candidate
 from forecaster.challengers.onnx_model import OnnxModel
@@ -137,9 +141,8 @@ class House:
         )
 
         # Rules, and the keeper that writes down what happens.
-        self.rules = (
-            RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
-        )
+        folder = RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
+        self.rules = EffectiveRules(folder, workloads=self._workloads, check_query=self.guests.check_query)
         self._keeper = Keeper(self.state, clock=clock, retention=settings.retention)
 
         # Forecaster.
@@ -177,13 +180,17 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            slo_of=lambda key: self.running_rules().slo(key),
+            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
+            slept=self._keeper.slept,
+            place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,
         )
 
         # What people and programs see.
         self.status = StatusBoard(
             version=version, settings=settings, cluster=self.cluster.name, rules=self.running_rules,
-            mistakes=lambda: self.rules.mistakes if self.rules else (),
+            mistakes=lambda: self.rules.mistakes, left_out=lambda: self.rules.left_out,
             targets=lambda: [*self._scraper.targets(), self._host.status],
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=clock,
@@ -223,7 +230,7 @@ class House:
 
     def running_rules(self) -> RuleSet:
         """The rules that run now."""
-        return self.rules.running if self.rules else RuleSet()
+        return self.rules.running
 
     def prepare(self) -> None:
         """Read the rules and start the processes of cluster ``local``: the part of the start that can fail.
@@ -286,6 +293,13 @@ class House:
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
 
+    def _workloads(self) -> tuple[WorkloadFacts, ...]:
+        """What policies choose from."""
+        if self.settings.cluster == "local":
+            return local_processes.known(self.settings)
+        now = self._clock.now()
+        return from_kube_state(lambda expr: [dict(labels) for labels in self.queries.instant(expr, now)])
+
     def _dask_pool(self) -> DaskPool | None:
         metrics = ClusterMetrics(self.registry)
         if self.settings.dask is None:
@@ -344,7 +358,7 @@ class House:
         running.start()
 
     def _poll_rules(self, now: datetime) -> None:
-        if self.rules is not None and self.rules.poll():
+        if self.rules.poll(now):
             self._keeper.rules_changed(self.rules.running, now)
             self._expect()
 

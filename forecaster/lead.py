@@ -19,16 +19,16 @@ from forecaster import lead_decay, lead_features, lead_ridge
 from forecaster.lead_features import FloatArray, Means, Recent
 
 LOWEST: Final = -6.0
-STEP: Final = 0.05
+STEP: Final = 0.1
 POINTS: Final = 401
-"""The grid of the tails, in scales: −6 … 14."""
+"""The grid of the tails, in scales: −6 … 34: a calm load's first spike is that far out, and must not pass for safe."""
 FIT_HALF_LIFE_DAYS: Final = 7.0
 TAIL_HALF_LIFE_DAYS: Final = 5.0
 """Insensitive: 3 to 21 and 2 to 14 days change costs by under 0.5 %."""
 LEAST_SCALE: Final = 0.004
-LARGEST_ERROR: Final = 8.0
-SCALE_RANGE: Final = (0.3, 5.0)
-USUAL_SCALE: Final = (0.5, 0.25, 0.15, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
+LARGEST_ERROR: Final = 16.0
+SCALE_RANGE: Final = (0.3, 10.0)
+USUAL_SCALE: Final = (0.5, 0.25, 0.15, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Weights of the error sizes before anything is learned: last half hour, hour of day, days, level, and none else."""
 SCALE_STRENGTH: Final = 50.0
 OFFSET_SHARE: Final = 0.05
@@ -93,6 +93,7 @@ class Walk:
         size: Absolute errors.
         means: What is known of them.
         half_hours: Their mean with half an hour's half-life, not late: what a later day looks at.
+        minutes: The same of a minute: what later hours look at.
         scale: Usual size of the error.
         weight: What is at stake in each row.
         ahead: The forecast.
@@ -106,6 +107,7 @@ class Walk:
     size: FloatArray
     means: Means
     half_hours: FloatArray
+    minutes: FloatArray
     scale: FloatArray
     weight: FloatArray
     ahead: LoadAhead
@@ -117,7 +119,8 @@ def walk(
     """The largest load in one window ahead, as known at every tick, and how that came about."""
     target = np.log(lead_features.largest_ahead(load, first, last) + offset)
     known = last + clock.delay
-    features = np.concatenate([recent.features, lead_features.seasonal(recent, target, known, clock.day)], axis=1)
+    analogs = lead_features.seasonal(recent, target, known, clock.day, clock.minute)
+    features = np.concatenate([recent.features, analogs], axis=1)
     # Errors are paid in replicas: a row counts as much as the load that is at stake in it.
     weight = np.exp(recent.base) / unit
     outcome = target - recent.base
@@ -132,7 +135,10 @@ def walk(
     half_hours = lead_decay.decayed(size, 30 * clock.minute)
     hour = lead_features.hour_of_day(half_hours, clock.day, clock.minute)
     hour[: clock.day + known] = days[: clock.day + known]
-    sizes = lead_features.error_sizes(means._replace(days=days), hour, recent) / days[:, None]
+    minutes = lead_decay.decayed(size, clock.minute)
+    season = lead_features.season_of_hours(minutes, known, clock.day, clock.minute)
+    season[: clock.day + known] = days[: clock.day + known]
+    sizes = lead_features.error_sizes(means._replace(days=days), hour, season, recent) / days[:, None]
     learned = lead_ridge.walk_forward(
         sizes, np.minimum(size / days, LARGEST_ERROR), known=known, block=clock.block, half_life=clock.fit_half_life,
         weight=np.sqrt(weight), prior=np.array(USUAL_SCALE), strength=SCALE_STRENGTH,
@@ -144,7 +150,7 @@ def walk(
     )
     return Walk(
         features=features, outcome=outcome, predicted=predicted, base=recent.base, sizes=sizes, size=size, means=means,
-        half_hours=half_hours, scale=scale, weight=weight, ahead=ahead,
+        half_hours=half_hours, minutes=minutes, scale=scale, weight=weight, ahead=ahead,
     )  # fmt: skip
 
 

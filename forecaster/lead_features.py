@@ -14,6 +14,8 @@ DAYS: Final = 7
 MINUTES_BACK: Final = (2, 3, 5, 8)
 LONGEST_MINUTES: Final = 61
 """How far back ``recent`` looks: an hour's mean, and half an hour's of half an hour ago."""
+SEASONS: Final = 12
+"""Of two hours, which make a day: what comes by the hour or every other hour, as jobs and collectors do."""
 SAMPLED_MINUTES: Final = 5
 """Usual errors by the hour of day are kept this far apart: with half an hour's half-life they need no finer grid."""
 
@@ -58,30 +60,32 @@ def recent(load: FloatArray, minute: int, delay: int, offset: float) -> Recent:
     )  # fmt: skip
 
 
-def seasonal(recent: Recent, target: FloatArray, known: int, day: int) -> FloatArray:
-    """What the window ahead would be if the load grew as at this time of the last days: four analogs."""
+def seasonal(recent: Recent, target: FloatArray, known: int, day: int, minute: int) -> FloatArray:
+    """What the window ahead would be if the load grew as at this time of the last days and two hours: five analogs."""
     grown, grown_fast = target - recent.half_hour, target - recent.five_minutes
     yesterday = late(grown, day)
     week = np.where(np.arange(len(target)) >= DAYS * day, late(grown, DAYS * day), yesterday)
-    made = analogs(mean_of_days(grown, day), mean_of_days(grown_fast, day), yesterday, week, recent)
+    hours = mean_of_hours(grown_fast, known, day, minute)
+    made = analogs(mean_of_days(grown, day), mean_of_days(grown_fast, day), yesterday, week, hours, recent)
     made[: day + known] = 0.0
     return made
 
 
 def analogs(
-    days: FloatArray, days_fast: FloatArray, yesterday: FloatArray, week: FloatArray, recent: Recent
+    days: FloatArray, days_fast: FloatArray, yesterday: FloatArray, week: FloatArray, hours: FloatArray, recent: Recent
 ) -> FloatArray:
-    """Growths of earlier days on today's level, relative to the last minute.
+    """Growths of earlier days and hours on today's level, relative to the last minute.
 
     Args:
         days: Mean growth over the half hour's mean, of the last days.
         days_fast: The same over the five minutes' mean.
         yesterday: Growth over the half hour's mean a day ago.
         week: The same a week ago.
+        hours: Mean growth over the five minutes' mean two, four, … hours ago.
         recent: The recent past.
     """
     level, level_fast = recent.half_hour - recent.base, recent.five_minutes - recent.base
-    return np.stack([days + level, days_fast + level_fast, yesterday + level, week + level], axis=1)
+    return np.stack([days + level, days_fast + level_fast, yesterday + level, week + level, hours + level_fast], axis=1)
 
 
 class Means(NamedTuple):
@@ -93,6 +97,7 @@ class Means(NamedTuple):
         two_hours: Of two hours.
         six_hours: Of six hours.
         days: Of five days.
+        minute: Of one minute.
         level: Of the log load, of two days.
     """
 
@@ -101,27 +106,29 @@ class Means(NamedTuple):
     two_hours: FloatArray
     six_hours: FloatArray
     days: FloatArray
+    minute: FloatArray
     level: FloatArray
 
 
 def half_lives(day: int, minute: int) -> tuple[int, ...]:
     """Those of ``Means``, in ticks and in its order."""
-    return (5 * minute, 30 * minute, 120 * minute, 360 * minute, 5 * day, 2 * day)
+    return (5 * minute, 30 * minute, 120 * minute, 360 * minute, 5 * day, minute, 2 * day)
 
 
-def error_sizes(means: Means, hour: FloatArray, recent: Recent) -> FloatArray:
-    """Sizes of the error so far: half hour, this hour of earlier days, days, with the level, minutes, 2 h, 6 h, peaks.
+def error_sizes(means: Means, hour: FloatArray, season: FloatArray, recent: Recent) -> FloatArray:
+    """Sizes of the error so far: half hour, hour of day, days, with the level, minutes, 2 h, 6 h, peaks, by two hours.
 
     Args:
         means: Of the sizes that are known.
         hour: At this hour of earlier days.
+        season: In this minute two, four, … hours ago.
         recent: The recent past.
     """
     # Counts vary with the square root of their mean, so their logarithm varies the more the lower the level.
     level = np.exp(0.5 * (means.level - recent.base))
     sizes = [
         means.half_hour, hour, means.days, means.days * level, means.minutes, means.two_hours, means.six_hours,
-        recent.peakedness * 0.3, np.abs(recent.base - recent.five_minutes) * 0.3,
+        recent.peakedness * 0.3, np.abs(recent.base - recent.five_minutes) * 0.3, season,
     ]  # fmt: skip
     return np.stack(sizes, axis=1)
 
@@ -131,6 +138,12 @@ def hour_of_day(half_hour: FloatArray, day: int, minute: int) -> FloatArray:
     step = SAMPLED_MINUTES * minute
     sampled = half_hour[np.arange(len(half_hour)) // step * step]
     return mean_of_days(lead_shifted(sampled, 30 * minute), day)
+
+
+def season_of_hours(minute_mean: FloatArray, known: int, day: int, minute: int) -> FloatArray:
+    """What the error's mean over a minute came to in this minute two, four, … hours ago."""
+    sampled = minute_mean[np.arange(len(minute_mean)) // minute * minute]
+    return mean_of_hours(lead_shifted(sampled, minute), known, day, minute)
 
 
 def largest_ahead(load: FloatArray, first: int, last: int) -> FloatArray:
@@ -173,8 +186,23 @@ def lead_shifted(values: FloatArray, ticks: int) -> FloatArray:
 
 def mean_of_days(values: FloatArray, day: int) -> FloatArray:
     """Mean of the values one, two, … seven days ago, of those that there are; 0 on the first day."""
+    return _mean_of(values, day, range(1, DAYS + 1))
+
+
+def mean_of_hours(values: FloatArray, known: int, day: int, minute: int) -> FloatArray:
+    """Mean of the values two, four, … hours ago, of those that there are; 0 before."""
+    return _mean_of(values, day // SEASONS, backs(known, day, minute))
+
+
+def backs(known: int, day: int, minute: int) -> range:
+    """How many times two hours are looked back: from where outcomes, and those of a minute more, are known."""
+    first = -(-(known + minute) // (day // SEASONS))
+    return range(first, first + SEASONS)
+
+
+def _mean_of(values: FloatArray, period: int, backs: range) -> FloatArray:
     total = np.zeros_like(values)
-    for back in range(1, DAYS + 1):
-        if back * day < len(values):
-            total[back * day :] += values[: len(values) - back * day]
-    return total / np.clip(np.arange(len(values)) // day, 1, DAYS)
+    for back in backs:
+        if back * period < len(values):
+            total[back * period :] += values[: len(values) - back * period]
+    return total / np.clip(np.arange(len(values)) // period - backs.start + 1, 1, len(backs))

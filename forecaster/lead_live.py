@@ -80,6 +80,8 @@ class WindowState:
     means: FloatArray
     half_hours: FloatArray
     """Usual errors by time of day, in a ring of a week of samples."""
+    minutes: FloatArray
+    """Usual errors by the minute, in a ring of a day and of what is not known of it."""
     missed: NDArray[np.bool_]
     ahead: LoadAhead
     is_widened: bool
@@ -141,8 +143,8 @@ class LeadState:
             sums = [state.learned, *state.waiting]
             held += [getattr(one, name).nbytes for one in sums for name in Sums.__slots__]
             held += [getattr(state.pending, name).nbytes for name in Pending.__slots__]
-            held += [state.means.nbytes, state.half_hours.nbytes, state.missed.nbytes, state.weights.nbytes,
-                     state.size_weights.nbytes, state.tail.nbytes]  # fmt: skip
+            held += [state.means.nbytes, state.half_hours.nbytes, state.minutes.nbytes, state.missed.nbytes,
+                     state.weights.nbytes, state.size_weights.nbytes, state.tail.nbytes]  # fmt: skip
         return sum(held)
 
     def advance(self, load: float) -> None:
@@ -197,18 +199,20 @@ class LeadState:
         step = lead_features.SAMPLED_MINUTES * clock.minute
         if made % step == 0:
             state.half_hours[made // step % len(state.half_hours)] = state.means[1]
+        if made % clock.minute == 0:
+            state.minutes[made // clock.minute % len(state.minutes)] = state.means[5]
 
     def _predict(self, state: WindowState, tick: int, offset: float, recent: Recent, levels: FloatArray) -> None:
         clock = self._clock
         backs = levels.shape[1]
-        peaks = np.array(
-            [self._week.largest(tick - k * clock.day + state.first, tick - k * clock.day + state.last)
-             for k in range(1, backs + 1)]
-        )  # fmt: skip
-        grown = np.log(peaks + offset) - levels
+        grown = self._peaks(state, tick, clock.day * np.arange(1, backs + 1), offset) - levels
         usual = grown.sum(axis=1) / backs
         week = grown[0, DAYS - 1 :] if backs == DAYS else grown[0, :1]
-        analogs = lead_features.analogs(usual[:1], usual[1:], grown[0, :1], week, recent)
+        ago = self._hours_ago(state, tick)
+        hours = self._peaks(state, tick, ago, offset) - self._week.level_then(ago, clock, offset)
+        analogs = lead_features.analogs(
+            usual[:1], usual[1:], grown[0, :1], week, np.array([hours.sum() / len(ago)]), recent
+        )
         features = np.concatenate([recent.features[0], analogs[0]])
         predicted = float(features @ state.weights)
 
@@ -216,7 +220,9 @@ class LeadState:
         days = max(float(state.means[4]), lead.LEAST_SCALE)
         held = held._replace(days=np.array([days]))
         hour = np.array([self._hour_of_day(state, tick, backs)])
-        sizes = lead_features.error_sizes(held, hour, recent)[0] / days
+        minutes = (tick + clock.minute - ago) // clock.minute % len(state.minutes)
+        season = np.array([state.minutes[minutes].sum() / len(ago)])
+        sizes = lead_features.error_sizes(held, hour, season, recent)[0] / days
         scale = float(lead.scaled(sizes @ state.size_weights, np.float64(days)))
 
         base = float(recent.base[0])
@@ -224,6 +230,18 @@ class LeadState:
         state.pending.features[place], state.pending.sizes[place] = features, sizes
         state.pending.scalars[place] = (predicted, base, days, scale, math.exp(base) / self._unit, state.edge)
         state.ahead = _one(predicted + base, scale, state.is_widened, state.tail, offset)
+
+    def _peaks(self, state: WindowState, tick: int, ago: NDArray[np.int64], offset: float) -> FloatArray:
+        """What came of the windows of so many ticks ago, in logarithms."""
+        then = (tick - ago).tolist()
+        return np.log(np.array([self._week.largest(k + state.first, k + state.last) for k in then]) + offset)
+
+    def _hours_ago(self, state: WindowState, tick: int) -> NDArray[np.int64]:
+        """Two, four, … hours in ticks, as far as there is history."""
+        clock = self._clock
+        backs = lead_features.backs(state.last + clock.delay, clock.day, clock.minute)
+        period = clock.day // lead_features.SEASONS
+        return period * np.arange(backs.start, max(min(backs.stop, tick // period + 1), backs.start + 1))
 
     def _hour_of_day(self, state: WindowState, tick: int, backs: int) -> float:
         clock = self._clock
@@ -314,7 +332,7 @@ def _window(walk: Walk, first: int, last: int, clock: Clock) -> WindowState:
     state = WindowState(
         first=first, last=last, learned=learned, waiting=waiting, pending=_pending(walk, known),
         means=np.array([one[tick] for one in walk.means]), half_hours=_half_hours(walk, settled, clock),
-        missed=missed, is_widened=is_widened,
+        minutes=_minutes(walk, settled, known, clock), missed=missed, is_widened=is_widened,
         ahead=_one(ahead.centre[-1], ahead.scale[-1], is_widened, ahead.tails[ahead.row[-1]], ahead.offset),
     )  # fmt: skip
     state.learn(clock)
@@ -351,6 +369,14 @@ def _half_hours(walk: Walk, settled: int, clock: Clock) -> FloatArray:
     ring = np.zeros(DAYS * clock.day // step + 2)
     places = np.arange(0, settled, step)[-len(ring) :]
     ring[places // step % len(ring)] = walk.half_hours[places]
+    return ring
+
+
+def _minutes(walk: Walk, settled: int, known: int, clock: Clock) -> FloatArray:
+    longest = lead_features.backs(known, clock.day, clock.minute).stop * (clock.day // lead_features.SEASONS)
+    ring = np.zeros(longest // clock.minute + 2)
+    places = np.arange(0, settled, clock.minute)[-len(ring) :]
+    ring[places // clock.minute % len(ring)] = walk.minutes[places]
     return ring
 
 

@@ -73,6 +73,11 @@ class Week:
         ]
         return np.log(np.array(means) + offset)
 
+    def level_then(self, ago: NDArray[np.int64], clock: Clock, offset: float) -> FloatArray:
+        """Logs of the mean of five minutes so many ticks ago."""
+        newest = (self.end - 1 - clock.delay - ago).tolist()
+        return np.log(np.array([self._mean(one, 5 * clock.minute) for one in newest]) + offset)
+
     def ratio(self, minute: int, reach: int, behind: int, ticks: int) -> float:
         """The largest minute ahead of ``minute`` over the level of the half hour before (see ``lead_surge``)."""
         begin = minute * ticks - self._start

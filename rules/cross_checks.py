@@ -64,14 +64,16 @@ def _of_kind(documents: Sequence[Document], kind: str) -> dict[str, Document]:
 
 
 def _named_documents(documents: Sequence[Document]) -> Iterator[Mistake]:
-    """SLOs that guard and budgets that are linked are there."""
+    """SLOs that guard and budgets that are linked are there; those of a policy, where they are the same for all."""
     links: tuple[tuple[str, Path], ...] = (("SLO", ("spec", "guard", "slo")), ("Budget", ("spec", "budget")))
     for kind, path in links:
         known = _of_kind(documents, kind)
         for document in documents:
-            name = text_at(document.data, *path)
-            if text_at(document.data, "kind") == "ScalingRule" and name is not None:
-                yield from _dangling(document, path, kind, name, known)
+            of_rule, of_policy = text_at(document.data, *path), text_at(document.data, "spec", "template", *path[1:])
+            if text_at(document.data, "kind") == "ScalingRule" and of_rule is not None:
+                yield from _dangling(document, path, kind, of_rule, known)
+            if of_policy is not None and "/" in of_policy and "{{" not in of_policy:
+                yield from _dangling(document, ("spec", "template", *path[1:]), kind, of_policy, known)
 
 
 def _dangling(document: Document, path: Path, kind: str, name: str, known: Collection[str]) -> Iterator[Mistake]:

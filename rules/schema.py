@@ -22,6 +22,7 @@ from rules.circumstances import (
 from rules.forecast import Forecast
 from rules.forecast_trigger import ForecastTrigger, Gate, MissPrice
 from rules.price_sheet import PriceSheet, PriceSheetSpec
+from rules.scaling_policy import ScalingPolicy
 from rules.scaling_rule import Actuate, Replicas, ScalingRule, ScalingRuleSpec, Target
 from rules.slo import SLO
 from rules.triggers import AlertEvent, Fallback, Queue, ResourceTarget, TraceSignal, Trigger
@@ -30,15 +31,16 @@ __all__ = [
     "KINDS", "SLO", "Actuate", "AlertEvent", "AnyDocument", "BacktestOverride", "Behavior", "Budget", "BudgetSpec",
     "CronWindow", "DownstreamCeiling", "Fallback", "Forecast", "ForecastTrigger", "Gate", "Guard", "Limit", "MissPrice",
     "Pause", "Policy", "PolicyType", "PriceSheet", "PriceSheetSpec", "Queue", "Replicas", "ResourceTarget", "ScaleDown",
-    "ScaleUp", "ScalingRule", "ScalingRuleSpec", "ScalingRules", "ScheduledBounds", "Scope", "SelectPolicy", "Steps",
-    "Target", "TraceSignal", "Trigger", "WhenBurning",
+    "ScaleUp", "ScalingPolicy", "ScalingRule", "ScalingRuleSpec", "ScalingRules", "ScheduledBounds", "Scope",
+    "SelectPolicy", "Steps", "Target", "TraceSignal", "Trigger", "WhenBurning",
 ]  # fmt: skip
 
-AnyDocument = ScalingRule | Budget | PriceSheet | Forecast | SLO
+AnyDocument = ScalingRule | Budget | PriceSheet | Forecast | SLO | ScalingPolicy
 KINDS: Final[dict[str, type[AnyDocument]]] = {
     "ScalingRule": ScalingRule,
     "Budget": Budget,
     "PriceSheet": PriceSheet,
     "Forecast": Forecast,
     "SLO": SLO,
+    "ScalingPolicy": ScalingPolicy,
 }

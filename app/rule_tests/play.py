@@ -78,6 +78,7 @@ def play(test: DecisionTest, rule: ScalingRule, running: RuleSet, *, every: time
             cost_of=lambda workload, replicas: _cost(running, workload, replicas),
             registry=CollectorRegistry(),
             tracer=NoOpTracer(),
+            slo_of=running.slo,
         )
         for number in range(test.ends // every + 1):
             clock.time = test.begins + number * every

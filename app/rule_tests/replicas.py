@@ -13,6 +13,7 @@ class FollowingReplicas:
     """One workload. Usage is asked for as ``cluster: observe`` does, so that a test writes the series of production."""
 
     name = "test"
+    actuations = ("scale", "bounds", "hpa")
 
     def __init__(
         self,
@@ -22,7 +23,7 @@ class FollowingReplicas:
         startup: timedelta,
         requests: Mapping[str, float],
         now: Callable[[], datetime],
-        usage_query: Callable[[WorkloadRef, Resource], str],
+        usage_query: Callable[[WorkloadRef, Resource, str | None], str],
     ) -> None:
         """Begin with ``replicas`` that are ready."""
         self._ref, self._startup, self._requests, self._now = ref, startup, requests, now
@@ -45,6 +46,6 @@ class FollowingReplicas:
         more = replicas - len(self._ready_at)
         self._ready_at = self._ready_at[:replicas] + [self._now() + self._startup] * max(more, 0)
 
-    def usage_query(self, ref: WorkloadRef, resource: Resource) -> str:
+    def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """As ``cluster: observe`` asks."""
-        return self._usage_query(ref, resource)
+        return self._usage_query(ref, resource, container)

@@ -81,7 +81,7 @@ def test_a_store_that_is_down_is_503_and_a_gap(tmp_path: Path) -> None:
         assert ask(down, "traces?source=tempo").status_code == 503
         assert ask(down, f"traces/{1:032x}").status_code == 404
         down._trace_guests.tick(SystemClock().now())
-        assert down.queries.instant("foretide_trace_guest_calls_per_second", SystemClock().now()) == {}
+        assert down.queries.instant("traces_guest_calls_per_second", SystemClock().now()) == {}
         assert {one["last_error"] != "" for one in ask(down, "status").json()["data"]["sources"]} == {True}
     finally:
         down.close()
@@ -95,10 +95,10 @@ def test_red_becomes_series_that_queries_read(house: House) -> None:
         return house.queries.signal(expr, now).value
 
     chosen = '{source="jaeger", service_name="shop", span_name="GET /"}'
-    assert number(f"foretide_trace_guest_calls_per_second{chosen}") == 12
-    assert number(f"foretide_trace_guest_errors_per_second{chosen}") == 1
-    assert number('foretide_trace_guest_latency_seconds{source="jaeger", quantile="0.95"}') == 0.25
-    assert number('sum(foretide_trace_guest_calls_per_second{service_name="shop"})') == 15
+    assert number(f"traces_guest_calls_per_second{chosen}") == 12
+    assert number(f"traces_guest_errors_per_second{chosen}") == 1
+    assert number('traces_guest_latency_seconds{source="jaeger", quantile="0.95"}') == 0.25
+    assert number('sum(traces_guest_calls_per_second{service_name="shop"})') == 15
 
 
 def test_a_store_of_traces_answers_no_promql(house: House) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from rules.faults import models_in
 from rules.load import Source, assemble, read_text
 from rules.schema import KINDS
-from rules.validate import _models_in
 
-PAGES = [
-    Path(__file__).parent.parent.parent / "docs" / name for name in ("rules.md", "forecast-documents.md", "slo.md")
-]
+NAMES = ("rules.md", "forecast-documents.md", "slo.md", "policies.md")
+PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in NAMES]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
@@ -25,7 +24,7 @@ def fields(model: type[BaseModel]) -> set[str]:
     names: set[str] = set()
     for field in model.model_fields.values():
         names.add(str(field.alias))
-        for inner in _models_in(field.annotation):
+        for inner in models_in(field.annotation):
             names |= fields(inner)
     return names
 
@@ -36,8 +35,8 @@ def test_the_examples_are_without_mistake() -> None:
 
     loaded = assemble([read_text(raw, Source(file="docs/rules.md", named=True), check_query=any_query)])
 
-    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts, loaded.slos)
-    assert [len(found) for found in kinds] == [4, 1, 1, 1, 2]
+    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts, loaded.slos, loaded.policies)
+    assert [len(found) for found in kinds] == [4, 1, 1, 1, 2, 1]
 
 
 def test_every_field_is_documented() -> None:
