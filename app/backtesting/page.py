@@ -147,7 +147,7 @@ def _plain(report: Report) -> str:
     if plain is None:
         return ""
     patch = f"<pre>{escape(plain.patch)}</pre>" if plain.patch else ""
-    return f'<section class="panel"><h2>Plain HPA at its best</h2><p>{escape(plain.message)}</p>{patch}</section>'
+    return f'<section class="panel"><h2>Plain HPA at its best</h2><p>{escape(_sentence(plain.message))}</p>{patch}</section>'
 
 
 def _assumed(report: Report) -> str:
