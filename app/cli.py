@@ -13,6 +13,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from app import backtest_cli
+
 app = typer.Typer(
     name="foretide",
     help="Observability and autoscaling control plane for Kubernetes.",
@@ -150,36 +152,7 @@ def forecast(
     raise typer.Exit(code)
 
 
-@app.command(short_help="Hold forecasts of earlier times against what came.")
-def backtest(
-    rule: Annotated[str | None, typer.Argument(metavar="RULE", help="Not yet: replaying a rule's decisions.")] = None,
-    forecast_only: Annotated[
-        bool, typer.Option("--forecast", help="Backtest the forecaster on the series of --data.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option("--data", help="A file as `foretide forecast` takes it.")] = None,
-    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead.")] = None,
-    quantiles: Annotated[
-        str, typer.Option("--quantiles", help="Levels between 0 and 1, separated by commas.")
-    ] = "0.05,0.1,0.5,0.9,0.95,0.99",
-    season: Annotated[
-        str | None, typer.Option("--season", help="Steps (24) or a duration (1d); by default a day, week or year.")
-    ] = None,
-    origins: Annotated[int, typer.Option("--origins", help="Forecasts of each series, in its last third.")] = 8,
-    output: Annotated[str, typer.Option("--output", "-o", help="table, json or csv.")] = "table",
-    workers: Annotated[int, typer.Option("--workers", help="Processes; the result does not depend on it.")] = 1,
-) -> None:
-    """Forecast every series of a file from earlier origins, and tell how well that went by how far ahead."""
-    if not forecast_only or rule is not None:
-        _fail("a rule cannot be backtested yet; foretide backtest --forecast --data FILE --horizon H works now", 2)
-    if data is None or horizon is None:
-        _fail("backtest --forecast needs --data FILE and --horizon H", 2)
-    from app.backtest_command import backtest_file
-
-    code = backtest_file(
-        data, horizon=horizon, quantiles=quantiles, season=season, origins=origins, output=output, workers=workers,
-        out=sys.stdout,
-    )  # fmt: skip
-    raise typer.Exit(code)
+app.command(short_help="Replay a rule on recorded traffic before it acts.")(backtest_cli.backtest)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -10,7 +10,8 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import explain_endpoints, explanation_views, forecast_endpoints
+from app import backtest_endpoints, explain_endpoints, explanation_views, forecast_endpoints
+from app.backtest_endpoints import BacktestDoor
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -69,6 +70,7 @@ class Sources:
     status: Callable[[], StatusView]
     shadow: Callable[[str], ShadowScore | None]
     clock: Clock
+    backtests: BacktestDoor
 
 
 def router(sources: Sources) -> APIRouter:
@@ -78,6 +80,7 @@ def router(sources: Sources) -> APIRouter:
         add(api, sources)
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
+    api.include_router(backtest_endpoints.router(sources.backtests))
     return api
 
 

@@ -13,13 +13,15 @@ from app.settings import RetentionTimes
 from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
-from domain.scaling import Action, Decision, Mode, Reason
+from domain.scaling import GATE_STAGE, Action, Decision, Mode, Reason
 from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.ruleset import source_key
 from store.state import (
     AuditEntry,
     AuditTrail,
+    BacktestBrief,
+    Backtests,
     DecisionLedger,
     DocumentsSeen,
     ForecastMemories,
@@ -79,7 +81,14 @@ class Keeper:
             newest = DecisionLedger(session).latest(rule)
         if newest is None or newest.at < since:
             return None
-        return newest.desired_replicas if newest.mode is Mode.ENFORCE else newest.current_replicas
+        refused = any(line.stage == GATE_STAGE for line in newest.trace)
+        enforced = newest.mode is Mode.ENFORCE and not refused
+        return newest.desired_replicas if enforced else newest.current_replicas
+
+    def newest_backtests(self) -> list[BacktestBrief]:
+        """Of each rule, as it stood at some time, the newest backtest."""
+        with self._state.transaction() as session:
+            return Backtests(session).newest()
 
     def slept(self, rule: str) -> bool:
         """Whether the rule's last decision was its own 0, and not one that it found."""

@@ -39,7 +39,7 @@ from domain.clock import Clock, to_ms
 from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, SPAN_KIND, STATUS_CODE
-from domain.scaling import Decision, Reason, WorkloadRef
+from domain.scaling import GATE_STAGE, Decision, Mode, Reason, WorkloadRef
 from domain.series import FloatArray, IntArray
 from domain.shadow import ShadowScore
 from domain.spans import SpanKind, StatusCode
@@ -69,6 +69,18 @@ _RED_QUERIES: Final = {
     "p95": f"histogram_quantile(0.95, sum by ({_BY_SERVICE}, le) "
     f"(rate({SPAN_DURATION_SECONDS}_bucket{{{_SERVERS}}}[{_RED_WINDOW}])))",
 }
+
+
+def _override(rule: ScalingRule) -> str:
+    """The reason of a rule that enforces without a backtest that allows it."""
+    override = rule.spec.backtest_override
+    return "" if override is None or rule.spec.mode is not Mode.ENFORCE else override.reason
+
+
+def _refused(newest: Decision | None) -> str:
+    lines = newest.trace if newest is not None else ()
+    return next((line.message for line in lines if line.stage == GATE_STAGE), "")
+
 
 Seen = tuple[str, str]
 """A service as spans name it: ``service.namespace`` (may be empty) and ``service.name``."""
@@ -176,6 +188,8 @@ class ReadModel:
             cost_per_hour=newest.cost_per_hour if newest else None,
             last_decision=brief(moved) if moved else None,
             generated_until=self._generated_until(trigger),
+            override=_override(rule),
+            refused=_refused(newest),
         )
         return row if seen is None else _with_red(row, red, seen)
 

@@ -17,13 +17,17 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
+from app.backtest_endpoints import BacktestDoor
+from app.backtesting.running import RunningBacktests
 from app.budget_room import BudgetRoom
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
+from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
 from app.schedule import Schedule
@@ -166,7 +170,8 @@ class House:
             latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
         )  # fmt: skip
 
-        # Controller.
+        # Controller; who enforces needs a backtest that allows it.
+        self.gate = Gate(self._keeper.newest_backtests, clock=clock)
         self.shadows = Shadows(cost_of=self._cost_of, known=self._keeper.shadow_scores())
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
@@ -177,12 +182,18 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            gate=self.gate.objection,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
             slept=self._keeper.slept,
             place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,
         )
+        self.operations = Operations(clock=clock)
+        self._backtests = RunningBacktests(
+            rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
+            operations=self.operations, clock=clock, learned=self.gate.forget,
+        )  # fmt: skip
 
         # What people and programs see.
         self.status = StatusBoard(
@@ -211,6 +222,9 @@ class House:
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
             status=self.status.full, shadow=self.shadows.of, clock=self._clock,
+            backtests=BacktestDoor(
+                running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
+            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -383,6 +397,7 @@ class House:
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
+        self.operations.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):

@@ -31,7 +31,18 @@ from controller.throttle import Throttles
 from controller.triggers import Reading, Want
 from domain.errors import ActuationError, ForetideError, StoreError
 from domain.forecasts import Forecast
-from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Reason, Workload, WorkloadRef
+from domain.scaling import (
+    GATE_STAGE,
+    Action,
+    ActionResult,
+    Decision,
+    Mode,
+    Outcome,
+    Reason,
+    TraceLine,
+    Workload,
+    WorkloadRef,
+)
 from rules.schema import SLO, ScalingRule
 
 ForecastOf = Callable[[str], Forecast | None]
@@ -41,6 +52,9 @@ Record = Callable[[Sequence[tuple[Decision, Action | None]]], Mapping[str, str]]
 """Writes a pass down; returns by decision id why one was not written, raises when none was."""
 
 log = logging.getLogger(__name__)
+
+Gate = Callable[[ScalingRule], str]
+"""Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
 
 ACTOR: Final = "controller"
 
@@ -60,6 +74,11 @@ class Case:
     failure: str = ""
     decision: Decision | None = None
     action: Action | None = None
+    refused: str = ""
+
+
+def _open(_: ScalingRule) -> str:
+    return ""
 
 
 class Reconciler:
@@ -80,6 +99,7 @@ class Reconciler:
         budget_room: BudgetRoom = lambda rule, workload, now: None,
         slept: Callable[[str], bool] = lambda key: False,
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
+        gate: Gate = _open,
         shadows: Shadows | None = None,
     ) -> None:
         """Everything comes from outside.
@@ -97,11 +117,12 @@ class Reconciler:
             budget_room: How many replicas a rule's budget leaves room for.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
             place_of: File and line of a rule, for sentences about what is wrong with it.
+            gate: Why a rule in ``enforce`` may not act.
             shadows: Rules that do not act keep score there.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
         self._reader = Reader(evaluate, cluster, slo_of, place_of)
-        self._shadows = shadows
+        self._shadows, self._gate = shadows, gate
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
         self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
@@ -120,7 +141,7 @@ class Reconciler:
                 with self._step("evaluate"):
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
-                    cases = [self._decided(case, now) for case in cases]
+                    cases = [self._gated(self._decided(case, now)) for case in cases]
                 with self._step("shadow"):
                     self._shadowed(cases, now)
                 with self._step("act"):
@@ -220,6 +241,15 @@ class Reconciler:
         why = f"held because the rule could not be evaluated: {case.failure}"
         return replace(case, decision=decide.held(rule, workload=workload, now=now, why=why))
 
+    def _gated(self, case: Case) -> Case:
+        """A decision that may not be carried out says so itself."""
+        decision, why = case.decision, self._gate(case.rule)
+        if decision is None or not why:
+            return case
+        line = TraceLine(stage=GATE_STAGE, replicas=decision.current_replicas, message=why)
+        told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
+        return replace(case, decision=told, refused=why)
+
     def _possible(self, decision: Decision, rule: ScalingRule) -> Decision:
         """Held, with the reason, where the cluster cannot do what the rule would have it do."""
         wanted = rule.spec.actuate.with_
@@ -235,7 +265,7 @@ class Reconciler:
         """Rules that do not act keep score of what they would have done."""
         if self._shadows is None:
             return
-        idle = [case for case in cases if not _acts(case.rule)]
+        idle = [case for case in cases if case.refused or not _acts(case.rule)]
         self._shadows.keep({case.rule.key for case in idle})
         for case in idle:
             if not case.failure:
@@ -253,7 +283,7 @@ class Reconciler:
 
     def _acted(self, case: Case, now: datetime) -> Case:
         decision, ref = case.decision, case.rule.target
-        if decision is None or not _may_act(case.rule, decision):
+        if decision is None or case.refused or not _may_act(case.rule, decision):
             return case
         if self._throttles.closed(ref, now=now):
             log.debug("target throttled", extra=_fields(decision))

@@ -119,6 +119,8 @@ class ServiceRow:
         forecast_peak: Within the horizon to come; None without a usable forecast.
         last_decision: The newest one that changed the number, else the newest.
         generated_until: Samples before it were generated (a demo), not measured; None where all were measured.
+        override: Why the rule may act without a backtest that allows it; empty without an override.
+        refused: Why a rule in enforce does not act; empty where it may.
     """
 
     namespace: str
@@ -141,6 +143,8 @@ class ServiceRow:
     cost_per_hour: Money | None = None
     last_decision: DecisionBrief | None = None
     generated_until: datetime | None = None
+    override: str = ""
+    refused: str = ""
 
     @property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from domain.money import Money
 from domain.startup import Starts
@@ -190,6 +191,10 @@ class Decision:
     lower_bound: int | None = None
     upper_bound: int | None = None
     bound_need: int | None = None
+
+
+GATE_STAGE: Final = "gate"
+"""The last line of the trace of a decision that may not be carried out (docs/backtesting.md)."""
 
 
 class ActionResult(StrEnum):

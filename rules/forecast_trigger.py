@@ -82,7 +82,7 @@ class ForecastTrigger(Lengths):
         """What is written out can be read again: beside a price there stands no quantile."""
         out: dict[str, Any] = written(self)
         if self.price is not None:
-            out.pop("quantile")
+            out.pop("quantile", None)
         return out
 
     @field_validator("quantile")

@@ -5,6 +5,7 @@ the edge with ``State.transaction()``; queries live in the repositories here, wh
 """
 
 from store.state.audit import AuditEntry, AuditTrail
+from store.state.backtests import BacktestBrief, Backtests
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
@@ -12,6 +13,6 @@ from store.state.forecasts import ForecastMemories, ForecastShelf
 from store.state.shadows import ShadowScores
 
 __all__ = [
-    "AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastMemories", "ForecastShelf", "ShadowScores",
-    "State",
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "DecisionLedger", "DocumentsSeen", "ForecastMemories",
+    "ForecastShelf", "ShadowScores", "State",
 ]  # fmt: skip

@@ -63,6 +63,7 @@ class Bench:
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     on_record: Callable[[Decision], None] = lambda decision: None
+    gate: Callable[[ScalingRule], str] = lambda rule: ""
     slos: dict[str, SLO] = field(default_factory=dict)
     money: Ceiling | None = None
     asleep: set[str] = field(default_factory=set)
@@ -79,6 +80,7 @@ class Bench:
             cost_of=self.cost_of,
             registry=self.registry,
             tracer=provider.get_tracer("test"),
+            gate=lambda one: self.gate(one),
             slo_of=self.slos.get,
             budget_room=lambda rule, workload, now: self.money,
             slept=lambda key: key in self.asleep,
@@ -357,6 +359,21 @@ def test_what_is_remembered_of_a_rule_goes_with_it(bench: Bench, now: datetime) 
     bench.rules, bench.answers["shop_rps"] = [rule()], 10.0
     bench.reconciler.tick(now + timedelta(minutes=10))
     assert bench.last("shop")[0].reason is Reason.SCALE_DOWN_STABILIZED
+
+
+def test_a_rule_that_the_gate_refuses_decides_says_so_and_changes_nothing(bench: Bench, now: datetime) -> None:
+    bench.gate = lambda rule: "enforce is refused, there is no backtest of this rule: run foretide backtest demo/shop"
+    bench.answers["shop_rps"] = 95.0
+    bench.reconciler.tick(now)
+    decision, action = bench.ledger[0]
+    assert action is None
+    assert decision.outcome is Outcome.SCALE_UP
+    assert decision.trace[-1].stage == "gate"
+    assert "run foretide backtest demo/shop" in decision.trace[-1].message
+    assert decision.message.endswith(decision.trace[-1].message)
+    bench.gate = lambda rule: ""
+    bench.reconciler.tick(now + TICK)
+    assert bench.ledger[1][1] is not None
 
 
 def test_what_is_no_number_is_inactive_and_says_where(now: datetime) -> None:
