@@ -43,7 +43,16 @@ def within_rule(data: object, check_query: CheckQuery) -> Iterator[Fault]:
 
 
 def warnings(data: object) -> Iterator[Fault]:
-    """What is allowed and probably not meant."""
+    """What is allowed in a ScalingRule and probably not meant."""
+    guard: Path = ("spec", "guard", "whenBurning")
+    if at(data, *guard, "blockScaleDown") is False and at(data, *guard, "add") is None:
+        yield guard, "does nothing: it blocks no scale-down and adds nothing"
+    if text_at(data, "spec", "mode") in ("approve", "enforce") and text_at(data, "spec", "actuate", "with") == "none":
+        yield ("spec", "mode"), "acts on nothing: actuate is with none"
+    yield from _warnings_of_combine(data)
+
+
+def _warnings_of_combine(data: object) -> Iterator[Fault]:
     tree = _tree(data)
     if tree is None:
         return

@@ -11,22 +11,18 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from rules.circumstances import CronWindow
-from rules.document import Query, Strict
-from rules.fields import (
+from rules.amounts import (
     Boolean,
-    DnsLabel,
     Duration,
-    FallbackUse,
-    MetricLabel,
-    Name,
     NotNegativeQuantity,
     PositiveQuantity,
     QuantityOrDuration,
     Replicas,
-    Text,
-    WholeNumber,
+    WholePercent,
 )
+from rules.circumstances import CronWindow
+from rules.document import Query, Strict
+from rules.fields import DnsLabel, FallbackUse, MetricLabel, Name, Text
 from rules.forecast_trigger import ForecastTrigger
 
 Kind = Literal["query", "resource", "pods", "queue", "trace", "forecast", "schedule", "event"]
@@ -38,7 +34,7 @@ class ResourceTarget(Strict):
     """CPU or memory against its request or limit, of the pod or of one container, as on the HPA."""
 
     name: Literal["cpu", "memory"]
-    utilization: Annotated[WholeNumber, Field(ge=1, le=1000)] | None = None
+    utilization: Annotated[WholePercent, Field(ge=1, le=1000)] | None = None
     average_value: PositiveQuantity | None = None
     of: Literal["request", "limit"] | None = None
     container: DnsLabel | None = None

@@ -13,8 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from domain.labels import Labels
 from domain.scaling import Outcome, Reason
 from domain.units import parse_duration
+from rules.amounts import Duration, Float, PositiveQuantity, WholeNumber
 from rules.document import mistake
-from rules.fields import Duration, Float, Moment, NonEmpty, PositiveQuantity, RuleKey, Text, WholeNumber
+from rules.fields import Moment, NonEmpty, RuleKey, Text
 from rules.wording import found
 from store.promql.notation import Point, read_labels, read_points
 
