@@ -35,6 +35,7 @@ from app.settings import Settings
 from app.spending import Spending
 from app.status import StatusBoard
 from app.telemetry import Tracing
+from app.trace_guests import READ_EVERY, TraceGuests
 from collector.endpoints import routes as otlp_routes
 from collector.host import HostExporter
 from collector.receive import Receiver
@@ -130,6 +131,9 @@ class House:
             settings.sources, default=settings.default_source, opened=opened, clock=clock, registry=self.registry,
             folder=settings.data_dir, rules=self.running_rules,
         )  # fmt: skip
+        self._trace_guests = TraceGuests(
+            self.traces, self.guests.traces, configs=settings.sources, metrics=self.metrics, rules=self.running_rules
+        )
         self.queries = Queries(self.metrics, clock=clock, guests=self.guests)
         opened.callback(self.queries.close)
         self.cluster = self._cluster(base_url, environment)
@@ -218,7 +222,7 @@ class House:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
-            spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
+            spending=Spending(self.state), traces=self._trace_guests, forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
             status=self.status.full, shadow=self.shadows.of, clock=self._clock,
@@ -348,6 +352,8 @@ class House:
         plan(DECIDE_EVERY, "decide", self.decide, first_after=3 * soon)
         if self.guests.by_name:
             plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
+        if self._trace_guests.names:
+            plan(READ_EVERY, "trace_red", self._trace_guests.tick, first_after=READ_EVERY)
         if self.guests.writes:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
         plan(SHADOW_EVERY, "shadow", self._save_shadows, first_after=SHADOW_EVERY)
