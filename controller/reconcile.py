@@ -197,29 +197,36 @@ class Reconciler:
                 for trigger in rule.spec.triggers
                 if trigger.forecast is not None
             }
-            signals = self._reader.signals(rule, now)
+            signals, workload = (
+                self._reader.signals(rule, now),
+                replace(case.workload, starts=self._reader.starts(rule)),
+            )
             return replace(
-                case, signals=signals, limits=self._reader.limits(rule, now), burn=self._reader.burn(rule, now),
-                forecasts=forecasts, outlooks=self._outlooks(case, signals, now),
+                case, workload=workload, signals=signals, limits=self._reader.limits(rule, now),
+                burn=self._reader.burn(rule, now), forecasts=forecasts,
+                outlooks=self._outlooks(rule, workload, signals, now),
             )  # fmt: skip
         except Exception as error:
             return replace(case, failure=self._failed("read_signals", rule, error))
 
-    def _outlooks(self, case: Case, signals: Mapping[str, Reading], now: datetime) -> dict[str, Outlook | Missing]:
+    def _outlooks(
+        self, rule: ScalingRule, workload: Workload, signals: Mapping[str, Reading], now: datetime
+    ) -> dict[str, Outlook | Missing]:
         """What lies ahead of each price trigger's load; whatever is wrong with that, the rule is reactive."""
         found: dict[str, Outlook | Missing] = {}
-        for trigger in case.rule.spec.triggers:
+        for trigger in rule.spec.triggers:
             wanted = trigger.forecast
             if wanted is None or wanted.price is None or self._outlook_of is None:
                 continue
             reading = signals.get(wanted.of or "")
             load = reading.value if isinstance(reading, Signal) else None
             try:
-                found[trigger.name] = self._outlook_of(case.rule.signal(trigger), load, triggers.lead_of(wanted), now)
+                lead = triggers.lead_of(wanted, workload.starts)
+                found[trigger.name] = self._outlook_of(rule.signal(trigger), load, lead, now)
             except ForetideError as error:
                 found[trigger.name] = Missing(reason=str(error))
             except Exception as error:
-                found[trigger.name] = Missing(reason=self._failed("read_signals", case.rule, error))
+                found[trigger.name] = Missing(reason=self._failed("read_signals", rule, error))
         return found
 
     def _forecast(self, signal: str) -> Forecast | None:

@@ -15,7 +15,7 @@ from typing import Final
 from controller.memory import Memory
 from controller.triggers.demand import from_number
 from controller.triggers.fallback import without_data
-from controller.triggers.forecasts import AUTO_LEAD, from_forecast, lead_of
+from controller.triggers.forecasts import from_forecast, lead_of
 from controller.triggers.priced import from_price
 from controller.triggers.queue import from_queue
 from controller.triggers.times import from_event, from_schedule
@@ -29,7 +29,7 @@ from rules.schema import ScalingRule, Trigger
 
 NO_OUTLOOKS: Final[Mapping[str, Outlook | Missing]] = {}
 
-__all__ = ["AUTO_LEAD", "Missing", "Reading", "Want", "lead_of", "part", "propose"]
+__all__ = ["Missing", "Reading", "Want", "lead_of", "part", "propose"]
 
 
 def propose(
@@ -63,7 +63,7 @@ def propose(
                 rule, trigger, trigger.forecast, outlook, reading, workload=workload, memory=memory, now=now
             )
         elif trigger.forecast is not None:
-            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), now)
+            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), workload, now)
         elif trigger.schedule is not None:
             found = from_schedule(trigger, trigger.schedule, now)
         else:

@@ -50,7 +50,7 @@ def from_price(
         return _said(trigger, found, source, None, now - unseen)
     if isinstance(outlook, Missing):
         return silent(trigger, f"{trigger.name}: {outlook.reason}")
-    lead = lead_of(wanted)
+    lead = lead_of(wanted, workload.starts)
     capacity, ready = per_replica(source), workload.ready_replicas
     seen = max(reading.value, 0.0) if isinstance(reading, Signal) else None
     load = 0.0 if seen is None else seen  # not seen for a moment: neither missed nor overloaded, as far as is known
