@@ -7,8 +7,9 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from rules.amounts import Tolerance, WholeNumber
 from rules.document import Strict
-from rules.fields import NonEmpty, Tolerance, WholeNumber
+from rules.fields import NonEmpty
 
 
 class SelectPolicy(StrEnum):

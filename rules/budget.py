@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from rules.amounts import PositiveAmount
 from rules.document import Metadata, Strict, mistake
-from rules.fields import CurrencyCode, DnsLabel, PositiveAmount, RuleKey
+from rules.fields import CurrencyCode, DnsLabel, RuleKey
 
 
 class Limit(Strict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.rule_checks import within_rule
+from rules import rule_checks
 from rules.slo_checks import within_slo
 from rules.written import CheckQuery, Fault, at, given, mappings, query, text_at, unique_names
 from rules.yaml_tree import Path
@@ -18,11 +18,17 @@ def within(data: object, check_query: CheckQuery) -> Iterator[Fault]:
     """What is wrong inside one document, beyond its single fields."""
     match text_at(data, "kind"):
         case "ScalingRule":
-            yield from within_rule(data, check_query)
+            yield from rule_checks.within_rule(data, check_query)
         case "Forecast":
             yield from _within_forecast(data, check_query)
         case "SLO":
             yield from within_slo(data, check_query)
+
+
+def warnings(data: object) -> Iterator[Fault]:
+    """What is allowed inside one document and probably not meant."""
+    if text_at(data, "kind") == "ScalingRule":
+        yield from rule_checks.warnings(data)
 
 
 def _within_forecast(data: object, check_query: CheckQuery) -> Iterator[Fault]:

@@ -9,21 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from domain.units import format_duration
+from rules.amounts import Boolean, Duration, PodsOrPercent, PositiveQuantity, Replicas
 from rules.document import Query, Strict, mistake
-from rules.fields import (
-    Boolean,
-    Cron,
-    DnsLabel,
-    DocumentKey,
-    Duration,
-    Moment,
-    MomentWithOffset,
-    PodsOrPercent,
-    PositiveQuantity,
-    Replicas,
-    Sentence,
-    TimeZone,
-)
+from rules.fields import Cron, DnsLabel, DocumentKey, Moment, MomentWithOffset, Sentence, TimeZone
 
 
 class CronWindow(Strict):

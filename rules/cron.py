@@ -50,32 +50,35 @@ def fault(text: str) -> str:
 
 def after(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
     """The first time later than ``moment``, in UTC; None where none comes within 50 years."""
-    near = _around(text, moment, zone)
-    later = [one for one in near if one > moment]
-    if later:
-        return min(later)
+    if _clock_changes_near(moment, zone):
+        if later := [one for one in _around(text, moment, zone) if one > moment]:
+            return min(later)
+        moment += _CLOCK_CHANGE
     return _first(CronSim(text, moment.astimezone(zone)))
 
 
 def until(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
     """The last time that is not later than ``moment``, in UTC; None where there is none within 50 years."""
-    near = _around(text, moment, zone)
-    earlier = [one for one in near if one <= moment]
-    if earlier:
-        return max(earlier)
+    if _clock_changes_near(moment, zone):
+        if earlier := [one for one in _around(text, moment, zone) if one <= moment]:
+            return max(earlier)
+        moment -= _CLOCK_CHANGE
     return _first(CronSim(text, (moment + timedelta(seconds=1)).astimezone(zone), reverse=True))
 
 
-def _around(text: str, moment: datetime, zone: tzinfo) -> list[datetime]:
-    """All times near a change of the clock; nothing where there is none near, as on all days but two of a year.
+def _clock_changes_near(moment: datetime, zone: tzinfo) -> bool:
+    """Near a change cronsim goes by the wall clock, on which 02:15 of the second round lies before 02:45 of the first.
 
-    cronsim goes by the wall clock there, on which 02:15 and 02:30 of the second round lie before 02:45 of the first.
+    So it is on two days of a year.
     """
-    start, end = moment - _CLOCK_CHANGE, moment + _CLOCK_CHANGE
-    if start.astimezone(zone).utcoffset() == end.astimezone(zone).utcoffset():
-        return []
-    times = islice(CronSim(text, start.astimezone(zone)), _MOST)
-    return [one.astimezone(UTC) for one in _while_before(times, end)]
+    before, after = ((moment + way * _CLOCK_CHANGE).astimezone(zone).utcoffset() for way in (-1, 1))
+    return before != after
+
+
+def _around(text: str, moment: datetime, zone: tzinfo) -> list[datetime]:
+    """All times near ``moment``."""
+    times = islice(CronSim(text, (moment - _CLOCK_CHANGE).astimezone(zone)), _MOST)
+    return [one.astimezone(UTC) for one in _while_before(times, moment + _CLOCK_CHANGE)]
 
 
 def _while_before(times: Iterator[datetime], end: datetime) -> Iterator[datetime]:

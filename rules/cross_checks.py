@@ -80,7 +80,8 @@ def _dangling(document: Document, path: Path, kind: str, name: str, known: Colle
     key = name if "/" in name else f"{_namespace(document)}/{name}"
     if key not in known:
         elsewhere = [one for one in known if one.partition("/")[2] == name]
-        hint = suggestion(key, known, otherwise=f"; there is {', '.join(sorted(known)[:10]) or 'none'}")
+        there = f"; there is {', '.join(sorted(known)[:10])}" if known else f", and no other {kind}"
+        hint = suggestion(key, known, otherwise=there)
         if elsewhere:
             hint = f'; did you mean "{elsewhere[0]}"?'
         yield document.mistake(path, f"there is no {kind} {quote(key)}{hint}")

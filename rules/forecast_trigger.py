@@ -9,18 +9,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from domain.units import format_duration
+from rules.amounts import Duration, DurationOrAuto, Float, PriceOrAuto, Share
 from rules.document import Strict, mistake
-from rules.fields import (
-    DnsLabel,
-    DocumentKey,
-    Duration,
-    DurationOrAuto,
-    Float,
-    MetricLabel,
-    PriceOrAuto,
-    Share,
-    Text,
-)
+from rules.fields import DnsLabel, DocumentKey, MetricLabel, Text
 from rules.forecast import Lengths
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from rules.amounts import Price
 from rules.document import Metadata, Strict
-from rules.fields import CurrencyCode, Price
+from rules.fields import CurrencyCode
 
 
 class PriceSheetSpec(Strict):

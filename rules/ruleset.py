@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.errors import Mistake
 from rules.forecast import Forecast
 from rules.schema import SLO, AnyDocument, Budget, PriceSheet, ScalingPolicy, ScalingRule
 from rules.validate import Validated
@@ -20,6 +21,7 @@ class RuleSet:
         rules: In order of their keys.
         digest: SHA-256 (hex) of what the documents say; comments, order and files do not change it.
         sources: ``file:line`` by the rule's key; of the other kinds by kind and key (``Budget default/media``).
+        warnings: What is allowed in the documents and probably not meant.
         by_policy: By the rule's key, the policy that it came from; a rule of a document is not there.
         template_lines: By the policy's key, the line of each path below its template.
     """
@@ -32,6 +34,7 @@ class RuleSet:
     policies: tuple[ScalingPolicy, ...] = ()
     digest: str = hashlib.sha256().hexdigest()
     sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Mistake, ...] = ()
     by_policy: Mapping[str, ScalingPolicy] = field(default_factory=dict)
     template_lines: Mapping[str, Mapping[Path, int]] = field(default_factory=dict)
 
@@ -49,6 +52,7 @@ class RuleSet:
             policies=tuple(model for model, _ in models if isinstance(model, ScalingPolicy)),
             digest=digest_of([model for model, _ in models]),
             sources={source_key(model): _source(one) for model, one in models},
+            warnings=tuple(warning for one in documents for warning in one.warnings),
             template_lines={model.key: _lines(one) for model, one in models if isinstance(model, ScalingPolicy)},
         )
 

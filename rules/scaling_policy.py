@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from domain.workloads import WorkloadFacts
+from rules.amounts import WholeNumber
 from rules.document import Metadata, Strict, mistake
-from rules.fields import DnsLabel, LabelKey, LabelValue, NonEmpty, WholeNumber
+from rules.fields import DnsLabel, LabelKey, LabelValue, NonEmpty
 from rules.wording import found
 
 

@@ -13,10 +13,11 @@ from pydantic import Field, model_validator
 
 from domain.forecasts import signal_name
 from domain.scaling import Mode, WorkloadRef
+from rules.amounts import Duration, WholeNumber
 from rules.behavior import Behavior
 from rules.circumstances import BacktestOverride, DownstreamCeiling, Guard, Pause, ScheduledBounds, Steps
 from rules.document import Metadata, Strict, mistake
-from rules.fields import DnsSubdomain, DocumentKey, Duration, NonEmpty, Text, WholeNumber
+from rules.fields import DnsSubdomain, DocumentKey, NonEmpty, Text
 from rules.triggers import Trigger
 
 

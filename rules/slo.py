@@ -17,8 +17,9 @@ from pydantic import field_validator, model_validator
 from domain.names import SERVICE_NAME, SPAN_DURATION_BOUNDS_SECONDS, SPAN_DURATION_SECONDS, SPAN_KIND, SPAN_NAME
 from domain.spans import SpanKind
 from domain.units import format_duration
+from rules.amounts import Duration, Float
 from rules.document import Metadata, Query, Strict, mistake
-from rules.fields import Duration, Float, Name
+from rules.fields import Name
 
 WINDOW: Final = "{{window}}"
 """Stands in a query for the range that is asked about."""

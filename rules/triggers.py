@@ -7,26 +7,22 @@ every mistake of a trigger at once.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from rules.circumstances import CronWindow
-from rules.document import Query, Strict
-from rules.fields import (
+from rules.amounts import (
     Boolean,
-    DnsLabel,
     Duration,
-    FallbackUse,
-    MetricLabel,
-    Name,
     NotNegativeQuantity,
     PositiveQuantity,
     QuantityOrDuration,
     Replicas,
-    Text,
-    WholeNumber,
+    WholePercent,
 )
+from rules.circumstances import CronWindow
+from rules.document import Query, Strict, mistake
+from rules.fields import DnsLabel, FallbackUse, MetricLabel, Name, Text
 from rules.forecast_trigger import ForecastTrigger
 
 Kind = Literal["query", "resource", "pods", "queue", "trace", "forecast", "schedule", "event"]
@@ -38,7 +34,7 @@ class ResourceTarget(Strict):
     """CPU or memory against its request or limit, of the pod or of one container, as on the HPA."""
 
     name: Literal["cpu", "memory"]
-    utilization: Annotated[WholeNumber, Field(ge=1, le=1000)] | None = None
+    utilization: Annotated[WholePercent, Field(ge=1, le=1000)] | None = None
     average_value: PositiveQuantity | None = None
     of: Literal["request", "limit"] | None = None
     container: DnsLabel | None = None
@@ -78,6 +74,14 @@ class TraceSignal(Strict):
     service: Name
     operation: Name | None = None
     measure: Literal["rate", "inFlight", "p50", "p90", "p95", "p99"]
+    source: DnsLabel | None = None
+    """A Jaeger or Tempo of foretide.yaml; None counts the spans that come to us."""
+
+    @model_validator(mode="after")
+    def _measured_there(self) -> Self:
+        if self.source is not None and self.measure == "inFlight":
+            raise mistake("measure", "a Jaeger or Tempo keeps no inFlight; leave out source, or measure rate")
+        return self
 
     @property
     def is_latency(self) -> bool:

@@ -20,16 +20,21 @@ from rules.yaml_tree import Document, Path, Place
 _TEMPLATE: Final[Path] = ("spec", "template")
 _QUERIES: Final = ("query", "expr", "pods", "length", "arrivals", "partitions")
 """Fields whose text is PromQL, whatever stands at a placeholder in it."""
+_NEVER_TEXT: Final = ("expected a whole number", "expected percent as", "expected true or false")
 _GROUP: Final = API_VERSION.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated:
-    """A document of ours: its model where it has no mistake, else None."""
+    """A document of ours: its model where it has no mistake, else None.
+
+    ``warnings`` are no mistakes: what is allowed and probably not meant.
+    """
 
     document: Document
     model: AnyDocument | None
     mistakes: tuple[Mistake, ...]
+    warnings: tuple[Mistake, ...] = ()
 
 
 def is_ours(document: Document) -> bool:
@@ -57,8 +62,10 @@ def validate(document: Document, *, check_query: CheckQuery) -> Validated:
         if not _is_broken(document, path)
     ]
     mistakes.sort(key=lambda mistake: (mistake.line, mistake.column))
-    whole = cast(AnyDocument, model) if not mistakes else None
-    return Validated(document=document, model=whole, mistakes=tuple(mistakes))
+    if mistakes:
+        return Validated(document=document, model=None, mistakes=tuple(mistakes))
+    warnings = [document.mistake(path, said) for path, said in checks.warnings(document.data)]
+    return Validated(document=document, model=cast(AnyDocument, model), mistakes=(), warnings=tuple(warnings))
 
 
 def _read(document: Document, model: type[BaseModel], check_query: CheckQuery) -> tuple[BaseModel | None, list[Fault]]:
@@ -84,11 +91,13 @@ def _of_template(document: Document, check_query: CheckQuery) -> list[Fault]:
     )
     open_ = {path for path, _ in template.placeholders(written, ("spec",))}
     _, found = _read(shifted, KINDS["ScalingRule"], check_query)
-    return told + [
-        (("spec", "template", *path[1:]), said, at_key)
-        for path, said, at_key in found
-        if path not in open_ or path[-1] in _QUERIES
-    ]
+    for path, said, at_key in found:
+        here = (*_TEMPLATE, *path[1:])
+        if path in open_ and said.startswith(_NEVER_TEXT):
+            told.append((here, "takes no placeholder, which is text: write the value out", at_key))
+        elif path not in open_ or path[-1] in _QUERIES:
+            told.append((here, said, at_key))
+    return told
 
 
 def _below(places: Mapping[Path, Place], path: Path) -> dict[Path, Place]:

@@ -70,7 +70,7 @@ def test_a_time_in_the_hour_that_comes_twice_comes_the_first_time() -> None:
     assert cron.until("30 2 * * *", AUTUMN + timedelta(minutes=15), PARIS) == first  # 02:15 of the second round
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     text=texts, minutes=st.integers(-400, 400), change=st.sampled_from([SPRING, AUTUMN]),
     zone=st.sampled_from([PARIS, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("America/New_York"), UTC]),
