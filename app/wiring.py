@@ -45,6 +45,7 @@ from controller.cluster import Cluster
 from controller.cluster.known import from_kube_state
 from controller.cluster.local import LocalCluster
 from controller.cluster.observe import ObserveCluster
+from controller.reading import looks_ahead
 from controller.reconcile import Reconciler
 from controller.shadows import Shadows
 from cost.prices import cost_per_hour
@@ -301,8 +302,7 @@ class House:
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
-        guest = self.guests.named() is not None
-        return ObserveCluster(self._number, self._by_pod if guest else None)
+        return ObserveCluster(self._number, self._by_pod)
 
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
@@ -389,8 +389,10 @@ class House:
         """Tell the sources what will be asked of them, so that it can be put together."""
         also: set[str] = set()
         if isinstance(self.cluster, ObserveCluster):
-            targets = {rule.target for rule in self.running_rules().rules}
-            also = {query for target in targets for query in self.cluster.queries_of(target)}
+            rules = self.running_rules().rules
+            also = {query for rule in rules for query in self.cluster.queries_of(rule.target)}
+            ahead = (rule for rule in rules if looks_ahead(rule))
+            also |= {query for rule in ahead for query in self.cluster.start_queries_of(rule.target)}
         self.guests.expect(also)
         self.queries.expect(self.guests.asked_here())
 

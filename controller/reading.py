@@ -14,10 +14,12 @@ from typing import Final
 from controller import slo
 from controller.cluster import Cluster
 from controller.slo import Burn
+from controller.startup import StartMemory
 from controller.triggers import Missing, Reading, part
 from domain.errors import ForetideError, NoNumberError
 from domain.scaling import WorkloadRef
 from domain.series import Signal
+from domain.startup import Starts
 from rules import asked
 from rules.document import Query
 from rules.schema import SLO, ScalingRule, Trigger
@@ -34,6 +36,11 @@ BURN_EVERY: Final = timedelta(minutes=1)
 log = logging.getLogger(__name__)
 
 
+def looks_ahead(rule: ScalingRule) -> bool:
+    """Whether a forecast of the rule wants to know how long replicas take to start."""
+    return any(one.forecast is not None and one.forecast.lead == "auto" for one in rule.spec.triggers)
+
+
 class Reader:
     """Reads for one pass; a new one begins with ``begin``."""
 
@@ -44,6 +51,7 @@ class Reader:
         """Ask through ``evaluate``; ``slo_of`` knows SLO documents by their keys, ``place_of`` where a rule stands."""
         self._evaluate, self._cluster, self._slo_of, self._place_of = evaluate, cluster, slo_of, place_of
         self._answers: dict[tuple[str, str | None], Reading] = {}
+        self._starts = StartMemory()
         self._burns: dict[str, tuple[datetime, Burn]] = {}
 
     def begin(self) -> None:
@@ -84,8 +92,20 @@ class Reader:
             self._burns[key] = (now, burn)
         return burn
 
+    def starts(self, rule: ScalingRule) -> Starts | None:
+        """How long its replicas take to start, where a forecast of the rule wants to know; never an error."""
+        if not looks_ahead(rule):
+            return None
+        try:
+            pods = self._cluster.starts(rule.target)
+        except ForetideError as error:
+            log.debug("start-ups not read", extra={"rule": rule.key, "error": str(error)})
+            pods = {}
+        return self._starts.see(rule.target, pods)
+
     def keep(self, rules: Sequence[ScalingRule]) -> None:
-        """Forget SLOs that guard nothing any more."""
+        """Forget SLOs that guard nothing any more, and workloads that nobody scales."""
+        self._starts.keep({rule.target for rule in rules})
         named = {rule.guarding_slo for rule in rules}
         self._burns = {key: burn for key, burn in self._burns.items() if key in named}
 

@@ -188,8 +188,9 @@ class Reconciler:
                 for trigger in rule.spec.triggers
                 if trigger.forecast is not None
             }
+            workload = replace(case.workload, starts=self._reader.starts(rule))
             return replace(
-                case, signals=self._reader.signals(rule, now), limits=self._reader.limits(rule, now),
+                case, workload=workload, signals=self._reader.signals(rule, now), limits=self._reader.limits(rule, now),
                 burn=self._reader.burn(rule, now), forecasts=forecasts,
             )  # fmt: skip
         except Exception as error:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.money import Money
+from domain.startup import Starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Workload:
         ready_replicas: Replicas that can take work; None where nobody knows.
         requests: Per replica, in base units: ``cpu`` in cores, ``memory`` in bytes. Empty where unknown.
         limits: The same of its limits.
+        starts: How long its replicas take to start; None where nobody knows, or nobody asked.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -41,6 +43,7 @@ class Workload:
     ready_replicas: int | None
     requests: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    starts: Starts | None = None
     source: str
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from controller.memory import Memory
 from controller.triggers.demand import from_number
 from controller.triggers.fallback import without_data
-from controller.triggers.forecasts import AUTO_LEAD, from_forecast, lead_of
+from controller.triggers.forecasts import from_forecast, lead_of
 from controller.triggers.queue import from_queue
 from controller.triggers.times import from_event, from_schedule
 from controller.triggers.usage import from_usage
@@ -24,7 +24,7 @@ from domain.scaling import Workload
 from domain.series import Signal
 from rules.schema import ScalingRule, Trigger
 
-__all__ = ["AUTO_LEAD", "Missing", "Reading", "Want", "lead_of", "part", "propose"]
+__all__ = ["Missing", "Reading", "Want", "lead_of", "part", "propose"]
 
 
 def propose(
@@ -50,7 +50,7 @@ def propose(
     later: list[tuple[Trigger, Missing]] = []
     for trigger in rule.spec.triggers:
         if trigger.forecast is not None:
-            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), now)
+            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), workload, now)
         elif trigger.schedule is not None:
             found = from_schedule(trigger, trigger.schedule, now)
         else:

@@ -104,7 +104,7 @@ def test_rules_are_decided_from_it_at_few_queries(house: House) -> None:
     assert rps.value == pytest.approx(2 * 153.0 / 15, rel=0.01)
     assert rps.completeness == 1.0
     first = asked(house)
-    assert first <= 12
+    assert first <= 15  # three of them about start-ups, once a minute
     house.decide(NOW + timedelta(seconds=15))
     assert asked(house) - first <= 8
 
