@@ -20,6 +20,7 @@ from controller.slo import WINDOWS
 from domain.clock import Clock
 from domain.errors import UnknownSourceError
 from domain.forecasts import Forecast
+from forecaster import leads
 from forecaster.plan import Plan, plans
 from rules import RuleSet, asked
 from store.prometheus.client import PrometheusClient
@@ -36,6 +37,8 @@ from store.tracing import Jaeger, Tempo, TraceSource
 
 BACKFILL_EVERY: Final = timedelta(seconds=5)
 WRITE_EVERY: Final = timedelta(seconds=15)
+LEAD_STEP: Final = timedelta(minutes=1)
+"""Of the past of a price trigger's load: servers are scraped every 15 to 60 s, and two weeks are then 20,000 values."""
 
 
 class Guest:
@@ -192,7 +195,11 @@ class Guests:
 
     def _wanted(self, name: str) -> list[Wanted]:
         own = (plan for plan in plans(self._rules().rules) if (plan.source or self._default) == name)
-        return [Wanted(query=plan.expr, step=plan.step, span=_span(plan)) for plan in own]
+        ahead = (plan for plan in leads.plans(self._rules().rules) if (plan.source or self._default) == name)
+        return [
+            *(Wanted(query=plan.expr, step=plan.step, span=_span(plan)) for plan in own),
+            *(Wanted(query=plan.expr, step=LEAD_STEP, span=leads.HISTORY) for plan in ahead),
+        ]
 
 
 def _view(guest: Guest) -> SourceView:

@@ -232,6 +232,10 @@ class Queries:
         newest = [at_ms for name, at_ms in generated.items() if name in words]
         return from_ms(max(newest)) if newest else None
 
+    def is_guest(self, source: str | None) -> bool:
+        """Whether the source is somebody's server and not the embedded store."""
+        return self._guest(source) is not None
+
     def _guest(self, source: str | None) -> Guest | None:
         """None for the embedded store; a rule may outlive its source by a restart."""
         if self._guests is None:

@@ -27,6 +27,7 @@ from app.forecast_questions import ForecastQuestions
 from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
+from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
@@ -62,6 +63,8 @@ from forecaster.challengers.onnx_model import OnnxModel
 from forecaster.challengers.statistical import Statistical
 from forecaster.dask_pool import DaskPool
 from forecaster.document_series import DocumentSeries
+from forecaster.leads import Leads
+from forecaster.leads import plans as lead_plans
 from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
@@ -81,6 +84,8 @@ HOST_EVERY = timedelta(seconds=15)
 DECIDE_EVERY = timedelta(seconds=15)
 """HPA's own sync period."""
 FORECAST_EVERY = timedelta(seconds=60)
+LEADS_EVERY = timedelta(seconds=15)
+"""Only what has no lead forecast yet is begun here; the decisions' own readings carry the others."""
 CHALLENGE_EVERY = timedelta(hours=1)
 """Looked at; each signal is challenged once a day."""
 SHADOW_EVERY = timedelta(minutes=1)
@@ -174,6 +179,11 @@ class House:
             latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
         )  # fmt: skip
 
+        self._leads = Leads(
+            history=LoadPast(self.queries), pool=self.fits, registry=self.registry,
+            plans=lambda: lead_plans(self.running_rules().rules),
+        )  # fmt: skip
+
         # Controller; who enforces needs a backtest that allows it.
         self.gate = Gate(self._keeper.newest_backtests, clock=clock)
         self.shadows = Shadows(cost_of=self._cost_of, known=self._keeper.shadow_scores())
@@ -186,6 +196,7 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            outlook_of=self._leads.outlook,
             gate=self.gate.objection,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
@@ -351,6 +362,8 @@ class House:
             plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
         # After the first forecast, so that the first decision already stands on it where there is history.
         plan(DECIDE_EVERY, "decide", self.decide, first_after=3 * soon)
+        # After the first decision, which tells how far ahead to look.
+        plan(LEADS_EVERY, "leads", self._leads.tick, first_after=5 * soon)
         if self.guests.by_name:
             plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
         if self._trace_guests.names:

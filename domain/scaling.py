@@ -115,6 +115,7 @@ class Proposal:
         missing: True when data should have been there and were not.
         incomplete: True when less than 90 % of the data were there: it may raise, but releases nothing.
         completeness: How much of what the signal is made of was really seen (ratio); None where it is not known.
+        caution: The error budget's level, of a forecast with a price: the next tick goes on from it.
         active: Whether it says that there is work: what is not active may idle to zero.
         invalid: True when what was read is no number to decide on (two series, NaN), which time does not mend.
     """
@@ -130,6 +131,7 @@ class Proposal:
     missing: bool = False
     incomplete: bool = False
     completeness: float | None = None
+    caution: float | None = None
     active: bool = True
     invalid: bool = False
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.leads import LoadPast
 from app.queries import Queries
 from domain.clock import to_ms
 from domain.errors import NoDataError, NoNumberError, QueryError, QueryLimitError
@@ -142,3 +143,13 @@ def test_generated_samples_are_told_by_whole_metric_names(store: MetricsStore, q
     recent = queries.history("sum(rate(requests_total[1m]))", NOW - timedelta(minutes=20), NOW, timedelta(minutes=1))
     longer = queries.history("sum(rate(requests_total[1m]))", NOW - timedelta(hours=1), NOW, timedelta(minutes=1))
     assert (recent[1], longer[1]) == (False, True)
+
+
+def test_the_past_of_a_priced_load_is_read_by_the_tick_from_the_embedded_store(
+    store: MetricsStore, queries: Queries
+) -> None:
+    store.load([rising("work_total", per_second=4)])
+    past = LoadPast(queries)("work_total", NOW - timedelta(seconds=30), NOW)
+
+    assert np.diff(past).tolist() == [past[1] - past[0]] * 2
+    assert len(past) == 3
