@@ -36,10 +36,16 @@ def check_paths(paths: Sequence[Path]) -> int:
         print(f"\n{count} mistake{'s' if count > 1 else ''}", file=sys.stderr)
         return 1
     found = load_paths(paths, check_query=check_query)
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     counts = (
         ("rule", found.rules), ("budget", found.budgets), ("price sheet", found.price_sheets),
-        ("forecast", found.forecasts),
+        ("forecast", found.forecasts), ("SLO", found.slos), ("policy", found.policies),
     )  # fmt: skip
-    said = [f"{len(items)} {name}{'s' if len(items) > 1 else ''}" for name, items in counts if items]
+    said = [f"{len(items)} {_plural(name) if len(items) > 1 else name}" for name, items in counts if items]
     print(f"ok: {', '.join(said) if said else 'no documents'}")
     return 0
+
+
+def _plural(name: str) -> str:
+    return f"{name.removesuffix('y')}ies" if name.endswith("y") else f"{name}s"

@@ -1,7 +1,7 @@
 """The ``foretide`` command.
 
 Heavy imports stand inside the commands that need them: ``foretide --help`` answers in a tenth of a second.
-Exit codes: 0 ok · 1 a check says no · 2 usage or configuration.
+Exit codes: 0 ok · 1 a check says no · 2 usage or configuration · 4 server unreachable or refused · 5 not found.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+
+from app import backtest_cli
 
 app = typer.Typer(
     name="foretide",
@@ -76,11 +78,54 @@ def up(
 @app.command(short_help="Check rule documents, every mistake with its place.")
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Rule files and folders of them.")],
+    effective: Annotated[
+        bool, typer.Option("--effective", help="Print every field of every rule, and where it came from.")
+    ] = False,
+    workloads: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What policies choose from: kubectl get deploy,sts,ns -A -o yaml (or json)."),
+    ] = None,
 ) -> None:
     """Check rule documents: every mistake at once, each with file:line:col and what was expected."""
     from app.check import check_paths
+    from app.effective_command import print_effective
 
-    raise typer.Exit(check_paths(paths))
+    code = check_paths(paths)
+    if code == 0 and (effective or workloads is not None):
+        code = print_effective(paths, workloads)
+    raise typer.Exit(code)
+
+
+@app.command(name="test", short_help="Run tables of decisions that rules are expected to make.")
+def rule_tests(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Test files, and folders of *_test.yaml.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit's XML to this file, too.")] = None,
+    as_diff: Annotated[bool, typer.Option("--diff", help="Show what the files would have to say instead.")] = False,
+) -> None:
+    """Run tests of rules: series in, decisions out, by the code that decides live. See docs/testing-rules.md."""
+    from app.rule_tests.command import test_paths
+
+    raise typer.Exit(test_paths(paths, output=output, junit=junit, as_diff=as_diff, out=sys.stdout))
+
+
+@app.command(short_help="Ask a running Foretide why a rule decided as it did.")
+def explain(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A rule: namespace/name, or its name alone.")],
+    at: Annotated[
+        str | None, typer.Option("--at", help="A time (2026-11-21T12:00:00Z) or how long ago (2h); by default now.")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    server: Annotated[str, typer.Option("--server", help="Where Foretide runs.")] = "http://127.0.0.1:8080",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Its token; by default what FORETIDE_API_TOKEN says.")
+    ] = None,
+) -> None:
+    """Tell the chain from signal to number, of the decision that was in force at a time."""
+    from app.explain_command import explain_on_server
+
+    code = explain_on_server(name, at=at, output=output, server=server, token_file=token_file, out=sys.stdout)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -107,36 +152,7 @@ def forecast(
     raise typer.Exit(code)
 
 
-@app.command(short_help="Hold forecasts of earlier times against what came.")
-def backtest(
-    rule: Annotated[str | None, typer.Argument(metavar="RULE", help="Not yet: replaying a rule's decisions.")] = None,
-    forecast_only: Annotated[
-        bool, typer.Option("--forecast", help="Backtest the forecaster on the series of --data.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option("--data", help="A file as `foretide forecast` takes it.")] = None,
-    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead.")] = None,
-    quantiles: Annotated[
-        str, typer.Option("--quantiles", help="Levels between 0 and 1, separated by commas.")
-    ] = "0.05,0.1,0.5,0.9,0.95,0.99",
-    season: Annotated[
-        str | None, typer.Option("--season", help="Steps (24) or a duration (1d); by default a day, week or year.")
-    ] = None,
-    origins: Annotated[int, typer.Option("--origins", help="Forecasts of each series, in its last third.")] = 8,
-    output: Annotated[str, typer.Option("--output", "-o", help="table, json or csv.")] = "table",
-    workers: Annotated[int, typer.Option("--workers", help="Processes; the result does not depend on it.")] = 1,
-) -> None:
-    """Forecast every series of a file from earlier origins, and tell how well that went by how far ahead."""
-    if not forecast_only or rule is not None:
-        _fail("a rule cannot be backtested yet; foretide backtest --forecast --data FILE --horizon H works now", 2)
-    if data is None or horizon is None:
-        _fail("backtest --forecast needs --data FILE and --horizon H", 2)
-    from app.backtest_command import backtest_file
-
-    code = backtest_file(
-        data, horizon=horizon, quantiles=quantiles, season=season, origins=origins, output=output, workers=workers,
-        out=sys.stdout,
-    )  # fmt: skip
-    raise typer.Exit(code)
+app.command(short_help="Replay a rule on recorded traffic before it acts.")(backtest_cli.backtest)
 
 
 @app.command(short_help="What a Prometheus' recordings say about its autoscalers; nothing is installed or changed.")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rules.fields import DnsLabel, Duration, PositiveQuantity, Text, WholeNumber
+from rules.amounts import Duration, PositiveQuantity, WholeNumber
+from rules.fields import DnsLabel, Text
 
 Port = Annotated[WholeNumber, Field(ge=0, le=65535)]
 

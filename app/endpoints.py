@@ -10,11 +10,13 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import explanation_views, forecast_endpoints
+from app import backtest_endpoints, explain_endpoints, explanation_views, forecast_endpoints
+from app.backtest_endpoints import BacktestDoor
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
 from app.read_model import ReadModel
+from app.shadow_view import view_of
 from app.spending import Spending
 from app.views import (
     BudgetView,
@@ -36,9 +38,11 @@ from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
 from domain.errors import HistoryTooShortError, NoDataError
 from domain.scaling import Decision
+from domain.shadow import ShadowScore
 from forecaster.challenge import Challenge
 from forecaster.signal_state import SignalStatus
 from rules import RuleSet
+from rules.provenance import provenance
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule
 from store.state import DecisionLedger, ForecastShelf, State
@@ -64,7 +68,9 @@ class Sources:
     challenges: Callable[[str], Sequence[Challenge]]
     questions: ForecastQuestions
     status: Callable[[], StatusView]
+    shadow: Callable[[str], ShadowScore | None]
     clock: Clock
+    backtests: BacktestDoor
 
 
 def router(sources: Sources) -> APIRouter:
@@ -73,6 +79,8 @@ def router(sources: Sources) -> APIRouter:
     for add in (_add_services_and_rules, _add_decisions, _add_forecasts_and_signals, _add_traces, _add_overviews):
         add(api, sources)
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
+    api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
+    api.include_router(backtest_endpoints.router(sources.backtests))
     return api
 
 
@@ -96,7 +104,10 @@ def _add_services_and_rules(api: APIRouter, sources: Sources) -> None:
         running = sources.rules()
         shown = running.rules[(page - 1) * limit : page * limit]
         rows = {row.rule: row.state for row in sources.model.fleet()}
-        views = [_rule_view(rule, running, rows, decision) for rule, decision in _latest(sources.state, shown)]
+        views = [
+            _rule_view(rule, running, rows, decision, sources.shadow(rule.key))
+            for rule, decision in _latest(sources.state, shown)
+        ]
         return page_of(views, page=page, limit=limit, total=len(running.rules))
 
 
@@ -219,7 +230,11 @@ def _latest(state: State, rules: Sequence[ScalingRule]) -> list[tuple[ScalingRul
 
 
 def _rule_view(
-    rule: ScalingRule, running: RuleSet, states: dict[str | None, RowState], newest: Decision | None
+    rule: ScalingRule,
+    running: RuleSet,
+    states: dict[str | None, RowState],
+    newest: Decision | None,
+    shadow: ShadowScore | None,
 ) -> RuleView:
     return RuleView(
         key=rule.key,
@@ -229,9 +244,11 @@ def _rule_view(
         mode=rule.spec.mode,
         source=running.sources.get(source_key(rule), ""),
         spec=rule.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
+        provenance=provenance(rule, running),
         state=states.get(rule.key, RowState.INACTIVE),
         reason=newest.reason if newest else None,
         message=newest.message if newest else None,
+        shadow=view_of(shadow),
     )
 
 

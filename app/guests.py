@@ -16,11 +16,12 @@ from prometheus_client import CollectorRegistry
 
 from app.sources import LOCAL
 from app.views import SourceView
+from controller.slo import WINDOWS
 from domain.clock import Clock
 from domain.errors import UnknownSourceError
 from domain.forecasts import Forecast
 from forecaster.plan import Plan, plans
-from rules import RuleSet
+from rules import RuleSet, asked
 from store.prometheus.client import PrometheusClient, new_http
 from store.prometheus.config import SourceConfig
 from store.prometheus.histories import Histories, Wanted
@@ -152,8 +153,10 @@ class Guests:
         return self._asked(LOCAL)
 
     def _asked(self, name: str) -> set[str]:
-        triggers = (trigger for rule in self._rules().rules for trigger in rule.spec.triggers)
-        queries = (trigger.query for trigger in triggers if trigger.query is not None)
+        running = self._rules()
+        queries = [query for rule in running.rules for query in asked.of_rule(rule)]
+        guarding = (running.slo(key) for key in {rule.guarding_slo for rule in running.rules} if key is not None)
+        queries += [slo.error_ratio_query(window) for slo in guarding if slo is not None for window in WINDOWS]
         return {query.expr for query in queries if (query.source or self._default) == name}
 
     def backfill(self, now: datetime) -> None:

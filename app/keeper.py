@@ -13,10 +13,22 @@ from app.settings import RetentionTimes
 from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
-from domain.scaling import Action, Decision, Mode
+from domain.scaling import GATE_STAGE, Action, Decision, Mode, Reason
+from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.ruleset import source_key
-from store.state import AuditEntry, AuditTrail, DecisionLedger, DocumentsSeen, ForecastMemories, ForecastShelf, State
+from store.state import (
+    AuditEntry,
+    AuditTrail,
+    BacktestBrief,
+    Backtests,
+    DecisionLedger,
+    DocumentsSeen,
+    ForecastMemories,
+    ForecastShelf,
+    ShadowScores,
+    State,
+)
 
 log = logging.getLogger(__name__)
 _US: Final = "foretide"
@@ -69,7 +81,22 @@ class Keeper:
             newest = DecisionLedger(session).latest(rule)
         if newest is None or newest.at < since:
             return None
-        return newest.desired_replicas if newest.mode is Mode.ENFORCE else newest.current_replicas
+        refused = any(line.stage == GATE_STAGE for line in newest.trace)
+        enforced = newest.mode is Mode.ENFORCE and not refused
+        return newest.desired_replicas if enforced else newest.current_replicas
+
+    def newest_backtests(self) -> list[BacktestBrief]:
+        """Of each rule, as it stood at some time, the newest backtest."""
+        with self._state.transaction() as session:
+            return Backtests(session).newest()
+
+    def slept(self, rule: str) -> bool:
+        """Whether the rule's last decision was its own 0, and not one that it found."""
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule)
+        if newest is None or newest.mode is not Mode.ENFORCE:
+            return False
+        return newest.desired_replicas == 0 and newest.reason is not Reason.SCALING_DISABLED
 
     def save_forecast(self, forecast: Forecast) -> None:
         """A forecast; the signal's newest from now on."""
@@ -97,6 +124,18 @@ class Keeper:
         """What was kept of a signal."""
         with self._state.transaction() as session:
             return ForecastMemories(session).of(signal)
+
+    def save_shadows(self, scores: Sequence[ShadowScore]) -> None:
+        """The scores of all rules in shadow; others are forgotten."""
+        with self._state.transaction() as session:
+            kept = ShadowScores(session)
+            kept.put(scores)
+            kept.forget_others({score.rule for score in scores})
+
+    def shadow_scores(self) -> list[ShadowScore]:
+        """As they were saved."""
+        with self._state.transaction() as session:
+            return ShadowScores(session).all()
 
     def rules_changed(self, running: RuleSet, now: datetime) -> None:
         """Other rules run from now on: which, from where, and what they say."""

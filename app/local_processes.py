@@ -18,6 +18,7 @@ from controller.cluster.local import Companion, LocalCluster, LocalWorkload
 from domain.errors import SettingsError
 from domain.names import JOB
 from domain.scaling import WorkloadRef
+from domain.workloads import WorkloadFacts
 
 _ENDPOINTS: Final = re.compile(r"\{endpoints:([^}]*)\}")
 
@@ -45,6 +46,13 @@ def child_environment(settings: Settings, environment: Mapping[str, str]) -> dic
     if settings.api_token is not None:
         inherited["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{quote(settings.api_token, safe='')}"
     return inherited
+
+
+def known(settings: Settings) -> tuple[WorkloadFacts, ...]:
+    """The workloads of foretide.yaml, for policies; they have no labels."""
+    return tuple(
+        WorkloadFacts(kind="Deployment", namespace=one.namespace, name=one.name) for one in settings.local.workloads
+    )
 
 
 def scrape_targets(running: Cluster, scrape: ScrapeConfig) -> Sequence[Target]:

@@ -18,7 +18,7 @@ from app.guests import Guest, Guests
 from app.memo import Memo
 from app.sources import LOCAL
 from domain.clock import Clock, from_ms, to_ms
-from domain.errors import NoDataError, QueryError, UnknownSourceError
+from domain.errors import NoDataError, NoNumberError, QueryError, UnknownSourceError
 from domain.labels import METRIC_NAME
 from domain.names import GENERATED
 from domain.series import FloatArray, IntArray, Series, Signal, is_stale
@@ -95,14 +95,15 @@ class Queries:
         elif isinstance(result, Vector):
             count = len(result.labels)
             if count > 1:
-                raise NoDataError(f"query yields {count} series; aggregate it to one")
+                raise NoNumberError(f"query yields {count} series; aggregate it to one")
             if count == 0:
                 raise NoDataError("query yields no series")
             value = float(result.values[0])
         else:
-            raise NoDataError("query yields no number; a trigger needs a scalar or an instant vector")
+            raise NoNumberError("query yields no number; a trigger needs a scalar or an instant vector")
         if not math.isfinite(value):
-            raise NoDataError(f"query yields {value}, which is no number to scale by")
+            said = f"query yields {value}, which is no number to scale by"
+            raise NoNumberError(said, is_nan=math.isnan(value))
         newest: int | None = None if noted is None else noted.newest_ms
         return Signal(
             value=value, window=timedelta(), as_of=now if newest is None else from_ms(newest), count=max(count, 1)

@@ -18,6 +18,7 @@ import numpy as np
 from app import explanation_views
 from app.memo import Memo
 from app.queries import LabelPairs, Queries
+from app.shadow_view import sentence
 from app.sources import LOCAL
 from collector.red import SERVICE_NAMESPACE
 from controller.cluster import Cluster
@@ -38,8 +39,9 @@ from domain.clock import Clock, to_ms
 from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, SPAN_KIND, STATUS_CODE
-from domain.scaling import Decision, Reason, WorkloadRef
+from domain.scaling import GATE_STAGE, Decision, Mode, Reason, WorkloadRef
 from domain.series import FloatArray, IntArray
+from domain.shadow import ShadowScore
 from domain.spans import SpanKind, StatusCode
 from forecaster.explain import Explanation
 from rules import RuleSet
@@ -68,6 +70,18 @@ _RED_QUERIES: Final = {
     f"(rate({SPAN_DURATION_SECONDS}_bucket{{{_SERVERS}}}[{_RED_WINDOW}])))",
 }
 
+
+def _override(rule: ScalingRule) -> str:
+    """The reason of a rule that enforces without a backtest that allows it."""
+    override = rule.spec.backtest_override
+    return "" if override is None or rule.spec.mode is not Mode.ENFORCE else override.reason
+
+
+def _refused(newest: Decision | None) -> str:
+    lines = newest.trace if newest is not None else ()
+    return next((line.message for line in lines if line.stage == GATE_STAGE), "")
+
+
 Seen = tuple[str, str]
 """A service as spans name it: ``service.namespace`` (may be empty) and ``service.name``."""
 Red = dict[str, dict[Seen, float]]
@@ -87,10 +101,12 @@ class ReadModel:
         status: Callable[[], Status],
         explain: Callable[[str], Explanation | None],
         clock: Clock,
+        shadow: Callable[[str], ShadowScore | None] = lambda rule: None,
     ) -> None:
         """Read from these."""
         self._rules, self._queries, self._state = rules, queries, state
         self._cluster, self.status, self._explain, self._clock = cluster, status, explain, clock
+        self._shadow = shadow
         self._memo = Memo(clock=clock, keep_seconds=2.0)
         self._sparklines = Memo(clock=clock, keep_seconds=60.0)
 
@@ -172,6 +188,8 @@ class ReadModel:
             cost_per_hour=newest.cost_per_hour if newest else None,
             last_decision=brief(moved) if moved else None,
             generated_until=self._generated_until(trigger),
+            override=_override(rule),
+            refused=_refused(newest),
         )
         return row if seen is None else _with_red(row, red, seen)
 
@@ -249,6 +267,7 @@ class ReadModel:
             cpu_utilization=self._cpu(rule.target, points, window, step),
             decisions=tuple(brief(one) for one in found),
             decisions_total=total,
+            shadow=sentence(self._shadow(rule.key)),
         )
 
     def _columns(self, expr: str, window: Window, step: timedelta, unit: str, source: str | None = None) -> Columns:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from app.config_file import ConfigFile, Forecaster, Local, Retention
 from app.sources import LOCAL, read_sources
+from app.token import MIN_TOKEN_LENGTH, read_token
 from collector.config import ScrapeConfig, from_node
 from domain.errors import Mistake, RuleDocumentError, SettingsError
 from forecaster.dask_pool import DaskConfig
@@ -21,7 +22,6 @@ from rules.validate import mistakes_of
 from rules.yaml_tree import Document, read
 from store.prometheus import SourceConfig
 
-MIN_TOKEN_LENGTH: Final = 32
 DEFAULT_PORT: Final = 8080
 DEFAULT_OTLP_PORT: Final = 4318
 _PROMETHEUS_SECTIONS: Final = frozenset({"global", "scrape_configs"})
@@ -97,7 +97,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
     file, scrape = _read_file(path) if path is not None else (ConfigFile(), ScrapeConfig())
     port = _port(environment, "FORETIDE_PORT", file.port, DEFAULT_PORT)
     host = environment.get("FORETIDE_HOST") or file.host or "127.0.0.1"
-    token = _token(environment)
+    token = read_token(environment)
     if token is None and not is_loopback(host):
         raise SettingsError(
             f"listening on {host} needs a token: set FORETIDE_API_TOKEN to {MIN_TOKEN_LENGTH} or more characters "
@@ -192,23 +192,6 @@ def _otlp_port(environment: Mapping[str, str], from_file: int | None, port: int)
     # Off beside a port that was changed: two instances shall run side by side without a word.
     default = DEFAULT_OTLP_PORT if port == DEFAULT_PORT else 0
     return _port(environment, "FORETIDE_OTLP_HTTP_PORT", from_file, default) or None
-
-
-def _token(environment: Mapping[str, str]) -> str | None:
-    token, source = environment.get("FORETIDE_API_TOKEN"), "FORETIDE_API_TOKEN"
-    if not token and (file := environment.get("FORETIDE_API_TOKEN_FILE")):
-        source = f"FORETIDE_API_TOKEN_FILE ({file})"
-        try:
-            token = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    elif not token:
-        return None
-    if len(token) < MIN_TOKEN_LENGTH:
-        raise SettingsError(f"{source} has {len(token)} characters; expected {MIN_TOKEN_LENGTH} or more")
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise SettingsError(f"{source} may hold printable ASCII characters without spaces only")
-    return token
 
 
 def _rules_dir(

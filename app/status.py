@@ -14,6 +14,7 @@ from domain.clock import Clock
 from domain.errors import Mistake, StoreError
 from forecaster.signal_state import SignalStatus
 from rules import RuleSet
+from rules.policy import LeftOut
 from store.metrics import MetricsStore
 from store.state import State
 from store.traces import TraceStore
@@ -39,9 +40,10 @@ class StatusBoard:
         ticks: LastTicks,
         clock: Clock,
         sources: Callable[[], list[SourceView]] = list,
+        left_out: Callable[[], Sequence[LeftOut]] = tuple,
     ) -> None:
         """Whom to ask."""
-        self._sources = sources
+        self._sources, self._left_out = sources, left_out
         self._version, self._settings, self._cluster = version, settings, cluster
         self._rules, self._mistakes, self._targets, self._forecasts = rules, mistakes, targets, forecasts
         self._metrics, self._traces, self._state = metrics, traces, state
@@ -93,6 +95,7 @@ class StatusBoard:
             rules_digest=rules.digest,
             rules_folder=None if folder is None else str(folder),
             rule_mistakes=[MistakeView.model_validate(mistake) for mistake in brief.mistakes],
+            left_out=[str(one) for one in self._left_out()],
             targets_up=brief.targets_up,
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],

@@ -83,6 +83,8 @@ class DecisionView(_View):
     trace: list[TraceLineView]
     cost_per_hour: MoneyView | None
     cost_change_per_hour: MoneyView | None
+    hpa_only_replicas: int | None
+    with_forecast_replicas: int | None
 
 
 class DecisionSummary(_View):
@@ -129,6 +131,27 @@ class ServiceView(_View):
     generated_until: datetime | None
 
 
+class ShadowSideView(BaseModel):
+    """What one of the two came to."""
+
+    replica_hours: float
+    violated_minutes: float
+    cost: MoneyView | None
+
+
+class ShadowView(BaseModel):
+    """What a rule that does not act would have done, beside what ran."""
+
+    since: datetime
+    at: datetime
+    replicas: int
+    counted_hours: float
+    judged_hours: float
+    shadow: ShadowSideView
+    real: ShadowSideView
+    sentence: str
+
+
 class RuleView(BaseModel):
     """One running rule: where it stands, what it says, and how its newest decision went."""
 
@@ -139,9 +162,11 @@ class RuleView(BaseModel):
     mode: Mode
     source: str
     spec: dict[str, Any]
+    provenance: dict[str, str]
     state: RowState
     reason: Reason | None
     message: str | None
+    shadow: ShadowView | None
 
 
 class HorizonAccuracyView(_View):
@@ -507,6 +532,7 @@ class StatusView(BaseModel):
     rules_digest: str
     rules_folder: str | None
     rule_mistakes: list[MistakeView]
+    left_out: list[str]
     targets_up: int
     targets_total: int
     targets: list[ScrapeTargetView]

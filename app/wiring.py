@@ -17,11 +17,17 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, local_processes, self_metrics
+from app.backtest_endpoints import BacktestDoor
+from app.backtesting.running import RunningBacktests
+from app.budget_room import BudgetRoom
+from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
+from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
 from app.schedule import Schedule
@@ -35,9 +41,11 @@ from collector.receive import Receiver
 from collector.red import RedAggregator
 from collector.scrape import Scraper
 from controller.cluster import Cluster
+from controller.cluster.known import from_kube_state
 from controller.cluster.local import LocalCluster
 from controller.cluster.observe import ObserveCluster
 from controller.reconcile import Reconciler
+from controller.shadows import Shadows
 from cost.prices import cost_per_hour
 from dashboard.build import mount
 from domain.clock import Clock
@@ -45,6 +53,7 @@ from domain.errors import ActuationError, ForetideError, NoDataError
 from domain.forecasts import Forecast
 from domain.money import Money
 from domain.scaling import Workload
+from domain.workloads import WorkloadFacts
 from forecaster.challenge import Challenges
 from forecaster.challengers import Candidate
 from forecaster.challengers.onnx_model import OnnxModel
@@ -72,6 +81,7 @@ DECIDE_EVERY = timedelta(seconds=15)
 FORECAST_EVERY = timedelta(seconds=60)
 CHALLENGE_EVERY = timedelta(hours=1)
 """Looked at; each signal is challenged once a day."""
+SHADOW_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 RESUME_WITHIN = timedelta(minutes=10)
 """After a longer stop nobody knows whether the replicas of then are those of now."""
@@ -131,9 +141,8 @@ class House:
         )
 
         # Rules, and the keeper that writes down what happens.
-        self.rules = (
-            RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
-        )
+        folder = RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
+        self.rules = EffectiveRules(folder, workloads=self._workloads, check_query=self.guests.check_query)
         self._keeper = Keeper(self.state, clock=clock, retention=settings.retention)
 
         # Forecaster.
@@ -160,7 +169,9 @@ class House:
             latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
         )  # fmt: skip
 
-        # Controller.
+        # Controller; who enforces needs a backtest that allows it.
+        self.gate = Gate(self._keeper.newest_backtests, clock=clock)
+        self.shadows = Shadows(cost_of=self._cost_of, known=self._keeper.shadow_scores())
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -170,12 +181,23 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            gate=self.gate.objection,
+            slo_of=lambda key: self.running_rules().slo(key),
+            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
+            slept=self._keeper.slept,
+            place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
+            shadows=self.shadows,
         )
+        self.operations = Operations(clock=clock)
+        self._backtests = RunningBacktests(
+            rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
+            operations=self.operations, clock=clock, learned=self.gate.forget,
+        )  # fmt: skip
 
         # What people and programs see.
         self.status = StatusBoard(
             version=version, settings=settings, cluster=self.cluster.name, rules=self.running_rules,
-            mistakes=lambda: self.rules.mistakes if self.rules else (),
+            mistakes=lambda: self.rules.mistakes, left_out=lambda: self.rules.left_out,
             targets=lambda: [*self._scraper.targets(), self._host.status],
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=clock,
@@ -184,6 +206,7 @@ class House:
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
             status=self.status.brief, explain=self._explanations.of, clock=clock,
+            shadow=self.shadows.of,
         )  # fmt: skip
         self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
         self._plan_loops()
@@ -197,7 +220,10 @@ class House:
             spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
-            status=self.status.full, clock=self._clock,
+            status=self.status.full, shadow=self.shadows.of, clock=self._clock,
+            backtests=BacktestDoor(
+                running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
+            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -214,7 +240,7 @@ class House:
 
     def running_rules(self) -> RuleSet:
         """The rules that run now."""
-        return self.rules.running if self.rules else RuleSet()
+        return self.rules.running
 
     def prepare(self) -> None:
         """Read the rules and start the processes of cluster ``local``: the part of the start that can fail.
@@ -277,6 +303,13 @@ class House:
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
 
+    def _workloads(self) -> tuple[WorkloadFacts, ...]:
+        """What policies choose from."""
+        if self.settings.cluster == "local":
+            return local_processes.known(self.settings)
+        now = self._clock.now()
+        return from_kube_state(lambda expr: [dict(labels) for labels in self.queries.instant(expr, now)])
+
     def _dask_pool(self) -> DaskPool | None:
         metrics = ClusterMetrics(self.registry)
         if self.settings.dask is None:
@@ -317,6 +350,7 @@ class House:
             plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
         if self.guests.writes:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
+        plan(SHADOW_EVERY, "shadow", self._save_shadows, first_after=SHADOW_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
@@ -332,9 +366,14 @@ class House:
         running.start()
 
     def _poll_rules(self, now: datetime) -> None:
-        if self.rules is not None and self.rules.poll():
+        if self.rules.poll(now):
             self._keeper.rules_changed(self.rules.running, now)
             self._expect()
+
+    def _save_shadows(self, now: datetime) -> None:
+        """What a crash may cost of the scores is a minute, which a longer gap would not count anyway."""
+        del now
+        self._keeper.save_shadows(self.shadows.all())
 
     def decide(self, now: datetime) -> None:
         """One decision for each rule."""
@@ -356,6 +395,7 @@ class House:
     def _close_workers(self) -> None:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
+        self.operations.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):
@@ -366,6 +406,7 @@ class House:
     def _say_goodbye(self) -> None:
         try:
             self._red.tick(self._clock.now())
+            self._keeper.save_shadows(self.shadows.all())
             self._keeper.note("stop", "foretide", {})
         except ForetideError as error:
             log.warning("the end could not be written down", extra={"error": str(error)})

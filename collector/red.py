@@ -26,16 +26,22 @@ from collector.otlp_metrics import RedMetrics
 from domain.clock import to_ms
 from domain.errors import ForetideError
 from domain.labels import METRIC_NAME, Labels
-from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, SPAN_KIND, SPAN_NAME, STATUS_CODE
+from domain.names import (
+    SERVICE_NAME,
+    SPAN_CALLS_TOTAL,
+    SPAN_DURATION_BOUNDS_SECONDS,
+    SPAN_DURATION_SECONDS,
+    SPAN_KIND,
+    SPAN_NAME,
+    STATUS_CODE,
+)
 from domain.series import STALE_NAN, Sample, is_stale
 from domain.spans import Span
 from store.metrics import Matcher, MetricsStore
 
 logger = logging.getLogger(__name__)
 
-BOUNDS_SECONDS: Final = (
-    0.002, 0.004, 0.006, 0.008, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.4, 2.0, 5.0, 10.0, 15.0,
-)  # fmt: skip
+BOUNDS_SECONDS: Final = SPAN_DURATION_BOUNDS_SECONDS
 OTHER: Final = "_other"
 SERVICE_NAMESPACE: Final = "service_namespace"
 POSITION: Final = "foretide_collector_red_position"

@@ -34,7 +34,8 @@ PODS, PERCENT = 0, 1
 # What `decide` is given, by index.
 CURRENT, NEED, FLOOR, SCHEDULE_MIN, SCHEDULE_MAX, CEILING, BUDGET_CEILING, PROTECTED, MIN, MAX = range(10)
 HOLD_MIN, HOLD_MAX, STEP_DOWN, STEP_UP = range(10, 14)
-INPUTS: Final = 14
+RELEASES, ADD, ADD_MILLIONTHS = range(14, 17)
+INPUTS: Final = 17
 
 # What it leaves in the recorder: the number after each stage.
 (AT_NEED, AT_FORECAST, AT_SCHEDULE, AT_CEILINGS, AT_SLO, AT_BOUNDS, AT_STABILIZATION, AT_POLICIES, AT_HOLDS,
@@ -81,17 +82,26 @@ def reactive(asked: int, current: int, silent: bool) -> int:
 
 
 @compiled
+def with_share(replicas: int, pods: int, millionths: int) -> int:
+    """So many pods more, and so many millionths of ``replicas``, a begun one counting."""
+    return int(min(replicas + pods - (-replicas * millionths // 1_000_000), MAX_INT32))
+
+
+@compiled
 def limited(replicas: int, given: Ints, record: Recorder) -> int:
     """Schedule bounds, ceilings, SLO guard and [min, max] in their order.
 
-    While the SLO is protected (it burns, or nobody knows) the budget's ceiling is lifted and nothing is lowered; the
-    other ceilings stay, since more pods would not help, but they lower nothing then either. Monotone in ``replicas``.
+    While the SLO is protected (it burns, or nobody knows) the budget's ceiling is lifted, what the guard adds is added,
+    and nothing is lowered unless the guard ``RELEASES``; the other ceilings stay, since more pods would not help, but
+    they lower nothing then either. Monotone in ``replicas``.
     """
     scheduled = min(max(replicas, given[SCHEDULE_MIN]), given[SCHEDULE_MAX])
     affordable = min(scheduled, given[CEILING], given[BUDGET_CEILING])
     protected = affordable
     if given[PROTECTED]:
-        protected = max(min(scheduled, given[CEILING]), given[CURRENT])
+        protected = min(with_share(scheduled, given[ADD], given[ADD_MILLIONTHS]), given[CEILING])
+        if not given[RELEASES]:
+            protected = max(protected, given[CURRENT])
     bounded = min(max(protected, given[MIN]), given[MAX])
     record[AT_SCHEDULE], record[AT_CEILINGS], record[AT_SLO], record[AT_BOUNDS] = (
         scheduled, affordable, protected, bounded,
@@ -223,7 +233,8 @@ def decide(
         replicas = stabilized(current, lowest, highest)
         record[AT_STABILIZATION] = replicas
         if replicas > current:
-            replicas = min(replicas, scale_up_limit(current, now, up, event_at, changes, event_count))
+            allowed = scale_up_limit(current, now, up, event_at, changes, event_count)
+            replicas = min(replicas, max(allowed, 1))  # a policy in percent would leave a workload at 0 for ever
         elif replicas < current:
             replicas = max(replicas, scale_down_limit(current, now, down, event_at, changes, event_count))
     else:  # HPA's shortcut: outside its bounds a workload goes to the bound, without windows and policies

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from controller import guardrails, hpa, need, telling, triggers
+from controller import guardrails, hpa, idling, need, telling, triggers
+from controller.bounds import bounds_of
 from controller.guardrails import NEUTRAL, Circumstances, Numbers, Situation
 from controller.memory import Memory
 from controller.triggers import Reading, Want
@@ -27,7 +28,7 @@ CostOf = Callable[[Workload, int], Money | None]
 _NAMESPACE: Final = UUID("5f0e6d0c-6d2b-5c0e-9d6e-0f6a3d1c7b21")
 _STOOD_ON_NOTHING: Final = frozenset(
     {
-        Reason.NO_DATA, Reason.MISSING_METRIC, Reason.MISSING_OPERAND, Reason.INCOMPLETE_SIGNAL,
+        Reason.NO_DATA, Reason.INACTIVE, Reason.MISSING_METRIC, Reason.MISSING_OPERAND, Reason.INCOMPLETE_SIGNAL,
         Reason.NO_REPLICA_COUNT, Reason.SCALING_DISABLED,
     }
 )  # fmt: skip
@@ -77,14 +78,20 @@ def conclude(
     if current is None:
         message = f"nobody knows how many replicas {workload.ref} has (source: {workload.source})"
         return _decision(rule, wants, workload, now, cost_of, None, Reason.NO_REPLICA_COUNT, message)
-    if current == 0:
+    if idling.is_off(bounds, memory, current=current):
         message = f"{workload.ref} is scaled to 0 by hand, so scaling is disabled"
         return _decision(rule, wants, workload, now, cost_of, 0, Reason.SCALING_DISABLED, message)
+    idle = idling.idle_for(bounds, memory, wants, current=current, now=now)
     situation = Situation(
-        current_replicas=current, min_replicas=bounds.min, max_replicas=bounds.max, behavior=rule.spec.behavior,
-        wants=wants, memory=memory, now=now, circumstances=circumstances,
+        current_replicas=current, min_replicas=0 if idle else max(bounds.min, 1), max_replicas=bounds.max,
+        behavior=rule.spec.behavior, wants=wants, memory=memory, now=now, circumstances=circumstances,
     )  # fmt: skip
     needs, numbers = guardrails.needed(situation), Numbers.of(situation)
+    if idle:  # idleAfter is a window of its own, so that of scaleDown does not come on top of it
+        needs, memory = idling.at_zero(needs, idle), replace(memory, recommendations=())
+        situation = replace(situation, memory=memory)
+    if needs.word in _STOOD_ON_NOTHING:  # to what is only held nothing is added, or it would be again at each tick
+        situation = replace(situation, circumstances=replace(circumstances, slo_add=0, slo_add_millionths=0))
     given = guardrails.inputs(situation, wanted=needs.replicas, floor=needs.floor)
     _, record = numbers.decide(given, memory.recommendations)
     candidate = telling.told(situation, needs, record)
@@ -93,7 +100,11 @@ def conclude(
         limited_by=candidate.limited_by, trace=candidate.trace,
     )  # fmt: skip
     hpa_only, with_forecast = guardrails.counterfactuals(situation, needs, numbers)
-    return replace(decision, hpa_only_replicas=hpa_only, with_forecast_replicas=with_forecast)
+    decision = replace(decision, hpa_only_replicas=hpa_only, with_forecast_replicas=with_forecast)
+    if rule.spec.actuate.with_ != "bounds":
+        return decision
+    found = bounds_of(situation)
+    return replace(decision, lower_bound=found.lower, upper_bound=found.upper, bound_need=found.need)
 
 
 def held(rule: ScalingRule, *, workload: Workload, now: datetime, why: str) -> Decision:
@@ -110,8 +121,11 @@ def remember(memory: Memory, decision: Decision, *, rule: ScalingRule) -> Memory
     """
     silent = [one.trigger for one in decision.proposals if one.missing and one.kind != "forecast"]
     memory, keep = memory.with_missing(silent, at=decision.at), hpa.longest_window(rule.spec.behavior)
+    memory = idling.remember(memory, decision, rule=rule)
     if not decision.trace:
         return memory
+    if decision.lower_bound is not None and decision.bound_need is not None:
+        memory = memory.with_lower_bound(decision.lower_bound, decision.bound_need, at=decision.at, keep=keep)
     plain = _plain_need(decision)
     if plain is not None:
         memory = memory.with_plain_need(plain, at=decision.at, keep=keep)

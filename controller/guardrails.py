@@ -44,6 +44,8 @@ class Ceiling:
     kind: CeilingKind
     name: str
     replicas: int
+    said: str = ""
+    """How it came about, for the reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Pause:
     direction: Literal["in", "out", "all"]
     reason: str = ""
     replicas: int | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,10 @@ class Circumstances:
         ceilings: Every ceiling in force; the lowest counts.
         slo: State of the guarding SLO.
         slo_name: For the reader.
+        slo_said: What its burn rates are, for the reader.
+        slo_releases: Whether the guard lets replicas go although the SLO burns.
+        slo_add: Pods that the guard adds to what is needed while it burns.
+        slo_add_millionths: The same as a share of what is needed.
         pause: The operator's pause, while it lasts.
         freeze: Why nothing may change (kill switch, freeze window); empty: not frozen.
         rollout: Why nothing may be removed (a rollout, a disruption budget); empty: none.
@@ -81,6 +88,10 @@ class Circumstances:
     ceilings: tuple[Ceiling, ...] = ()
     slo: SloState = SloState.OK
     slo_name: str = ""
+    slo_said: str = ""
+    slo_releases: bool = False
+    slo_add: int = 0
+    slo_add_millionths: int = 0
     pause: Pause | None = None
     freeze: str = ""
     rollout: str = ""
@@ -93,7 +104,10 @@ NEUTRAL: Final = Circumstances()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What every stage may look at; ``current_replicas`` is known and not 0."""
+    """What every stage may look at; ``current_replicas`` is known.
+
+    ``min_replicas`` is 0 only for a rule that may idle, once it does; before that it is 1.
+    """
 
     current_replicas: int
     min_replicas: int
@@ -172,6 +186,9 @@ def inputs(situation: Situation, *, wanted: int, floor: int | None, neutral: boo
     given[core.CEILING] = lowest_ceiling(around, "downstream", "cluster")
     given[core.BUDGET_CEILING] = lowest_ceiling(around, "budget")
     given[core.PROTECTED] = int(around.slo is not SloState.OK)
+    given[core.RELEASES] = int(around.slo_releases)
+    if around.slo is SloState.BURNING:
+        given[core.ADD], given[core.ADD_MILLIONTHS] = around.slo_add, around.slo_add_millionths
     given[core.MIN], given[core.MAX] = situation.min_replicas, situation.max_replicas
     given[core.HOLD_MIN], given[core.HOLD_MAX] = held_between(around, current)
     given[core.STEP_DOWN] = MAX_INT32 if around.step_down is None else around.step_down

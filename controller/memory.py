@@ -42,20 +42,30 @@ class Memory:
         scale_events: Within the longest policy period, oldest first.
         plain_needs: The same for the triggers alone, as HPA would remember them: for the counterfactual only.
         missing_since: For each trigger without data: when it was first seen without.
+        idle_since: Since when no trigger has work, for a rule that may go to 0.
+        asleep: Whether its 0 is our own, and not an operator's.
+        lower_bound: The last minReplicas of a rule that sets bounds.
+        bound_needs: The needs that its lower bounds began with, as ``recommendations``.
+        ceilings: The last known number of each ceiling that is asked for, and when it was known.
     """
 
     recommendations: tuple[Recommendation, ...] = ()
     scale_events: tuple[ScaleEvent, ...] = ()
     missing_since: Mapping[str, datetime] = field(default_factory=dict)
     plain_needs: tuple[Recommendation, ...] = ()
+    idle_since: datetime | None = None
+    asleep: bool = False
+    lower_bound: int | None = None
+    bound_needs: tuple[Recommendation, ...] = ()
+    ceilings: Mapping[str, Recommendation] = field(default_factory=dict)
 
     @classmethod
-    def beginning(cls, current_replicas: int | None, *, at: datetime) -> Self:
+    def beginning(cls, current_replicas: int | None, *, at: datetime, asleep: bool = False) -> Self:
         """The memory of a rule that is seen for the first time: the current replicas are its first recommendation."""
         if current_replicas is None:
             return cls()
         first = (Recommendation(at=at, replicas=current_replicas),)
-        return cls(recommendations=first, plain_needs=first)
+        return cls(recommendations=first, plain_needs=first, asleep=asleep)
 
     def with_recommendation(self, replicas: int, *, at: datetime, keep: timedelta) -> Memory:
         """With one more; those older than ``keep`` are forgotten."""
@@ -64,6 +74,10 @@ class Memory:
     def with_plain_need(self, replicas: int, *, at: datetime, keep: timedelta) -> Memory:
         """With one more need of the triggers alone; those older than ``keep`` are forgotten."""
         return replace(self, plain_needs=_with(self.plain_needs, replicas, at=at, keep=keep))
+
+    def with_lower_bound(self, bound: int, wanted: int, *, at: datetime, keep: timedelta) -> Memory:
+        """With the newest lower bound and the need that it began with."""
+        return replace(self, lower_bound=bound, bound_needs=_with(self.bound_needs, wanted, at=at, keep=keep))
 
     def with_scale_event(self, change: int, *, at: datetime, keep: timedelta) -> Memory:
         """With one more; those older than ``keep`` are forgotten."""

@@ -117,7 +117,8 @@ def _told(asked: int, best: Want | None, silent: list[Want], current: int) -> tu
     if asked == UNDECIDABLE:
         return Reason.MISSING_OPERAND, f"{current} held: combine has no value without {why or 'a missing trigger'}"
     if asked == NOTHING:
-        return Reason.NO_DATA, f"{current} held without data: {why or 'the rule has no trigger that measures'}"
+        word = Reason.INACTIVE if any(want.proposal.invalid for want in silent) else Reason.NO_DATA
+        return word, f"{current} held without data: {why or 'the rule has no trigger that measures'}"
     said = best.proposal.reason if best is not None else f"combine → {asked}"
     if silent and asked < current:
         missing = any(want.proposal.missing for want in silent)

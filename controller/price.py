@@ -6,13 +6,20 @@ how often errors of so many scales were exceeded. Plain functions on numbers and
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
+from controller import core
 from controller.compiled import compiled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+OVERLOADED: Final = 0.95 / 0.85
+"""95 % of what a replica can do at all, told by what it carries within its objective, where 85 % is usual."""
+RELIEF: Final = 1.5
 
 
 @compiled
@@ -63,3 +70,66 @@ def floors(
     """``cheapest`` for every tick, each with its row of ``tails``."""
     for tick in range(len(centre)):
         into[tick] = cheapest(centre[tick], scale[tick], tails[row[tick]], lowest, step, log_room, first[tick], missed)
+
+
+@compiled
+def floors_by(
+    centre: FloatArray, scale: FloatArray, tails: FloatArray, row: IntArray, lowest: float, step: float,
+    log_room: FloatArray, first: IntArray, missed: FloatArray, into: IntArray,
+) -> None:  # fmt: skip
+    """``cheapest`` for every tick, each with its own price of a missed tick."""
+    for tick in range(len(centre)):
+        into[tick] = cheapest(
+            centre[tick], scale[tick], tails[row[tick]], lowest, step, log_room, first[tick], missed[tick]
+        )
+
+
+@compiled
+def steered(level: float, late: int, budget: float, gain: float, highest: float) -> float:
+    """One tick of the error budget: a late tick makes more careful, each other tick a little less."""
+    if budget <= 0:
+        return level
+    return min(max(level + gain * (late - budget), 0.0), highest)
+
+
+@compiled
+def between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
+    """The number between two levels of caution, rounded up."""
+    if share == 0.0:
+        return int(of[low][tick])
+    return core.ceil32(of[low][tick] + share * (of[high][tick] - of[low][tick]))
+
+
+@compiled
+def planned(
+    raise_below: IntArray, raise_to: IntArray, lower_above: IntArray, lower_to: IntArray, tick: int, level: float,
+    current: int,
+) -> int:  # fmt: skip
+    """What the plan wants at this level of caution, between whole levels by interpolation."""
+    low = int(level)
+    high = min(low + 1, len(raise_to) - 1)
+    share = level - low
+
+    if current < between(raise_below, low, high, tick, share):
+        return between(raise_to, low, high, tick, share)
+    if current > between(lower_above, low, high, tick, share):
+        return min(current, between(lower_to, low, high, tick, share))
+    return current
+
+
+@compiled
+def is_missed(load: float, ready: int, capacity: float) -> int:
+    """1 where the load that is seen is more than the ready replicas carry within the objective."""
+    return 1 if load > ready * capacity else 0
+
+
+@compiled
+def relieved(asked: int, load: float, ready: int, capacity: float) -> int:
+    """At least half as many again as are ready, while these are overloaded.
+
+    Of those that are ready: what was started last tick is on its way, and asking for half of it again every 15 s would
+    make twentyfold of a start-up of two minutes.
+    """
+    if load > OVERLOADED * ready * capacity:
+        return max(asked, core.ceil32(RELIEF * ready))
+    return asked

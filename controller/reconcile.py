@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
@@ -19,23 +19,31 @@ from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from controller import decide, hpa, triggers
+from controller.around import BudgetRoom, circumstances
 from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
 from controller.metrics import ControllerMetrics
+from controller.reading import Evaluate, Reader
+from controller.shadows import Shadows
+from controller.slo import Burn
 from controller.throttle import Throttles
-from controller.triggers import Missing, Reading, Want
+from controller.triggers import Reading, Want
 from domain.errors import ActuationError, ForetideError, StoreError
 from domain.forecasts import Forecast
-from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Workload, WorkloadRef
-from domain.series import Signal
-from rules.schema import ScalingRule, Trigger
-
-Evaluate = Callable[[str, datetime, str | None], Signal]
-"""One number for a PromQL text at a time, from the source of that name (None: the default one); raises
-``NoDataError``, ``StaleSignalError``, ``QueryError``, ``StoreError``.
-
-Two series are no number either: a ``NoDataError`` saying "query yields 2 series; aggregate it to one"."""
+from domain.scaling import (
+    GATE_STAGE,
+    Action,
+    ActionResult,
+    Decision,
+    Mode,
+    Outcome,
+    Reason,
+    TraceLine,
+    Workload,
+    WorkloadRef,
+)
+from rules.schema import SLO, ScalingRule
 
 ForecastOf = Callable[[str], Forecast | None]
 """The newest forecast of a signal, as ``ScalingRule.signal`` names it."""
@@ -44,6 +52,9 @@ Record = Callable[[Sequence[tuple[Decision, Action | None]]], Mapping[str, str]]
 """Writes a pass down; returns by decision id why one was not written, raises when none was."""
 
 log = logging.getLogger(__name__)
+
+Gate = Callable[[ScalingRule], str]
+"""Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
 
 ACTOR: Final = "controller"
 
@@ -56,11 +67,18 @@ class Case:
     workload: Workload
     memory: Memory
     signals: Mapping[str, Reading] | None = None
+    limits: Mapping[str, Reading] = field(default_factory=dict)
+    burn: Burn | None = None
     forecasts: Mapping[str, Forecast | None] | None = None
     wants: tuple[Want, ...] = ()
     failure: str = ""
     decision: Decision | None = None
     action: Action | None = None
+    refused: str = ""
+
+
+def _open(_: ScalingRule) -> str:
+    return ""
 
 
 class Reconciler:
@@ -77,8 +95,34 @@ class Reconciler:
         cost_of: CostOf,
         registry: CollectorRegistry,
         tracer: Tracer,
+        slo_of: Callable[[str], SLO | None] = lambda key: None,
+        budget_room: BudgetRoom = lambda rule, workload, now: None,
+        slept: Callable[[str], bool] = lambda key: False,
+        place_of: Callable[[ScalingRule], str] = lambda rule: "",
+        gate: Gate = _open,
+        shadows: Shadows | None = None,
     ) -> None:
-        self._rules, self._evaluate, self._forecast_of = rules, evaluate, forecast_of
+        """Everything comes from outside.
+
+        Args:
+            rules: Those that run.
+            evaluate: Answers a query with one number.
+            forecast_of: The newest forecast of a signal.
+            cluster: Knows workloads, and scales them.
+            record: Writes a pass down.
+            cost_of: Price of a number of replicas.
+            registry: For the loop's own metrics.
+            tracer: For its traces.
+            slo_of: The SLO document of a key.
+            budget_room: How many replicas a rule's budget leaves room for.
+            slept: Whether the 0 of a rule that is seen for the first time is one that we set.
+            place_of: File and line of a rule, for sentences about what is wrong with it.
+            gate: Why a rule in ``enforce`` may not act.
+            shadows: Rules that do not act keep score there.
+        """
+        self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
+        self._reader = Reader(evaluate, cluster, slo_of, place_of)
+        self._shadows, self._gate = shadows, gate
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
         self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
@@ -97,7 +141,9 @@ class Reconciler:
                 with self._step("evaluate"):
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
-                    cases = [self._decided(case, now) for case in cases]
+                    cases = [self._gated(self._decided(case, now)) for case in cases]
+                with self._step("shadow"):
+                    self._shadowed(cases, now)
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
                 with self._step("record"):
@@ -125,45 +171,29 @@ class Reconciler:
             workload = Workload(ref=rule.target, current_replicas=None, ready_replicas=None, source=self._cluster.name)
         memory = self._memories.get((rule.key, rule.target))
         if memory is None:
-            memory = Memory.beginning(workload.current_replicas, at=now)
+            asleep = workload.current_replicas == 0 and rule.spec.replicas.min == 0 and self._slept(rule.key)
+            memory = Memory.beginning(workload.current_replicas, at=now, asleep=asleep)
         return Case(rule=rule, workload=workload, memory=memory, failure=failure)
 
     def _read(self, cases: list[Case], now: datetime) -> list[Case]:
-        readings: dict[tuple[str, str | None], Reading] = {}  # rules that ask the same are answered by one evaluation
-        return [case if case.failure else self._with_signals(case, now, readings) for case in cases]
+        self._reader.begin()
+        self._reader.keep([case.rule for case in cases])
+        return [case if case.failure else self._with_signals(case, now) for case in cases]
 
-    def _with_signals(self, case: Case, now: datetime, readings: dict[tuple[str, str | None], Reading]) -> Case:
-        signals: dict[str, Reading] = {}
-        forecasts: dict[str, Forecast | None] = {}
+    def _with_signals(self, case: Case, now: datetime) -> Case:
+        rule = case.rule
         try:
-            for trigger in case.rule.spec.triggers:
-                if trigger.forecast is not None:
-                    forecasts[trigger.name] = self._forecast(case.rule.signal(trigger))
-                    continue
-                signals[trigger.name] = self._reading(case, trigger, now, readings)
+            forecasts = {
+                trigger.name: self._forecast(rule.signal(trigger))
+                for trigger in rule.spec.triggers
+                if trigger.forecast is not None
+            }
+            return replace(
+                case, signals=self._reader.signals(rule, now), limits=self._reader.limits(rule, now),
+                burn=self._reader.burn(rule, now), forecasts=forecasts,
+            )  # fmt: skip
         except Exception as error:
-            return replace(case, failure=self._failed("read_signals", case.rule, error))
-        return replace(case, signals=signals, forecasts=forecasts)
-
-    def _reading(
-        self, case: Case, trigger: Trigger, now: datetime, readings: dict[tuple[str, str | None], Reading]
-    ) -> Reading:
-        """The trigger's number; every error that is foreseen only makes this trigger missing."""
-        try:
-            if trigger.resource is not None:
-                asked: tuple[str, str | None] = (
-                    self._cluster.usage_query(case.rule.target, trigger.resource.name),
-                    None,
-                )
-            elif trigger.query is not None:
-                asked = (trigger.query.expr, trigger.query.source)
-            else:
-                return Missing(reason="it has nothing to read")
-            if asked not in readings:
-                readings[asked] = self._evaluated(*asked, now)
-            return readings[asked]
-        except ForetideError as error:
-            return Missing(reason=str(error))
+            return replace(case, failure=self._failed("read_signals", rule, error))
 
     def _forecast(self, signal: str) -> Forecast | None:
         """Without its forecasts a rule is reactive, which is no reason to hold."""
@@ -173,13 +203,6 @@ class Reconciler:
             self._metrics.errors.labels(step="read_signals").inc()
             log.warning("forecast not read", extra={"signal": signal, "error": str(error)})
             return None
-
-    def _evaluated(self, expr: str, source: str | None, now: datetime) -> Reading:
-        try:
-            return self._evaluate(expr, now, source)
-        except ForetideError as error:
-            log.debug("signal missing", extra={"query": expr, "error": str(error)})
-            return Missing(reason=str(error))
 
     def _proposed(self, case: Case, now: datetime) -> Case:
         if case.failure:
@@ -201,18 +224,65 @@ class Reconciler:
         rule, workload = case.rule, case.workload
         if not case.failure:
             try:
+                money = None if rule.spec.budget is None else self._budget_room(rule, workload, now)
+                around, memory = circumstances(
+                    rule, limits=case.limits, burn=case.burn, money=money, workload=workload, memory=case.memory,
+                    now=now,
+                )  # fmt: skip
                 decision = decide.conclude(
-                    rule, wants=case.wants, workload=workload, memory=case.memory, now=now, cost_of=self._cost_of
-                )
-                return replace(case, decision=decision, memory=decide.remember(case.memory, decision, rule=rule))
+                    rule, wants=case.wants, workload=workload, memory=memory, now=now, cost_of=self._cost_of,
+                    circumstances=around,
+                )  # fmt: skip
+                memory = decide.remember(memory, decision, rule=rule)
+                return replace(case, decision=self._possible(decision, rule), memory=memory)
             except Exception as error:
                 case = replace(case, failure=self._failed("guard", rule, error))
         why = f"held because the rule could not be evaluated: {case.failure}"
         return replace(case, decision=decide.held(rule, workload=workload, now=now, why=why))
 
+    def _gated(self, case: Case) -> Case:
+        """A decision that may not be carried out says so itself."""
+        decision, why = case.decision, self._gate(case.rule)
+        if decision is None or not why:
+            return case
+        line = TraceLine(stage=GATE_STAGE, replicas=decision.current_replicas, message=why)
+        told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
+        return replace(case, decision=told, refused=why)
+
+    def _possible(self, decision: Decision, rule: ScalingRule) -> Decision:
+        """Held, with the reason, where the cluster cannot do what the rule would have it do."""
+        wanted = rule.spec.actuate.with_
+        if rule.spec.mode is not Mode.ENFORCE or wanted == "none" or wanted in self._cluster.actuations:
+            return decision
+        why = f"cluster {self._cluster.name} cannot do actuate {wanted}, so nothing is done"
+        return replace(
+            decision, outcome=Outcome.HOLD, desired_replicas=decision.current_replicas, reason=Reason.INACTIVE,
+            message=f"{why}; decided was {decision.desired_replicas}: {decision.message}",
+        )  # fmt: skip
+
+    def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
+        """Rules that do not act keep score of what they would have done."""
+        if self._shadows is None:
+            return
+        idle = [case for case in cases if case.refused or not _acts(case.rule)]
+        self._shadows.keep({case.rule.key for case in idle})
+        for case in idle:
+            if not case.failure:
+                try:
+                    self._shadow(self._shadows, case, now)
+                except Exception as error:
+                    self._failed("shadow", case.rule, error)
+
+    def _shadow(self, shadows: Shadows, case: Case, now: datetime) -> None:
+        def decided(workload: Workload, memory: Memory) -> tuple[Decision | None, Memory]:
+            virtual = self._decided(self._proposed(replace(case, workload=workload, memory=memory), now), now)
+            return virtual.decision, virtual.memory
+
+        shadows.follow(case.rule, real=case.workload, signals=case.signals or {}, decide=decided, now=now)
+
     def _acted(self, case: Case, now: datetime) -> Case:
         decision, ref = case.decision, case.rule.target
-        if decision is None or not _may_act(case.rule, decision):
+        if decision is None or case.refused or not _may_act(case.rule, decision):
             return case
         if self._throttles.closed(ref, now=now):
             log.debug("target throttled", extra=_fields(decision))
@@ -302,13 +372,12 @@ class Reconciler:
         self._metrics.step_seconds.labels(step=name).observe(time.perf_counter() - started)
 
 
+def _acts(rule: ScalingRule) -> bool:
+    return rule.spec.mode is Mode.ENFORCE and rule.spec.actuate.with_ == "scale"
+
+
 def _may_act(rule: ScalingRule, decision: Decision) -> bool:
-    return (
-        rule.spec.mode is Mode.ENFORCE
-        and rule.spec.actuate.with_ == "scale"
-        and decision.outcome is not Outcome.HOLD
-        and decision.desired_replicas is not None
-    )
+    return _acts(rule) and decision.outcome is not Outcome.HOLD and decision.desired_replicas is not None
 
 
 def _fields(decision: Decision) -> dict[str, str | int | None]:

@@ -21,7 +21,9 @@ _CEILING_WORDS: Final = {
     "budget": Reason.BUDGET_CEILING,
     "cluster": Reason.CLUSTER_CEILING,
 }
-_WITHOUT_DATA: Final = (Reason.NO_DATA, Reason.MISSING_METRIC, Reason.MISSING_OPERAND, Reason.INCOMPLETE_SIGNAL)
+_WITHOUT_DATA: Final = (
+    Reason.NO_DATA, Reason.INACTIVE, Reason.MISSING_METRIC, Reason.MISSING_OPERAND, Reason.INCOMPLETE_SIGNAL,
+)  # fmt: skip
 
 Tell = Callable[[Candidate, int, Situation], Candidate]
 """From the candidate before a stage and the number after it to the candidate after it."""
@@ -70,32 +72,42 @@ def _ceilings(candidate: Candidate, replicas: int, situation: Situation) -> Cand
     if not ceilings:
         return candidate.kept("ceilings", "no ceiling is in force")
     if replicas == candidate.replicas:
-        return candidate.kept("ceilings", f"below {_lowest(ceilings).name} {_lowest(ceilings).replicas}")
+        return candidate.kept("ceilings", _below(_lowest(ceilings)))
     lowest = _lowest(ceilings)
-    why = f"limited to {replicas} by {lowest.kind} {lowest.name}"
+    said = f" ({lowest.said})" if lowest.said else ""
+    why = f"limited to {replicas} by {lowest.kind} {lowest.name}{said}"
     limit = f"{lowest.kind}.{lowest.name}"
     message = f"{candidate.message}; {why}"
     return candidate.moved("ceilings", replicas, _CEILING_WORDS[lowest.kind], why, message=message, limit=limit)
+
+
+def _below(ceiling: Ceiling) -> str:
+    return f"below {ceiling.name} {ceiling.replicas}{f' ({ceiling.said})' if ceiling.said else ''}"
 
 
 def _slo(candidate: Candidate, replicas: int, situation: Situation) -> Candidate:
     around = situation.circumstances
     state = {SloState.OK: "is kept", SloState.BURNING: "burns", SloState.UNKNOWN: "has no data"}[around.slo]
     named = f"the SLO {around.slo_name}" if around.slo_name else "the SLO"
+    state = f"{state} ({around.slo_said})" if around.slo_said else state
     if replicas == candidate.replicas:
         return candidate.kept("slo", f"{named} {state}" if around.slo_name else "no SLO guards the rule")
-    lifted = _lifted(around, candidate.replicas, replicas)
+    lifted = _lifted(around, candidate.replicas, replicas, situation.current_replicas)
     why = f"{named} {state}: {' and '.join(lifted)}"
     word = Reason.SLO_BURNING if around.slo is SloState.BURNING else Reason.SLO_UNKNOWN
     return candidate.moved("slo", replicas, word, why, message=f"{why}; {candidate.message}", limit="slo")
 
 
-def _lifted(around: Circumstances, before: int, replicas: int) -> list[str]:
+def _lifted(around: Circumstances, before: int, replicas: int, current: int) -> list[str]:
     """What the guard did to come from ``before`` to ``replicas``."""
     said = []
     if guardrails.lowest_ceiling(around, "budget") <= before:
         said.append("the budget's ceiling is lifted")
-    if replicas > guardrails.lowest_ceiling(around, "downstream", "cluster") or not said:
+    adds = around.slo is SloState.BURNING and (around.slo_add or around.slo_add_millionths)
+    if adds and replicas > max(before, current):
+        more = f"{around.slo_add_millionths / 10_000:g} %" if around.slo_add_millionths else str(around.slo_add)
+        said.append(f"{more} more are asked for, {replicas} instead of {before}")
+    elif replicas > guardrails.lowest_ceiling(around, "downstream", "cluster") or not said:
         said.append(f"{replicas} are not lowered to {before}")
     return said
 
@@ -192,7 +204,8 @@ def _hold(around: Circumstances, *, down: bool) -> tuple[Reason, str, str]:
     if pause is not None and (pause.replicas is not None or pause.direction in ("all", "in" if down else "out")):
         what = "scaling" if pause.direction == "all" else f"scale-{pause.direction}"
         paused = f"{what} is paused" if pause.replicas is None else f"paused at {pause.replicas}"
-        reason = f" ({pause.reason})" if pause.reason else ""
+        lasts = f" until {pause.until:%Y-%m-%dT%H:%M:%SZ}" if pause.until is not None else ""
+        reason = f"{lasts} ({pause.reason})" if pause.reason else lasts
         return Reason.PAUSED, f"pause.{pause.direction}", f"{paused}{reason}"
     return Reason.ROLLOUT_IN_PROGRESS, "rollout", around.rollout
 

@@ -119,6 +119,8 @@ class ServiceRow:
         forecast_peak: Within the horizon to come; None without a usable forecast.
         last_decision: The newest one that changed the number, else the newest.
         generated_until: Samples before it were generated (a demo), not measured; None where all were measured.
+        override: Why the rule may act without a backtest that allows it; empty without an override.
+        refused: Why a rule in enforce does not act; empty where it may.
     """
 
     namespace: str
@@ -141,6 +143,8 @@ class ServiceRow:
     cost_per_hour: Money | None = None
     last_decision: DecisionBrief | None = None
     generated_until: datetime | None = None
+    override: str = ""
+    refused: str = ""
 
     @property
     def key(self) -> str:
@@ -228,6 +232,7 @@ class ServicePage:
         cpu_utilization: Ratio of the request (1 = all of it).
         decisions: Those that changed the number or its reason within the window, newest first, at most 200.
         decisions_total: How many there are in the window.
+        shadow: What the rule would have done so far, in a sentence; empty where it acts.
     """
 
     row: ServiceRow
@@ -240,6 +245,7 @@ class ServicePage:
     cpu_utilization: Columns
     decisions: tuple[DecisionBrief, ...]
     decisions_total: int
+    shadow: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,11 +72,16 @@ def title(page: ServicePage, status: Status, view: View, now: datetime) -> list[
         hint = f"Samples before {stamp(row.generated_until)} were generated for the demo, not measured"
         badges.append(badge("generated history", "warn", hint))
     badges += _state_badges(page)
-    return [html.H1(row.name), *badges]
+    if row.override:
+        badges.append(html.Span(f"Enforced without a backtest: {row.override}", className="muted proof"))
+    shadow = [html.P(page.shadow, className="muted shadow")] if page.shadow else []
+    return [html.H1(row.name), *badges, *shadow]
 
 
 def _state_badges(page: ServicePage) -> list[Component]:
     row = page.row
+    if row.refused:
+        return [badge("enforce refused", "warn", row.refused)]
     if row.state is RowState.HOLDING:
         last = row.last_decision
         reason = f": {last.reason.value}" if last else ""

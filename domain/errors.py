@@ -19,6 +19,7 @@
     │   └── RowRefusedError          the database works, but does not take this row: the others go on
     ├── UnknownSourceError       a query names a source that foretide.yaml does not have
     ├── NoDataError              → hold
+    │   └── NoNumberError            something was read and is no number to decide on: the rule is Inactive
     ├── StaleSignalError         → hold
     ├── HistoryTooShortError     (needed, got) → hold, or a simpler model
     ├── FitFailedError           → seasonal naive, recorded on the Forecast
@@ -136,6 +137,14 @@ class UnknownSourceError(ForetideError):
 
 class NoDataError(ForetideError):
     """There is nothing to decide on. The caller holds."""
+
+
+class NoNumberError(NoDataError):
+    """A query answered, and not with one finite number: two series, NaN, a range. Waiting does not mend that."""
+
+    def __init__(self, message: str, *, is_nan: bool = False) -> None:
+        super().__init__(message)
+        self.is_nan = is_nan
 
 
 class StaleSignalError(ForetideError):

@@ -21,6 +21,10 @@ SERVICE_NAME: Final = "service_name"
 SPAN_NAME: Final = "span_name"
 SPAN_KIND: Final = "span_kind"
 STATUS_CODE: Final = "status_code"
+SPAN_DURATION_BOUNDS_SECONDS: Final = (
+    0.002, 0.004, 0.006, 0.008, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.4, 2.0, 5.0, 10.0, 15.0,
+)  # fmt: skip
+"""Upper bounds of the buckets in which durations are counted; +Inf is one more."""
 
 GENERATED: Final = "generated"
 """Label (value ``true``) of series that a demo generated and nobody measured; shown wherever they are used."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from domain.money import Money
 
@@ -31,6 +32,7 @@ class Workload:
         current_replicas: Replicas asked for (``spec.replicas``); None where nobody knows.
         ready_replicas: Replicas that can take work; None where nobody knows.
         requests: Per replica, in base units: ``cpu`` in cores, ``memory`` in bytes. Empty where unknown.
+        limits: The same of its limits.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -38,6 +40,7 @@ class Workload:
     current_replicas: int | None
     ready_replicas: int | None
     requests: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
     source: str
 
 
@@ -89,6 +92,8 @@ class Reason(StrEnum):
     NO_DATA = "NoData"
     NO_REPLICA_COUNT = "NoReplicaCount"
     SCALING_DISABLED = "ScalingDisabled"
+    IDLE = "Idle"
+    INACTIVE = "Inactive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +102,7 @@ class Proposal:
 
     Attributes:
         trigger: Its name in the rule.
-        kind: ``query``, ``resource`` or ``forecast``.
+        kind: What the trigger measures: ``query``, ``resource``, ``forecast`` …
         replicas: What it asks for; None when it has no say (no data, gate closed).
         value: The signal's value; None when there is none.
         target: What one replica should carry, or the utilisation ratio aimed at.
@@ -107,6 +112,8 @@ class Proposal:
         missing: True when data should have been there and were not.
         incomplete: True when less than 90 % of the data were there: it may raise, but releases nothing.
         completeness: How much of what the signal is made of was really seen (ratio); None where it is not known.
+        active: Whether it says that there is work: what is not active may idle to zero.
+        invalid: True when what was read is no number to decide on (two series, NaN), which time does not mend.
     """
 
     trigger: str
@@ -120,6 +127,8 @@ class Proposal:
     missing: bool = False
     incomplete: bool = False
     completeness: float | None = None
+    active: bool = True
+    invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +156,10 @@ class Decision:
         hpa_only_replicas: What Kubernetes' HPA would set from here with the same metrics and ``behavior``: without
             forecast, combine, fallback, schedule, ceilings, guard and holds. None where the number is unknown.
         with_forecast_replicas: The same with combine, fallback and forecast; None likewise.
+        lower_bound: What ``actuate: {with: bounds}`` would write as minReplicas: the result of the chain without the
+            triggers that the HPA itself sees. None for other rules.
+        upper_bound: What it would write as maxReplicas: the lowest ceiling within ``max``; None likewise.
+        bound_need: The need that the lower bound began with, for the memory only.
         limited_by: Stages that moved the number (``forecast``, ``bounds.max``, ``stabilization`` …), in order.
         cost_per_hour: Of ``desired_replicas`` by the price sheet; None without a sheet or requests.
         cost_change_per_hour: Cost of desired minus cost of current replicas; None likewise.
@@ -172,6 +185,13 @@ class Decision:
     cost_change_per_hour: Money | None = None
     hpa_only_replicas: int | None = None
     with_forecast_replicas: int | None = None
+    lower_bound: int | None = None
+    upper_bound: int | None = None
+    bound_need: int | None = None
+
+
+GATE_STAGE: Final = "gate"
+"""The last line of the trace of a decision that may not be carried out (docs/backtesting.md)."""
 
 
 class ActionResult(StrEnum):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
-from scipy.signal import lfilter
 
 FloatArray = NDArray[np.float64]
 
 DAYS: Final = 7
 MINUTES_BACK: Final = (2, 3, 5, 8)
+LONGEST_MINUTES: Final = 61
+"""How far back ``recent`` looks: an hour's mean, and half an hour's of half an hour ago."""
+SEASONS: Final = 12
+"""Of two hours, which make a day: what comes by the hour or every other hour, as jobs and collectors do."""
+SAMPLED_MINUTES: Final = 5
+"""Usual errors by the hour of day are kept this far apart: with half an hour's half-life they need no finer grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,56 +60,106 @@ def recent(load: FloatArray, minute: int, delay: int, offset: float) -> Recent:
     )  # fmt: skip
 
 
-def seasonal(recent: Recent, target: FloatArray, known: int, day: int) -> FloatArray:
-    """What the window ahead would be if the load grew as at this time of the last days: four analogs."""
+def seasonal(recent: Recent, target: FloatArray, known: int, day: int, minute: int) -> FloatArray:
+    """What the window ahead would be if the load grew as at this time of the last days and two hours: five analogs."""
     grown, grown_fast = target - recent.half_hour, target - recent.five_minutes
-    days = mean_of_days(grown, day) + recent.half_hour - recent.base
-    days_fast = mean_of_days(grown_fast, day) + recent.five_minutes - recent.base
-    level = recent.half_hour - recent.base
-    yesterday = late(grown, day) + level
-    week = np.where(np.arange(len(target)) >= DAYS * day, late(grown, DAYS * day) + level, yesterday)
-    made = np.stack([days, days_fast, yesterday, week], axis=1)
+    yesterday = late(grown, day)
+    week = np.where(np.arange(len(target)) >= DAYS * day, late(grown, DAYS * day), yesterday)
+    hours = mean_of_hours(grown_fast, known, day, minute)
+    made = analogs(mean_of_days(grown, day), mean_of_days(grown_fast, day), yesterday, week, hours, recent)
     made[: day + known] = 0.0
     return made
 
 
-def error_sizes(
-    size: FloatArray, seen: FloatArray, days: FloatArray, recent: Recent, known: int, day: int, minute: int
+def analogs(
+    days: FloatArray, days_fast: FloatArray, yesterday: FloatArray, week: FloatArray, hours: FloatArray, recent: Recent
 ) -> FloatArray:
-    """Sizes of the error so far: half hour, this hour of earlier days, days, with the level, minutes, 2 h, 6 h, peaks.
+    """Growths of earlier days and hours on today's level, relative to the last minute.
 
     Args:
-        size: Absolute error of the forecast made at each tick.
-        seen: The same, ``known`` ticks late.
-        days: Its mean over days.
+        days: Mean growth over the half hour's mean, of the last days.
+        days_fast: The same over the five minutes' mean.
+        yesterday: Growth over the half hour's mean a day ago.
+        week: The same a week ago.
+        hours: Mean growth over the five minutes' mean two, four, … hours ago.
         recent: The recent past.
-        known: Ticks until the outcome of a forecast is known.
-        day: Ticks of a day.
-        minute: Ticks of a minute.
     """
-    half_hour = 30 * minute
-    hour = mean_of_days(lead_shifted(decayed(size, half_hour), half_hour), day)
-    hour[: day + known] = days[: day + known]
+    level, level_fast = recent.half_hour - recent.base, recent.five_minutes - recent.base
+    return np.stack([days + level, days_fast + level_fast, yesterday + level, week + level, hours + level_fast], axis=1)
+
+
+class Means(NamedTuple):
+    """Means that forget, as known at every tick: of the error's size, and in the end of the log load.
+
+    Attributes:
+        minutes: With a half-life of five minutes.
+        half_hour: Of half an hour.
+        two_hours: Of two hours.
+        six_hours: Of six hours.
+        days: Of five days.
+        minute: Of one minute.
+        level: Of the log load, of two days.
+    """
+
+    minutes: FloatArray
+    half_hour: FloatArray
+    two_hours: FloatArray
+    six_hours: FloatArray
+    days: FloatArray
+    minute: FloatArray
+    level: FloatArray
+
+
+def half_lives(day: int, minute: int) -> tuple[int, ...]:
+    """Those of ``Means``, in ticks and in its order."""
+    return (5 * minute, 30 * minute, 120 * minute, 360 * minute, 5 * day, minute, 2 * day)
+
+
+def error_sizes(means: Means, hour: FloatArray, season: FloatArray, recent: Recent) -> FloatArray:
+    """Sizes of the error so far: half hour, hour of day, days, with the level, minutes, 2 h, 6 h, peaks, by two hours.
+
+    Args:
+        means: Of the sizes that are known.
+        hour: At this hour of earlier days.
+        season: In this minute two, four, … hours ago.
+        recent: The recent past.
+    """
     # Counts vary with the square root of their mean, so their logarithm varies the more the lower the level.
-    level = np.exp(0.5 * (decayed(recent.base, 2 * day) - recent.base))
+    level = np.exp(0.5 * (means.level - recent.base))
     sizes = [
-        decayed(seen, half_hour), hour, days, days * level, decayed(seen, 5 * minute), decayed(seen, 120 * minute),
-        decayed(seen, 360 * minute), recent.peakedness * 0.3, np.abs(recent.base - recent.five_minutes) * 0.3,
+        means.half_hour, hour, means.days, means.days * level, means.minutes, means.two_hours, means.six_hours,
+        recent.peakedness * 0.3, np.abs(recent.base - recent.five_minutes) * 0.3, season,
     ]  # fmt: skip
     return np.stack(sizes, axis=1)
 
 
+def hour_of_day(half_hour: FloatArray, day: int, minute: int) -> FloatArray:
+    """What the error's mean over half an hour came to at this time of earlier days, looked at every five minutes."""
+    step = SAMPLED_MINUTES * minute
+    sampled = half_hour[np.arange(len(half_hour)) // step * step]
+    return mean_of_days(lead_shifted(sampled, 30 * minute), day)
+
+
+def season_of_hours(minute_mean: FloatArray, known: int, day: int, minute: int) -> FloatArray:
+    """What the error's mean over a minute came to in this minute two, four, … hours ago."""
+    sampled = minute_mean[np.arange(len(minute_mean)) // minute * minute]
+    return mean_of_hours(lead_shifted(sampled, minute), known, day, minute)
+
+
 def largest_ahead(load: FloatArray, first: int, last: int) -> FloatArray:
     """Largest load in ticks ``t + first … t + last``; near the end, of what is there."""
-    width = last - first + 1
     padded = np.concatenate([load, np.full(last + 1, load[-1])])
-    made = maximum_filter1d(padded, width, origin=-(width // 2), mode="nearest")
-    return np.asarray(made[first : first + len(load)])
+    return trailing_max(padded, last - first + 1)[last : last + len(load)]
 
 
 def trailing_max(load: FloatArray, ticks: int) -> FloatArray:
-    """Largest of the last ``ticks`` values."""
-    return np.asarray(maximum_filter1d(load, ticks, origin=(ticks - 1) // 2, mode="constant", cval=0.0))
+    """Largest of the last ``ticks`` values, of those that there are, by doubling the width."""
+    made, width = load.copy(), 1
+    while width < ticks:
+        step = min(width, ticks - width)
+        np.maximum(made[step:], made[:-step].copy(), out=made[step:])
+        width += step
+    return made
 
 
 def trailing_mean(sums: FloatArray, ticks: int) -> FloatArray:
@@ -121,7 +175,7 @@ def late(values: FloatArray, ticks: int) -> FloatArray:
     """The values ``ticks`` later; the first one before."""
     made = np.empty_like(values)
     made[:ticks] = values[0]
-    made[ticks:] = values[: len(values) - ticks]
+    made[ticks:] = values[: max(len(values) - ticks, 0)]
     return made
 
 
@@ -130,16 +184,25 @@ def lead_shifted(values: FloatArray, ticks: int) -> FloatArray:
     return np.concatenate([values[ticks:], np.repeat(values[-1:], min(ticks, len(values)))])
 
 
-def decayed(values: FloatArray, half_life: float) -> FloatArray:
-    """Exponentially weighted mean of all values so far."""
-    kept = 0.5 ** (1 / half_life)
-    return np.asarray(lfilter([1 - kept], [1, -kept], values, zi=[kept * values[0]])[0])
-
-
 def mean_of_days(values: FloatArray, day: int) -> FloatArray:
     """Mean of the values one, two, … seven days ago, of those that there are; 0 on the first day."""
+    return _mean_of(values, day, range(1, DAYS + 1))
+
+
+def mean_of_hours(values: FloatArray, known: int, day: int, minute: int) -> FloatArray:
+    """Mean of the values two, four, … hours ago, of those that there are; 0 before."""
+    return _mean_of(values, day // SEASONS, backs(known, day, minute))
+
+
+def backs(known: int, day: int, minute: int) -> range:
+    """How many times two hours are looked back: from where outcomes, and those of a minute more, are known."""
+    first = -(-(known + minute) // (day // SEASONS))
+    return range(first, first + SEASONS)
+
+
+def _mean_of(values: FloatArray, period: int, backs: range) -> FloatArray:
     total = np.zeros_like(values)
-    for back in range(1, DAYS + 1):
-        if back * day < len(values):
-            total[back * day :] += values[: len(values) - back * day]
-    return total / np.clip(np.arange(len(values)) // day, 1, DAYS)
+    for back in backs:
+        if back * period < len(values):
+            total[back * period :] += values[: len(values) - back * period]
+    return total / np.clip(np.arange(len(values)) // period - backs.start + 1, 1, len(backs))

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy.signal import lfilter
 
+from forecaster.lead_decay import summed
 from forecaster.lead_features import FloatArray
 
 EVERY: Final = 4
 """Rows a minute apart are learned from: neighbours of 15 s tell the same."""
+STRENGTH: Final = 20.0
 SHARE: Final = 1e-3
 """Part of each feature's own variance that is added to the penalty, so that collinear features cannot run away."""
 
 
 def walk_forward(
     features: FloatArray, outcome: FloatArray, *, known: int, block: int, half_life: float,
-    weight: FloatArray | None = None, prior: FloatArray | None = None, strength: float = 20.0,
+    weight: FloatArray | None = None, prior: FloatArray | None = None, strength: float = STRENGTH,
 ) -> FloatArray:  # fmt: skip
     """Predictions of ``outcome``.
 
@@ -46,22 +47,33 @@ def walk_forward(
         turned = turned * at_stake.reshape(blocks, 1, block)[:, :, ::EVERY]
     squares = turned @ learned_from
     products = turned @ outcomes.reshape(blocks, block)[:, ::EVERY, None]
-    weights = _weights(squares, products, 1 + -(-known // block), half_life, prior, strength)
+    weights = _weights(squares, products, behind(known, block), half_life, prior, strength)
     predicted = (rows @ weights).reshape(-1)
     return np.asarray(predicted[:ticks])
 
 
+def behind(known: int, block: int) -> int:
+    """How many blocks lie between a block and the newest one that it may learn from, that one included."""
+    return 1 + -(-known // block)
+
+
 def _weights(
-    squares: FloatArray, products: FloatArray, behind: int, half_life: float, prior: FloatArray | None, strength: float
+    squares: FloatArray, products: FloatArray, late: int, half_life: float, prior: FloatArray | None, strength: float
 ) -> FloatArray:
-    blocks, count, _ = squares.shape
     kept = 0.5 ** (1 / half_life)
-    gram = shifted(lfilter([1.0], [1.0, -kept], squares, axis=0), behind)
-    right = shifted(lfilter([1.0], [1.0, -kept], products, axis=0), behind)
+    gram = shifted(summed(squares, kept), late)
+    right = shifted(summed(products, kept), late)
+    return solved(gram, right, prior, strength)
+
+
+def solved(gram: FloatArray, right: FloatArray, prior: FloatArray | None, strength: float) -> FloatArray:
+    """The weights from sums over what was learned, shapes ``(…, features, features)`` and ``(…, features, 1)``."""
+    count = gram.shape[-1]
     before = np.zeros(count) if prior is None else prior
-    penalty = strength + SHARE * np.einsum("bii->bi", gram)
-    gram[:, np.arange(count), np.arange(count)] += penalty
-    return np.asarray(np.linalg.solve(gram, right + (penalty * before)[..., None]))
+    penalty = strength + SHARE * np.einsum("...ii->...i", gram)
+    pulled = gram.copy()
+    pulled[..., np.arange(count), np.arange(count)] += penalty
+    return np.asarray(np.linalg.solve(pulled, right + (penalty * before)[..., None]))
 
 
 def shifted(values: FloatArray, blocks: int) -> FloatArray:

@@ -13,6 +13,7 @@ from forecaster.calendar import Calendar
 from forecaster.fit import QUANTILES, FitRequest
 from forecaster.history import most_steps
 from forecaster.occasions import occasions
+from rules.asked import demand_query
 from rules.forecast import Forecast, ForecastSpec, Lengths
 from rules.schema import ScalingRule
 
@@ -93,7 +94,7 @@ def plans(rules: Iterable[ScalingRule]) -> list[Plan]:
         for trigger in rule.spec.triggers:
             if trigger.forecast is None or trigger.forecast.of is None:
                 continue
-            query, level = rule.trigger(trigger.forecast.of).query, trigger.forecast.quantile
+            query, level = demand_query(rule.trigger(trigger.forecast.of)), trigger.forecast.quantile
             if query is not None:
                 plan = Plan(
                     signal=rule.signal(trigger), expr=query.expr, source=query.source, spec=trigger.forecast,

@@ -156,3 +156,9 @@ def _sign(slope: _Slope) -> int:
 def _times(a: float, b: float) -> float:
     """Without the NaN of 0 × ∞."""
     return 0.0 if a == 0 or b == 0 else a * b
+
+
+def reach(tree: Node) -> tuple[float, float]:
+    """Below and above which the expression can never be, whatever the triggers ask for."""
+    slope = _slope(tree)
+    return slope.low, slope.high

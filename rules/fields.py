@@ -1,133 +1,31 @@
-"""The scalar types of the documents: what the operator may write, and what to expect when it is something else.
+"""The texts of the documents: names, keys, times, queries; numbers stand in ``amounts``.
 
-Each refuses with one sentence that gives the form; none coerces (``"3"`` is no number, ``yes`` is no boolean).
+Each refuses with one sentence that gives the form; none coerces.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Annotated, Final, Literal, TypeVar
+from datetime import UTC, date, datetime
+from typing import Annotated, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict
+from pydantic import AfterValidator, BeforeValidator
 
-from domain.units import format_duration, parse_duration, parse_quantity
+from rules import cron
 from rules.wording import found, quote, suggestion
 
 _Item = TypeVar("_Item")
-_LONGEST_TEXT: Final = 64
-"""Digits and units beyond that are no number that anybody means."""
-_LARGEST_EXPONENT: Final = 30
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
-_CHANGE: Final = re.compile(r"([+-][0-9]{1,4}(?:\.[0-9]{1,4})?) ?%", re.ASCII)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MOMENT: Final = re.compile(
     rf"{_DATE.pattern}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?", re.ASCII
 )
 _METRIC_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_DURATION_FORM: Final = "expected a duration such as 15s, 5m, 1h30m or 21d"
-_QUANTITY_FORM: Final = "expected a number or a quantity such as 120, 0.5, 250m or 2k"
-
-
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9:
-        raise ValueError(f"{_DURATION_FORM}; found the number {value} without a unit")
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise ValueError(f"{_DURATION_FORM}; {found(value)}")
-    try:
-        duration = parse_duration(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{_DURATION_FORM}; {found(value)}") from error
-    if not timedelta() < duration <= timedelta(days=3660):
-        raise ValueError(f"expected a duration above 0 and up to 10y; {found(value)}")
-    return duration
-
-
-def _duration_or_auto(value: object) -> timedelta | Literal["auto"]:
-    if value == "auto":
-        return "auto"
-    try:
-        return _duration(value)
-    except ValueError as error:
-        raise ValueError(str(error).replace("expected a duration", "expected auto or a duration", 1)) from error
-
-
-def _bounded(number: Decimal, written: object) -> Decimal:
-    if not number.is_finite() or (number and abs(number.adjusted()) > _LARGEST_EXPONENT):
-        raise ValueError(f"expected a number of at most {_LARGEST_EXPONENT} digits; {found(written)}")
-    return number
-
-
-def _number(value: object) -> Decimal | None:
-    """The exact number of a YAML number; None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    return Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-
-
-def _quantity(value: object) -> Decimal:
-    number = _number(value)
-    if number is not None:
-        return _bounded(number, value)
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise ValueError(f"{_QUANTITY_FORM}; {found(value)}")
-    try:
-        return _bounded(parse_quantity(value), value)
-    except (ValueError, ArithmeticError) as error:  # 1e99999999k overflows Decimal instead of failing to parse
-        raise ValueError(f"{_QUANTITY_FORM}; {found(value)}") from error
-
-
-def _amount(value: object) -> Decimal:
-    number = _number(value)
-    if number is None and isinstance(value, str) and len(value) <= _LONGEST_TEXT and _DECIMAL.fullmatch(value):
-        number = Decimal(value)
-    if number is None:
-        raise ValueError(f"expected an amount such as 120 or 0.0316; {found(value)}")
-    return _bounded(number, value)
-
-
-def _float(value: object) -> float:
-    number = _number(value)
-    if number is None:
-        raise ValueError(f"expected a number such as 0.9; {found(value)}")
-    return float(_bounded(number, value))
-
-
-def _tolerance(value: object) -> float:
-    tolerance = float(_quantity(value))
-    if not 0 <= tolerance <= 10:
-        raise ValueError(f"expected a ratio from 0 to 10, for example 0.1 for 10 %; {found(value)}")
-    return tolerance
-
-
-def _positive(value: Decimal) -> Decimal:
-    if value <= 0:
-        raise ValueError(f"must be above 0; found the number {value}")
-    return value
-
-
-def _not_negative(value: Decimal) -> Decimal:
-    if value < 0:
-        raise ValueError(f"must be 0 or above; found the number {value}")
-    return value
-
-
-def _change(value: object) -> float:
-    form = "expected a change such as +40% or -30%, from -100% to +900%"
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not (match := _CHANGE.fullmatch(value)):
-        raise ValueError(f"{form}; {found(value)}")
-    change = float(match[1]) / 100
-    if not -1 <= change <= 9:
-        raise ValueError(f"{form}; {found(value)}")
-    return change
+_HOLD: Final = re.compile(r"max\( *hold *, *([1-9][0-9]{0,8}) *\)", re.ASCII)
 
 
 def _day(value: object) -> date:
@@ -174,12 +72,43 @@ def _metric_label(value: str) -> str:
     return value
 
 
-def _replicas_or_hold(value: object) -> int | Literal["hold"]:
-    if value == "hold":
-        return "hold"
+def _fallback(value: object) -> int | str:
+    """A number, ``hold``, ``max(hold,N)`` or the name of a trigger, which ``checks`` looks for."""
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
         return value
-    raise ValueError(f"expected hold or a number of replicas (1 or more); {found(value)}")
+    if isinstance(value, str):
+        if match := _HOLD.fullmatch(value):
+            return f"max(hold,{match[1]})"
+        if _LABEL.fullmatch(value) and not value.isdigit():
+            return value
+    raise ValueError(
+        f"expected hold, a number of replicas (1 or more), max(hold,N) or the name of a trigger; {found(value)}"
+    )
+
+
+def _moment_with_offset(value: object) -> datetime:
+    moment = _moment(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"expected a time with its UTC offset such as 2026-12-01T00:00:00Z; {found(value)}")
+    return moment
+
+
+def _cron(value: str) -> str:
+    if fault := cron.fault(value):
+        raise ValueError(fault)
+    return " ".join(value.split())
+
+
+def _name(value: str) -> str:
+    if not value.strip() or len(value) > 253 or not value.isprintable():
+        raise ValueError(f"expected a name of 1 to 253 printable characters; {found(value)}")
+    return value
+
+
+def _said(value: str) -> str:
+    if not value.strip() or len(value) > 500:
+        raise ValueError(f"expected a sentence of 1 to 500 characters; {found(value)}")
+    return value
 
 
 def _text(value: object) -> str:
@@ -246,32 +175,14 @@ def _not_empty(value: tuple[_Item, ...]) -> tuple[_Item, ...]:
     return value
 
 
-def _as_written(value: timedelta | str) -> str:
-    return value if isinstance(value, str) else format_duration(value)
-
-
-def _as_change(value: float) -> str:
-    return f"{100 * value:+.10g}%"
-
-
 def _not_blank(value: str) -> str:
     if not value.strip() or len(value) > 8192:
         raise ValueError(f"expected a PromQL expression of 1 to 8192 characters; {found(value)}")
     return value
 
 
-_AS_WRITTEN: Final = PlainSerializer(_as_written, return_type=str, when_used="json")
-_AS_CHANGE: Final = PlainSerializer(_as_change, return_type=str, when_used="json")
 Text = Annotated[str, BeforeValidator(_text)]
-WholeNumber = Annotated[int, Strict()]
-Float = Annotated[float, BeforeValidator(_float)]
-Duration = Annotated[timedelta, BeforeValidator(_duration), _AS_WRITTEN]
-DurationOrAuto = Annotated[timedelta | Literal["auto"], BeforeValidator(_duration_or_auto), _AS_WRITTEN]
-PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_positive)]
-PositiveAmount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_positive)]
-Price = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_not_negative)]
-Tolerance = Annotated[float, BeforeValidator(_tolerance)]
-ReplicasOrHold = Annotated[int | Literal["hold"], BeforeValidator(_replicas_or_hold)]
+FallbackUse = Annotated[int | str, BeforeValidator(_fallback)]
 DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
 DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
 RuleKey = Annotated[Text, AfterValidator(_rule_key)]
@@ -279,9 +190,12 @@ LabelKey = Annotated[Text, AfterValidator(_label_key)]
 LabelValue = Annotated[Text, AfterValidator(_label_value)]
 Word = Annotated[Text, AfterValidator(_word)]
 CurrencyCode = Annotated[Text, AfterValidator(_currency)]
-Change = Annotated[float, BeforeValidator(_change), _AS_CHANGE]
 Day = Annotated[date, BeforeValidator(_day)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+MomentWithOffset = Annotated[datetime, BeforeValidator(_moment_with_offset)]
+Cron = Annotated[Text, AfterValidator(_cron)]
+Name = Annotated[Text, AfterValidator(_name)]
+Sentence = Annotated[Text, AfterValidator(_said)]
 TimeZone = Annotated[Text, AfterValidator(_time_zone)]
 DocumentKey = Annotated[Text, AfterValidator(_document_key)]
 MetricLabel = Annotated[Text, AfterValidator(_metric_label)]

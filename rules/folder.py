@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 
 from domain.errors import Mistake, RuleDocumentError
-from rules.checks import CheckQuery
 from rules.load import FileReading, Source, assemble, find, read_source
 from rules.ruleset import RuleSet
+from rules.written import CheckQuery
 
 logger = logging.getLogger(__name__)
 

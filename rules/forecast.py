@@ -13,21 +13,9 @@ from pydantic import Field, field_validator, model_validator
 
 from domain.units import format_duration
 from rules import public_holidays
+from rules.amounts import Change, Duration, Float, PositiveQuantity, WholeNumber
 from rules.document import Metadata, Query, Strict, mistake
-from rules.fields import (
-    Change,
-    Day,
-    DnsLabel,
-    Duration,
-    Float,
-    Moment,
-    NonEmpty,
-    PositiveQuantity,
-    Text,
-    TimeZone,
-    WholeNumber,
-    Word,
-)
+from rules.fields import Day, DnsLabel, Moment, NonEmpty, Text, TimeZone, Word
 
 MAX_HISTORY_STEPS: Final = 200_000
 """A year at 3 min is 175 200 steps; one fit of that many still ends within its minute."""

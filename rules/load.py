@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import Mistake, RuleDocumentError
-from rules import checks, yaml_tree
+from rules import cross_checks, yaml_tree
 from rules.document import API_VERSION
 from rules.ruleset import RuleSet
 from rules.validate import Validated, is_ours, validate
+from rules.written import CheckQuery
 
 MAX_FILES: Final = 10_000
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -43,7 +44,7 @@ class FileReading:
     mistakes: tuple[Mistake, ...]
 
 
-def load_paths(paths: Iterable[str | Path], *, check_query: checks.CheckQuery) -> RuleSet:
+def load_paths(paths: Iterable[str | Path], *, check_query: CheckQuery) -> RuleSet:
     """All documents of files and folders.
 
     Args:
@@ -58,7 +59,7 @@ def load_paths(paths: Iterable[str | Path], *, check_query: checks.CheckQuery) -
     return assemble([FileReading(documents=(), mistakes=tuple(mistakes)), *readings])
 
 
-def check_files(paths: Iterable[str | Path], check_query: checks.CheckQuery) -> list[Mistake]:
+def check_files(paths: Iterable[str | Path], check_query: CheckQuery) -> list[Mistake]:
     """Every mistake of every file, in order of file and line; empty where there is none."""
     try:
         load_paths(paths, check_query=check_query)
@@ -96,7 +97,7 @@ def walk(folder: str) -> Iterator[str]:
                 yield os.path.join(here, name)
 
 
-def read_source(source: Source, *, check_query: checks.CheckQuery) -> FileReading:
+def read_source(source: Source, *, check_query: CheckQuery) -> FileReading:
     """The documents and mistakes of one file; never raises."""
     try:
         raw = read_bytes(source.file)
@@ -115,7 +116,7 @@ def read_bytes(file: str) -> bytes:
         return opened.read(yaml_tree.MAX_BYTES + 1)
 
 
-def read_text(raw: bytes, source: Source, *, check_query: checks.CheckQuery) -> FileReading:
+def read_text(raw: bytes, source: Source, *, check_query: CheckQuery) -> FileReading:
     """The documents and mistakes in ``raw``; never raises for anything that it holds."""
     reading = yaml_tree.read(raw, file=source.file)
     ours = [validate(one, check_query=check_query) for one in reading.documents if is_ours(one)]
@@ -135,7 +136,7 @@ def assemble(readings: Sequence[FileReading]) -> RuleSet:
     """The set of all files, checked across them; ``RuleDocumentError`` with every mistake otherwise."""
     documents = [document for reading in readings for document in reading.documents]
     mistakes = [mistake for reading in readings for mistake in reading.mistakes]
-    mistakes += checks.across([one.document for one in documents])
+    mistakes += cross_checks.across([one.document for one in documents])
     if mistakes:
         order = {mistake.file: number for number, mistake in reversed(list(enumerate(mistakes)))}
         raise RuleDocumentError(sorted(mistakes, key=lambda one: (order[one.file], one.line or 10**9, one.column)))

@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.errors import Mistake
 from rules.forecast import Forecast
-from rules.schema import AnyDocument, Budget, PriceSheet, ScalingRule
+from rules.schema import SLO, AnyDocument, Budget, PriceSheet, ScalingPolicy, ScalingRule
 from rules.validate import Validated
+from rules.yaml_tree import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +21,22 @@ class RuleSet:
         rules: In order of their keys.
         digest: SHA-256 (hex) of what the documents say; comments, order and files do not change it.
         sources: ``file:line`` by the rule's key; of the other kinds by kind and key (``Budget default/media``).
+        warnings: What is allowed in the documents and probably not meant.
+        by_policy: By the rule's key, the policy that it came from; a rule of a document is not there.
+        template_lines: By the policy's key, the line of each path below its template.
     """
 
     rules: tuple[ScalingRule, ...] = ()
     budgets: tuple[Budget, ...] = ()
     price_sheets: tuple[PriceSheet, ...] = ()
     forecasts: tuple[Forecast, ...] = ()
+    slos: tuple[SLO, ...] = ()
+    policies: tuple[ScalingPolicy, ...] = ()
     digest: str = hashlib.sha256().hexdigest()
     sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Mistake, ...] = ()
+    by_policy: Mapping[str, ScalingPolicy] = field(default_factory=dict)
+    template_lines: Mapping[str, Mapping[Path, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, documents: Sequence[Validated]) -> RuleSet:
@@ -38,8 +48,12 @@ class RuleSet:
             budgets=tuple(model for model, _ in models if isinstance(model, Budget)),
             price_sheets=tuple(model for model, _ in models if isinstance(model, PriceSheet)),
             forecasts=tuple(model for model, _ in models if isinstance(model, Forecast)),
-            digest=_digest([model for model, _ in models]),
+            slos=tuple(model for model, _ in models if isinstance(model, SLO)),
+            policies=tuple(model for model, _ in models if isinstance(model, ScalingPolicy)),
+            digest=digest_of([model for model, _ in models]),
             sources={source_key(model): _source(one) for model, one in models},
+            warnings=tuple(warning for one in documents for warning in one.warnings),
+            template_lines={model.key: _lines(one) for model, one in models if isinstance(model, ScalingPolicy)},
         )
 
     @property
@@ -50,11 +64,19 @@ class RuleSet:
     @property
     def documents(self) -> tuple[AnyDocument, ...]:
         """All of them."""
-        return (*self.rules, *self.budgets, *self.price_sheets, *self.forecasts)
+        return (*self.rules, *self.budgets, *self.price_sheets, *self.forecasts, *self.slos, *self.policies)
 
     def rule(self, key: str) -> ScalingRule | None:
         """The rule ``namespace/name``, if there is one."""
         return next((rule for rule in self.rules if rule.key == key), None)
+
+    def budget(self, key: str) -> Budget | None:
+        """The Budget ``namespace/name``, if there is one."""
+        return next((budget for budget in self.budgets if budget.key == key), None)
+
+    def slo(self, key: str) -> SLO | None:
+        """The SLO ``namespace/name``, if there is one."""
+        return next((slo for slo in self.slos if slo.key == key), None)
 
 
 def source_key(model: AnyDocument) -> str:
@@ -66,7 +88,13 @@ def _source(one: Validated) -> str:
     return f"{one.document.file}:{one.document.values[()].line}"
 
 
-def _digest(models: Sequence[AnyDocument]) -> str:
+def _lines(one: Validated) -> dict[Path, int]:
+    values, below = one.document.values, ("spec", "template")
+    return {path[2:]: place.line for path, place in values.items() if path[:2] == below}
+
+
+def digest_of(models: Sequence[AnyDocument]) -> str:
+    """SHA-256 (hex) of what the documents say, in the order given."""
     digest = hashlib.sha256()
     for model in models:
         digest.update(model.model_dump_json(by_alias=True).encode() + b"\n")

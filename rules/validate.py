@@ -2,146 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, cast
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from domain.errors import Mistake
-from rules import checks
+from rules import checks, faults, template
 from rules.document import API_VERSION
+from rules.faults import Fault
 from rules.schema import KINDS, AnyDocument
-from rules.wording import found, nearest, one_of, quote, suggestion
-from rules.yaml_tree import Document, Path
+from rules.wording import one_of
+from rules.written import CheckQuery, at, text_at
+from rules.yaml_tree import Document, Path, Place
 
+_TEMPLATE: Final[Path] = ("spec", "template")
+_QUERIES: Final = ("query", "expr", "pods", "length", "arrivals", "partitions")
+"""Fields whose text is PromQL, whatever stands at a placeholder in it."""
+_NEVER_TEXT: Final = ("expected a whole number", "expected percent as", "expected true or false")
 _GROUP: Final = API_VERSION.partition("/")[0]
-_EXPECTED: Final = {
-    "model_type": "expected a mapping",
-    "model_attributes_type": "expected a mapping",
-    "dict_type": "expected a mapping",
-    "tuple_type": "expected a list",
-    "list_type": "expected a list",
-    "int_type": "expected a whole number",
-}
-_BOUND: Final = {
-    "greater_than_equal": ("must be at least", "ge"),
-    "less_than_equal": ("must be at most", "le"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated:
-    """A document of ours: its model where it has no mistake, else None."""
+    """A document of ours: its model where it has no mistake, else None.
+
+    ``warnings`` are no mistakes: what is allowed and probably not meant.
+    """
 
     document: Document
     model: AnyDocument | None
     mistakes: tuple[Mistake, ...]
+    warnings: tuple[Mistake, ...] = ()
 
 
 def is_ours(document: Document) -> bool:
     """Whether the document claims to be one of Foretide's: by its apiVersion or, where that is missing, its kind."""
-    version = checks.text_at(document.data, "apiVersion")
+    version = text_at(document.data, "apiVersion")
     if version is None:
-        return checks.text_at(document.data, "kind") in KINDS
+        return text_at(document.data, "kind") in KINDS
     return version.startswith(_GROUP)
 
 
-def validate(document: Document, *, check_query: checks.CheckQuery) -> Validated:
+def validate(document: Document, *, check_query: CheckQuery) -> Validated:
     """The model, or every mistake of a document of ours."""
-    kind = checks.text_at(document.data, "kind")
+    kind = text_at(document.data, "kind")
     mistakes = list(document.mistakes)
     if kind not in KINDS:
         value = document.data.get("kind") if isinstance(document.data, dict) else None
         mistakes.append(document.mistake(("kind",), one_of(list(KINDS), value)))
         return Validated(document=document, model=None, mistakes=tuple(mistakes))
-    model: AnyDocument | None = None
-    errors: list[ErrorDetails] = []
-    try:
-        # by_name=False: Python's names (per_replica) are no fields of a document.
-        model = KINDS[kind].model_validate(document.data, by_alias=True, by_name=False)
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-    faults = [_fault(document, error, KINDS[kind]) for error in errors]
-    faults += [(path, message, False) for path, message in checks.within(document.data, check_query)]
-    misspelt = _misspelt(errors, KINDS[kind])
+    model, found = _read(document, KINDS[kind], check_query)
+    if kind == "ScalingPolicy":
+        found += _of_template(document, check_query)
     mistakes += [
         document.mistake(path, message, at_key=at_key)
-        for path, message, at_key in faults
-        if not _is_broken(document, path) and path not in misspelt
+        for path, message, at_key in found
+        if not _is_broken(document, path)
     ]
     mistakes.sort(key=lambda mistake: (mistake.line, mistake.column))
-    return Validated(document=document, model=None if mistakes else model, mistakes=tuple(mistakes))
+    if mistakes:
+        return Validated(document=document, model=None, mistakes=tuple(mistakes))
+    warnings = [document.mistake(path, said) for path, said in checks.warnings(document.data)]
+    return Validated(document=document, model=cast(AnyDocument, model), mistakes=(), warnings=tuple(warnings))
+
+
+def _read(document: Document, model: type[BaseModel], check_query: CheckQuery) -> tuple[BaseModel | None, list[Fault]]:
+    """The model, and what pydantic and the checks find."""
+    reading = faults.read(document, model)
+    checked = [(path, said, False) for path, said in checks.within(document.data, check_query)]
+    return reading.model, [*reading.faults, *(one for one in checked if one[0] not in reading.misspelt)]
+
+
+def _of_template(document: Document, check_query: CheckQuery) -> list[Fault]:
+    """What is wrong with a policy's template: it is a rule's spec for any workload, except at its placeholders."""
+    written = at(document.data, *_TEMPLATE)
+    if not isinstance(written, dict):
+        return []
+    told: list[Fault] = [(path, said, False) for path, said in template.unknown(written, _TEMPLATE)]
+    if "target" in written:
+        told.append(((*_TEMPLATE, "target"), "stands in no template: the selector finds the targets", True))
+    rule, target = template.sampled(written), {"kind": template.SAMPLE.kind, "name": template.SAMPLE.name}
+    metadata = {"name": template.SAMPLE.name, "namespace": template.SAMPLE.namespace}
+    data = {"apiVersion": API_VERSION, "kind": "ScalingRule", "metadata": metadata, "spec": {**rule, "target": target}}
+    shifted = replace(
+        document, data=data, values=_below(document.values, _TEMPLATE), keys=_below(document.keys, _TEMPLATE)
+    )
+    open_ = {path for path, _ in template.placeholders(written, ("spec",))}
+    _, found = _read(shifted, KINDS["ScalingRule"], check_query)
+    for path, said, at_key in found:
+        here = (*_TEMPLATE, *path[1:])
+        if path in open_ and said.startswith(_NEVER_TEXT):
+            told.append((here, "takes no placeholder, which is text: write the value out", at_key))
+        elif path not in open_ or path[-1] in _QUERIES:
+            told.append((here, said, at_key))
+    return told
+
+
+def _below(places: Mapping[Path, Place], path: Path) -> dict[Path, Place]:
+    """The places below ``path``, as those of a spec."""
+    length = len(path)
+    return {("spec", *at[length:]): place for at, place in places.items() if at[:length] == path}
 
 
 def mistakes_of(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
     """Every mistake that pydantic found in another strict document (foretide.yaml), each at its place."""
-    errors = error.errors(include_url=False)
-    misspelt = _misspelt(errors, model)
-    faults = [_fault(document, one, model) for one in errors]
-    return [document.mistake(path, said, at_key=at_key) for path, said, at_key in faults if path not in misspelt]
+    found = faults.of_error(document, error, model).faults
+    return [document.mistake(path, said, at_key=at_key) for path, said, at_key in found]
 
 
 def _is_broken(document: Document, path: Path) -> bool:
     """Whether the YAML at ``path`` or around it is already a mistake."""
     return any(path[:length] in document.broken for length in range(len(path) + 1))
-
-
-def _misspelt(errors: Sequence[ErrorDetails], model: type[BaseModel]) -> set[Path]:
-    """Fields that are there under a misspelt name: that they are missing need not be said, too."""
-    unknown = [error["loc"] for error in errors if error["type"] == "extra_forbidden"]
-    meant = [(*path[:-1], nearest(str(path[-1]), _fields_of(model, path[:-1])) or "") for path in unknown]
-    return set(meant)
-
-
-def _fault(document: Document, error: ErrorDetails, model: type[BaseModel]) -> tuple[Path, str, bool]:
-    """Path, message, and whether it is about the key."""
-    kind, path = error["type"], error["loc"]
-    about_key = kind == "extra_forbidden" or path[-1:] == ("[key]",)
-    if kind == "rule_field":
-        path = (*path, *error["ctx"]["at"])
-    if kind != "missing":
-        path = document.known(path)  # a query's expr may be the query itself; "[key]" is no part of the document
-    return path, _message(error, model), about_key
-
-
-def _message(fault: ErrorDetails, model: type[BaseModel]) -> str:
-    kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
-    if kind == "missing":
-        return "this field is required"
-    if kind == "extra_forbidden":
-        known = _fields_of(model, fault["loc"][:-1])
-        name = str(fault["loc"][-1])
-        listed = ", ".join(known)
-        return f"unknown field {quote(name)}{suggestion(name, known, otherwise=f'; known are {listed}')}"
-    if kind in ("literal_error", "enum"):
-        return one_of(_choices(context["expected"]), value)
-    if kind in _EXPECTED:
-        return f"{_EXPECTED[kind]}; {found(value)}"
-    if kind in _BOUND:
-        words, bound = _BOUND[kind]
-        return f"{words} {context[bound]}; {found(value)}"
-    return str(context["error"]) if kind == "value_error" else str(fault["msg"])
-
-
-def _choices(expected: str) -> list[str]:
-    """``'a', 'b' or 'c'``, as pydantic says it."""
-    return [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
-
-
-def _fields_of(model: type[BaseModel], path: Path) -> list[str]:
-    """The field names of the model at ``path`` below ``model``."""
-    for part in path:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if part in fields:  # else an index, or a key of a mapping: its model was found with the field
-            model = next(_models_in(fields[str(part)].annotation), model)
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    """The models that an annotation such as ``tuple[Trigger, ...] | None`` speaks of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)

@@ -74,3 +74,8 @@ def dotted(path: Sequence[str | int]) -> str:
         else:
             parts += f"[{quote(part)}]"
     return parts
+
+
+def listed(words: Sequence[str], last: str) -> str:
+    """``a, b and c``."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)

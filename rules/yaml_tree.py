@@ -207,7 +207,7 @@ class _Reader:
         """The key, or None where the entry cannot be taken."""
         if not isinstance(event, yaml.ScalarEvent):
             self._skip(event)
-            self._mistakes.append(self._mistake_at(event, path, "a key must be a plain word"))
+            self._refuse(event, path, "a key must be a plain word; quote a text that begins with {")
             return None
         key = str(event.value)
         inside = (*path, key)
@@ -262,6 +262,8 @@ class _Reader:
         lines = split_lines(self._text)
         line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         hint = "; indent with spaces, not tabs" if line[: place.column].endswith("\t") else ""
+        if line[: place.column - 1].endswith("*"):
+            hint = "; quote a text that begins with *"
         return Mistake(
             file=self._file, line=place.line, column=place.column, field="", message=f"not YAML: {problem}{hint}"
         )

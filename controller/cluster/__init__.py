@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, Protocol
 
 from domain.scaling import Workload, WorkloadRef
@@ -17,6 +18,11 @@ class Cluster(Protocol):
         """For the ledger: which cluster an action was done to."""
         ...
 
+    @property
+    def actuations(self) -> Collection[str]:
+        """The words of ``actuate.with`` that it can carry out; ``scale`` may still be refused, with an error."""
+        ...
+
     def workload(self, ref: WorkloadRef) -> Workload:
         """What is known of ``ref`` now; unknown counts are None, an unknown workload is no error."""
         ...
@@ -25,6 +31,6 @@ class Cluster(Protocol):
         """Ask for so many replicas and return at once; raises an ``ActuationError``."""
         ...
 
-    def usage_query(self, ref: WorkloadRef, resource: Resource) -> str:
-        """PromQL for the usage of all replicas together, in base units: cores, bytes."""
+    def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
+        """PromQL for the usage of all replicas together, of all containers or one, in base units: cores, bytes."""
         ...

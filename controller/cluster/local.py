@@ -89,6 +89,7 @@ class LocalCluster:
     """Runs the processes from ``start`` to ``close``."""
 
     name = "local"
+    actuations = ("scale",)
 
     def __init__(
         self,
@@ -170,7 +171,7 @@ class LocalCluster:
             self._groups[ref.namespace, ref.name].desired = replicas
         self._wake.set()
 
-    def usage_query(self, ref: WorkloadRef, resource: Resource) -> str:
+    def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """From the replicas' own process metrics."""
         chosen = Labels.of({JOB: ref.name, NAMESPACE: ref.namespace})
         if resource == "cpu":

@@ -27,6 +27,7 @@ class ObserveCluster:
     """Knows what the metrics say."""
 
     name = "observe"
+    actuations = ("scale",)
 
     def __init__(
         self,
@@ -72,10 +73,11 @@ class ObserveCluster:
         """Refused, always."""
         raise ForbiddenError(f"cluster observe never acts: {ref} is not set to {replicas} replicas")
 
-    def usage_query(self, ref: WorkloadRef, resource: Resource) -> str:
+    def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """Usage by cAdvisor's series where kube-state-metrics knows the workload, else by the targets' own."""
         if self._kube_state(ref) is not None:
-            pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", container!=""'
+            which = 'container!=""' if container is None else f'container="{container}"'
+            pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", {which}'
             if resource == "cpu":
                 return f"sum(rate(container_cpu_usage_seconds_total{{{pods}}}[2m]))"
             return f"sum(container_memory_working_set_bytes{{{pods}}})"

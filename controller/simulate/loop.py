@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller import core
+from controller import core, price
 from controller.compiled import compiled
 from controller.simulate import metric, nodes, pods
 from controller.simulate.nodes import Pools
@@ -186,39 +186,6 @@ def fewest_allowed(desired: IntArray, current: int, tick: int, policies: IntArra
 
 
 @compiled
-def planned(
-    raise_below: IntArray, raise_to: IntArray, lower_above: IntArray, lower_to: IntArray, tick: int, level: float,
-    current: int,
-) -> int:  # fmt: skip
-    """What the plan wants at this level of caution, between whole levels by interpolation."""
-    low = int(level)
-    high = min(low + 1, len(raise_to) - 1)
-    share = level - low
-
-    if current < between(raise_below, low, high, tick, share):
-        return between(raise_to, low, high, tick, share)
-    if current > between(lower_above, low, high, tick, share):
-        return min(current, between(lower_to, low, high, tick, share))
-    return current
-
-
-@compiled
-def between(of: IntArray, low: int, high: int, tick: int, share: float) -> int:
-    """Rounded up."""
-    if share == 0.0:
-        return int(of[low][tick])
-    return core.ceil32(of[low][tick] + share * (of[high][tick] - of[low][tick]))
-
-
-@compiled
-def steered(level: float, late: int, budget: float, gain: float, highest: float) -> float:
-    """One tick of the error budget: a late tick makes more careful, each other tick a little less."""
-    if budget <= 0:
-        return level
-    return min(max(level + gain * (late - budget), 0.0), highest)
-
-
-@compiled
 def served(
     work: float, rate: float, seconds: float, largest_utilization: float, patience: float, longest_backlog: float
 ) -> tuple[float, float, int]:
@@ -295,7 +262,7 @@ def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -
         late_at[tick] = late
         utilization_before[tick + 1] = utilization_before[tick] + min(busy, 1.0)
         seen = late_at[tick - world.delay_ticks] if tick >= world.delay_ticks else 0
-        level = steered(level, seen, plan.violated_budget, plan.gain, levels - 1.0)
+        level = price.steered(level, seen, plan.violated_budget, plan.gain, levels - 1.0)
         level_at[tick] = level
 
         want, newest = core.NOTHING, tick + 1 - world.delay_ticks
@@ -308,7 +275,7 @@ def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -
                 ratio, ready, starting + waiting, desired, hpa.tolerance_down, hpa.tolerance_up
             )
         if len(raise_to[0]) > 0:
-            want = max(want, planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired))
+            want = max(want, price.planned(raise_below, raise_to, lower_above, lower_to, tick, level, desired))
         if want == core.NOTHING:
             want = desired
         floor = hpa.min_replicas

@@ -6,18 +6,16 @@ Functions of the load only: computed once for a forecast and replayed against an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from controller import ahead as policy
 from controller import price
+from controller.ahead import Terms
 from controller.simulate.loop import FloatArray, Plan
 from controller.simulate.pods import IntArray
-from domain.load_ahead import LoadAhead
-
-MOST_REPLICAS: Final = 4_096
-HOPELESS: Final = 0.95
-"""Counts that miss more often than this are not looked at, except one replica: a start for the search."""
+from domain.load_ahead import LoadAhead, Outlook
 
 
 def no_plan() -> Plan:
@@ -29,9 +27,8 @@ def no_plan() -> Plan:
 
 def floors(ahead: LoadAhead, *, safe_rps: float, missed: float, by: Any = price) -> IntArray:
     """The cheapest replicas at every tick when a missed tick costs ``missed`` idle replicas; ``by`` may be compiled."""
-    rooms = np.log(np.arange(MOST_REPLICAS) * safe_rps + ahead.offset)
-    hopeless = np.argmax(ahead.tails < HOPELESS, axis=1) - 1
-    first = np.searchsorted(rooms, ahead.centre + ahead.scale * (ahead.lowest + ahead.step * hopeless[ahead.row]))
+    rooms = policy.rooms(safe_rps, ahead.offset)
+    first = policy.search_from(ahead, rooms)
     made = np.empty(len(ahead.centre), dtype=np.int64)
     if by is not price:
         by.floors(
@@ -84,6 +81,37 @@ def following(
         raise_below=raises, raise_to=raises, lower_above=keeps, lower_to=keeps, violated_budget=violated_budget,
         gain=gain, first_level=first_level,
     )  # fmt: skip
+
+
+def priced(outlook: Outlook, *, capacity: float, terms: Terms, by: Any = price) -> Plan:
+    """What a live price trigger asks for, at every tick of a history and every level of caution.
+
+    Args:
+        outlook: Of the history.
+        capacity: Load that a replica carries within the objective.
+        terms: Price and budget.
+        by: The price rule, plain or compiled.
+    """
+    first = terms.first_price(outlook.peak / capacity)
+    levels = np.arange(policy.LEVELS) if terms.budget else np.array([int(policy.FIRST_LEVEL)])
+    missed = [first * 2.0 ** (level - policy.FIRST_LEVEL) for level in levels]
+    surge = np.ceil(outlook.surge / capacity).astype(np.int64)
+    raises = np.stack([np.maximum(_floors_by(outlook.add, capacity, one, by), surge) for one in missed])
+    keeps = np.maximum(np.stack([_floors_by(outlook.keep, capacity, one, by) for one in missed]), raises)
+    return no_plan()._replace(
+        raise_below=raises, raise_to=raises, lower_above=keeps, lower_to=keeps, violated_budget=terms.budget,
+        gain=policy.GAIN, first_level=policy.FIRST_LEVEL if terms.budget else 0.0,
+    )  # fmt: skip
+
+
+def _floors_by(ahead: LoadAhead, capacity: float, missed: FloatArray, by: Any) -> IntArray:
+    rooms = policy.rooms(capacity, ahead.offset)
+    made = np.empty(len(ahead.centre), dtype=np.int64)
+    by.floors_by(
+        ahead.centre, ahead.scale, ahead.tails, ahead.row, ahead.lowest, ahead.step, rooms,
+        policy.search_from(ahead, rooms), missed, made,
+    )  # fmt: skip
+    return made
 
 
 def at_least(replicas: FloatArray) -> Plan:

@@ -12,17 +12,19 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from controller.memory import Memory
-from controller.triggers.demand import from_demand
+from controller.triggers.demand import from_number
 from controller.triggers.fallback import without_data
 from controller.triggers.forecasts import AUTO_LEAD, from_forecast, lead_of
-from controller.triggers.utilization import from_utilization
-from controller.triggers.wants import Missing, Reading, Want
+from controller.triggers.queue import from_queue
+from controller.triggers.times import from_event, from_schedule
+from controller.triggers.usage import from_usage
+from controller.triggers.wants import Missing, Reading, Want, part
 from domain.forecasts import Forecast
 from domain.scaling import Workload
 from domain.series import Signal
-from rules.schema import ScalingRule
+from rules.schema import ScalingRule, Trigger
 
-__all__ = ["AUTO_LEAD", "Missing", "Reading", "Want", "lead_of", "propose"]
+__all__ = ["AUTO_LEAD", "Missing", "Reading", "Want", "lead_of", "part", "propose"]
 
 
 def propose(
@@ -44,18 +46,35 @@ def propose(
         memory: Tells since when a trigger is without data.
         now: Time of the tick.
     """
-    wants = []
+    by_name: dict[str, Want] = {}
+    later: list[tuple[Trigger, Missing]] = []
     for trigger in rule.spec.triggers:
         if trigger.forecast is not None:
-            wants.append(from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), now))
-            continue
-        reading = signals.get(trigger.name, Missing(reason="it was not read"))
-        if isinstance(reading, Signal) and not math.isfinite(reading.value):
-            reading = Missing(reason=f"its value is {reading.value}, which is no number to decide on")
-        if isinstance(reading, Missing):
-            wants.append(without_data(trigger, reading, workload, memory, now))
-        elif trigger.resource is not None:
-            wants.append(from_utilization(trigger, trigger.resource, reading, workload, rule.spec.behavior))
+            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), now)
+        elif trigger.schedule is not None:
+            found = from_schedule(trigger, trigger.schedule, now)
         else:
-            wants.append(from_demand(trigger, reading, workload, rule.spec.behavior))
-    return tuple(wants)
+            reading = signals.get(trigger.name, Missing(reason="it was not read"))
+            if isinstance(reading, Signal) and not math.isfinite(reading.value):
+                why = f"its value is {reading.value}, which is no number to decide on"
+                reading = Missing(reason=why, invalid=True)
+            if isinstance(reading, Missing):
+                later.append((trigger, reading))
+                continue
+            found = _measured(rule, trigger, reading, signals, workload)
+        by_name[trigger.name] = found
+    for trigger, reading in later:  # a fallback may name any of the others
+        by_name[trigger.name] = without_data(trigger, reading, by_name, workload, memory, now)
+    return tuple(by_name[trigger.name] for trigger in rule.spec.triggers)
+
+
+def _measured(
+    rule: ScalingRule, trigger: Trigger, reading: Signal, signals: Mapping[str, Reading], workload: Workload
+) -> Want:
+    if trigger.resource is not None:
+        return from_usage(trigger, trigger.resource, reading, workload, rule.spec.behavior)
+    if trigger.queue is not None:
+        return from_queue(trigger, trigger.queue, reading, signals, workload)
+    if trigger.event is not None:
+        return from_event(trigger, trigger.event, reading)
+    return from_number(trigger, reading, workload, rule.spec.behavior)

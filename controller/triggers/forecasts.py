@@ -49,7 +49,7 @@ def from_forecast(
     )
     proposal = Proposal(
         trigger=trigger.name, kind="forecast", replicas=replicas, value=value, target=target, unit=unit,
-        reason=reason, as_of=forecast.cutoff,
+        reason=reason, as_of=forecast.cutoff, active=value > float(source.activate or 0),
     )  # fmt: skip
     return Want(proposal=proposal, word=Reason.FORECAST_FLOOR, asked=replicas)
 

@@ -16,12 +16,21 @@ LEAST_COMPLETENESS: Final = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A signal that could not be read, with the sentence that says why."""
+    """A signal that could not be read, with the sentence that says why.
+
+    ``invalid``: something was read, and it is no number to decide on; waiting does not mend that.
+    """
 
     reason: str
+    invalid: bool = False
 
 
 Reading = Signal | Missing
+
+
+def part(trigger: str, name: str) -> str:
+    """What a second number of a trigger is called among the signals: no trigger has a dot in its name."""
+    return f"{trigger}.{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +61,11 @@ class Want:
         return self.proposal.kind == "forecast"
 
 
-def silent(trigger: Trigger, reason: str) -> Want:
+def silent(trigger: Trigger, reason: str, *, invalid: bool = False) -> Want:
     """A trigger that has no say."""
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=None, value=None, target=None, unit="",
-        reason=reason, as_of=None, missing=True,
+        reason=reason, as_of=None, missing=True, invalid=invalid,
     )  # fmt: skip
     return Want(proposal=proposal, word=Reason.MISSING_METRIC)
 
@@ -72,13 +81,15 @@ def said(
     *,
     asked: int,
     held: bool = False,
+    told_gaps: bool = False,
 ) -> Want:
     """A trigger that has its say; ``held`` when only the tolerance keeps it at the current replicas."""
     proposal = Proposal(
         trigger=trigger.name, kind=trigger.kind, replicas=replicas, value=value, target=target, unit=unit,
-        reason=f"{reason}{_gaps(signal)}", as_of=signal.as_of,
+        reason=reason if told_gaps else f"{reason}{_gaps(signal)}", as_of=signal.as_of,
         incomplete=not signal.completeness_ratio >= LEAST_COMPLETENESS,
         completeness=None if signal.expected is None else signal.completeness_ratio,
+        active=signal.value > float(trigger.activate or 0),
     )  # fmt: skip
     word = Reason.WITHIN_TOLERANCE if held else Reason.DESIRED_WITHIN_RANGE
     return Want(proposal=proposal, word=word, asked=asked)

@@ -9,7 +9,11 @@ from rules.schema import Trigger
 
 
 def per_replica(trigger: Trigger) -> float:
-    """What one replica should carry."""
+    """What one replica should carry, of whatever the trigger measures."""
+    if trigger.queue is not None:
+        return float(trigger.queue.per_replica_rate)
+    if trigger.as_replicas:
+        return 1.0
     if trigger.per_replica is None:  # the schema demands it; this is for the type checker
         raise ValueError(f"trigger {trigger.name} has no perReplica")
     return float(trigger.per_replica)
@@ -17,6 +21,10 @@ def per_replica(trigger: Trigger) -> float:
 
 def unit_of(trigger: Trigger) -> str:
     """``/s`` where the query is plainly a rate. A guess from its text, for the reader only."""
+    if trigger.trace is not None:
+        return " s" if trigger.trace.is_latency else "/s" if trigger.trace.measure == "rate" else ""
+    if trigger.queue is not None:
+        return "/s"
     expr = trigger.query.expr if trigger.query is not None else ""
     return "/s" if "rate(" in expr and ")/" not in expr.replace(" ", "") else ""
 

@@ -5,9 +5,14 @@ the edge with ``State.transaction()``; queries live in the repositories here, wh
 """
 
 from store.state.audit import AuditEntry, AuditTrail
+from store.state.backtests import BacktestBrief, Backtests
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
 from store.state.forecasts import ForecastMemories, ForecastShelf
+from store.state.shadows import ShadowScores
 
-__all__ = ["AuditEntry", "AuditTrail", "DecisionLedger", "DocumentsSeen", "ForecastMemories", "ForecastShelf", "State"]
+__all__ = [
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "DecisionLedger", "DocumentsSeen", "ForecastMemories",
+    "ForecastShelf", "ShadowScores", "State",
+]  # fmt: skip

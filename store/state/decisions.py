@@ -68,13 +68,24 @@ class DecisionLedger:
         rows = self._session.scalars(newest.limit(limit).offset(offset))
         return [decision_of(row) for row in rows], total
 
-    def latest(self, rule: str, *, changes_only: bool = False) -> Decision | None:
-        """The newest decision of a rule."""
-        wanted = _wanted(rule=rule, since=None, until=None, changes_only=changes_only)
+    def latest(self, rule: str, *, until: datetime | None = None, changes_only: bool = False) -> Decision | None:
+        """The newest decision of a rule, up to and including ``until``."""
+        wanted = _wanted(rule=rule, since=None, until=until, changes_only=changes_only)
         row = self._session.scalars(
             select(DecisionRow).where(*wanted).order_by(DecisionRow.at.desc(), DecisionRow.id).limit(1)
         ).first()
         return None if row is None else decision_of(row)
+
+    def after(self, rule: str, at: datetime) -> datetime | None:
+        """When the next decision of a rule was made after ``at``."""
+        return self._session.scalar(
+            select(func.min(DecisionRow.at)).where(DecisionRow.rule == rule, DecisionRow.at > at)
+        )
+
+    def action_of(self, decision_id: str) -> Action | None:
+        """What was done because of a decision."""
+        row = self._session.scalars(select(ActionRow).where(ActionRow.decision_id == decision_id).limit(1)).first()
+        return None if row is None else action_of(row)
 
     def points(self, rule: str, *, since: datetime, until: datetime) -> list[ReplicaPoint]:
         """The numbers of a rule's decisions in ``[since, until]``, oldest first."""

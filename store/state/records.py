@@ -14,7 +14,10 @@ from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Propos
 from store.state.tables import ActionRow, DecisionRow, ForecastRow
 
 _ACCURACY_FIELDS = ("wape", "mase", "pinball", "coverage_95", "skill_vs_naive", "skill_vs_seasonal_naive")
-_PROPOSAL_FIELDS = ("trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing", "completeness")
+_PROPOSAL_FIELDS = (
+    "trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing", "incomplete", "completeness",
+    "active", "invalid",
+)  # fmt: skip
 
 
 def decision_row(decision: Decision) -> DecisionRow:
@@ -41,6 +44,8 @@ def decision_row(decision: Decision) -> DecisionRow:
             "forecast_replicas": decision.forecast_replicas,
             "hpa_only_replicas": decision.hpa_only_replicas,
             "with_forecast_replicas": decision.with_forecast_replicas,
+            "lower_bound": decision.lower_bound,
+            "upper_bound": decision.upper_bound,
             "limited_by": list(decision.limited_by),
             "proposals": [_proposal_json(proposal) for proposal in decision.proposals],
             "trace": [[line.stage, line.replicas, line.message] for line in decision.trace],
@@ -73,6 +78,8 @@ def decision_of(row: DecisionRow) -> Decision:
         cost_change_per_hour=_money(detail["cost_change"], row.currency),
         hpa_only_replicas=detail.get("hpa_only_replicas"),  # older rows have neither
         with_forecast_replicas=detail.get("with_forecast_replicas"),
+        lower_bound=detail.get("lower_bound"),
+        upper_bound=detail.get("upper_bound"),
     )
 
 

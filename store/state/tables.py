@@ -123,6 +123,31 @@ class ForecastMemoryRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class BacktestRow(Base):
+    """One backtest of a rule, of which ``digest`` tells how it stood; ``body`` is the whole report."""
+
+    __tablename__ = "backtests"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(320))
+    digest: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    verdict: Mapped[str] = mapped_column(String(16))
+    message: Mapped[str] = mapped_column(Text)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (Index(None, "rule", "at"),)
+
+
+class ShadowRow(Base):
+    """The score of a rule in shadow."""
+
+    __tablename__ = "shadow"
+    rule: Mapped[str] = mapped_column(String(320), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

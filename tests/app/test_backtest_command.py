@@ -107,8 +107,8 @@ def test_an_option_that_cannot_be_meant_is_told(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["demo/shop"], "foretide backtest --forecast --data FILE --horizon H works now"),
-        ([], "foretide backtest --forecast --data FILE --horizon H works now"),
+        (["demo/shop", "--data", "x.csv"], "--rules and --data go together"),
+        ([], "backtest needs a RULE"),
         (["--forecast", "--horizon", "4"], "needs --data FILE and --horizon H"),
         (["--forecast", "--data", "none.csv", "--horizon", "4"], "none.csv: cannot be read"),
     ],

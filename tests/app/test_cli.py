@@ -31,11 +31,11 @@ def test_help_is_short_and_whole() -> None:
     done = run("--help")
     assert done.returncode == 0
     assert "..." not in done.stdout.replace("[ARGS]...", "")
-    for command in ("up", "check", "forecast", "backtest"):
+    for command in ("up", "check", "test", "explain", "forecast", "backtest"):
         assert f"\n  {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "check", "forecast", "backtest"])
+@pytest.mark.parametrize("command", ["up", "check", "test", "explain", "forecast", "backtest"])
 def test_help_of_a_command(command: str) -> None:
     done = run(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")

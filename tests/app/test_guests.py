@@ -151,8 +151,7 @@ def test_requests_are_found_among_the_pods_of_the_namespace(house: House) -> Non
 def test_an_unknown_source_is_refused_at_its_place(house: House, tmp_path: Path) -> None:
     bad = RULE.replace("-N", "-bad").replace("source: prometheus", "source: thanos")
     (tmp_path / "rules" / "bad.yaml").write_text(bad)
-    assert house.rules is not None
-    house.rules.poll()
+    house.rules.poll(NOW)
     (mistake,) = house.rules.mistakes
     assert (mistake.line, mistake.field) == (10, "spec.triggers[1].query.source")
     assert mistake.message == '"thanos" is not a source of foretide.yaml; it has local, prometheus'

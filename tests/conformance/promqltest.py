@@ -23,8 +23,9 @@ from domain.labels import METRIC_NAME, Labels
 from domain.series import Series
 from store.metrics.matchers import Matcher
 from store.promql import Evaluator, Matrix, QueryLimits, Result, Scalar, Text, Vector
+from store.promql.notation import Point
 from store.promql.parse import parse
-from tests.conformance.testfile import Clear, Eval, Expectation, Load, Point, commands
+from tests.conformance.testfile import Clear, Eval, Expectation, Load, commands
 from tests.fakes.series import SeriesInMemory
 
 _EPSILON = 1e-6

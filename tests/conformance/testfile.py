@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from domain.labels import METRIC_NAME, Labels
-from domain.series import STALE_NAN
-
-Point = float | None | Literal["histogram"]
+from domain.labels import Labels
+from store.promql.notation import NUMBER, Point, read_series, unquoted
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
-_QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`"""
-_LABEL = re.compile(rf"""\s*([^\s=,{{}}"']+|"(?:\\.|[^"\\])*")\s*(?:=\s*({_QUOTED}))?\s*,?""")
-_UNSIGNED = r"(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"  # no hexadecimal: 3+0x10 repeats
-_NUMBER = rf"[+-]?{_UNSIGNED}"
-_POINT = re.compile(rf"(?P<base>{_NUMBER}|_|stale)(?P<slope>[+-]{_UNSIGNED})?(?:x(?P<times>\d+))?")
 _EVAL_INSTANT = re.compile(r"eval(_fail|_warn|_info|_ordered)?\s+instant\s+(?:at\s+(\S+)\s+)?(.+)", re.DOTALL)
 _EVAL_RANGE = re.compile(
     r"eval(_fail|_warn|_info)?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)", re.DOTALL
@@ -117,7 +109,9 @@ def _block(lines: list[str], at: int) -> tuple[list[str], int]:
 def _load(line: str, body: list[str]) -> Load:
     command, step = line.split(maxsplit=1)
     return Load(
-        step_ms=duration_ms(step.strip()), series=[_series(text) for text in body], with_nhcb=command.endswith("_nhcb")
+        step_ms=duration_ms(step.strip()),
+        series=[read_series(text) for text in body],
+        with_nhcb=command.endswith("_nhcb"),
     )
 
 
@@ -156,70 +150,9 @@ def _expected(case: Eval, text: str) -> None:
     elif text.startswith("expect range vector"):
         start, end, step = re.fullmatch(r"expect range vector from (\S+) to (\S+) step (\S+)", text).groups()  # type: ignore[union-attr]
         case.range_vector = (duration_ms(start), duration_ms(end), duration_ms(step))
-    elif re.fullmatch(_NUMBER, text):
+    elif re.fullmatch(NUMBER, text):
         case.scalar = float(text)
     elif re.fullmatch(r'"(?:\\.|[^"\\])*"', text):
         case.text = unquoted(text)
     else:
-        case.series.append(_series(text))
-
-
-def _series(text: str) -> tuple[Labels, list[Point]]:
-    labels, rest = _labels(text)
-    return labels, list(_points(rest))
-
-
-def _labels(text: str) -> tuple[Labels, str]:
-    name = re.match(r"[A-Za-z_:][A-Za-z0-9_:]*", text)
-    pairs: dict[str, str] = {METRIC_NAME: name[0]} if name else {}
-    rest = text[name.end() :] if name else text
-    if not rest.startswith("{"):
-        return Labels.of(pairs), rest
-    at = 1
-    while not rest[at:].lstrip().startswith("}"):
-        match = _LABEL.match(rest, at)
-        if not match:
-            raise ValueError(f"bad labels in {text!r}")
-        key = unquoted(match[1]) if match[1].startswith('"') else match[1]
-        if match[2] is None:
-            pairs[METRIC_NAME] = key
-        else:
-            pairs[key] = unquoted(match[2])
-        at = match.end()
-    return Labels.of(pairs), rest[rest.index("}", at) + 1 :]
-
-
-def unquoted(text: str) -> str:
-    if text.startswith("`"):
-        return text[1:-1]
-    return str(ast.literal_eval(text))
-
-
-def _points(text: str) -> Iterator[Point]:
-    rest = text.strip()
-    while rest:
-        if rest.startswith("{{"):
-            end = rest.index("}}") + 2
-            tail = re.match(r"(?:[+-]\{\{.*?\}\})?(?:x(\d+))?", rest[end:])
-            assert tail
-            count = int(tail[1]) + 1 if tail[1] else 1
-            yield from ["histogram"] * count
-            rest = rest[end + tail.end() :].lstrip()
-            continue
-        match = _POINT.match(rest)
-        if not match:
-            raise ValueError(f"bad points {rest!r}")
-        yield from _expanded(match)
-        rest = rest[match.end() :].lstrip()
-
-
-def _expanded(match: re.Match[str]) -> Iterator[Point]:
-    times = int(match["times"]) if match["times"] else None
-    if match["base"] in ("_", "stale"):
-        point = None if match["base"] == "_" else STALE_NAN
-        yield from [point] * (1 if times is None else times)
-        return
-    base, slope = float(match["base"]), float(match["slope"]) if match["slope"] else 0.0
-    for _ in range(1 if times is None else times + 1):  # added up, as promqltest does: rounding included
-        yield base
-        base += slope
+        case.series.append(read_series(text))

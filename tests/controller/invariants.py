@@ -26,7 +26,7 @@ from domain.forecasts import Forecast
 from domain.scaling import Decision, Outcome, Workload
 from domain.series import Signal
 from rules.combine import names
-from rules.schema import Fallback, ScalingRule
+from rules.schema import Behavior, Fallback, ScalingRule
 from tests.controller.expressions import TRIGGERS, random_tree
 from tests.controller.stories import START, cost_of, flat_forecast, rule_of
 
@@ -144,7 +144,7 @@ pauses = st.builds(
 )
 
 
-def surroundings(*, monotone: bool = False) -> st.SearchStrategy[Circumstances]:
+def surroundings(*, monotone: bool = False, adds: bool = True) -> st.SearchStrategy[Circumstances]:
     """All circumstances, any of them absent."""
     return st.builds(
         Circumstances,
@@ -154,6 +154,9 @@ def surroundings(*, monotone: bool = False) -> st.SearchStrategy[Circumstances]:
         schedule_max=bounds,
         ceilings=ceilings,
         slo=st.sampled_from(list(SloState)),
+        slo_releases=st.booleans(),
+        slo_add=st.sampled_from([0, 0, 3 * adds]),
+        slo_add_millionths=st.sampled_from([0, 0, 200_000 * adds]),
         pause=st.one_of(st.none(), pauses),
         freeze=st.sampled_from(["", "", "kill switch"]),
         rollout=st.sampled_from(["", "rollout"]),
@@ -318,7 +321,7 @@ def the_slo_beats_the_budget_in_every_interleaving(
 
 @invariant(
     rule=rules(), series=histories, start=st.integers(1, 60),
-    around=surroundings(), soon=readings,
+    around=surroundings(adds=False), soon=readings,
 )  # fmt: skip
 def a_replay_on_arrays_decides_as_live(
     rule: ScalingRule,
@@ -358,6 +361,24 @@ def a_replay_on_arrays_decides_as_live(
         if replayed != current:
             event_at[events], changes[events], events = milliseconds(now), replayed - current, events + 1
         current = replayed
+
+
+@invariant(replicas=st.integers(0, 90), current=st.integers(0, 90), around=surroundings())
+def the_limits_on_arrays_are_the_plain_ones(replicas: int, current: int, around: Circumstances) -> None:
+    """With what the guard adds, which live adds to a need that is known, not to one that is held."""
+    situation = guardrails.Situation(
+        current_replicas=current, min_replicas=1, max_replicas=60, behavior=Behavior(), wants=(), memory=Memory(),
+        now=START, circumstances=around,
+    )  # fmt: skip
+    given_, record = guardrails.inputs(situation, wanted=0, floor=None), guardrails.blank_record()
+    arrays = np.zeros(core.STAGES, dtype=np.int64)
+    plain = core.limited(replicas, given_, record)
+    assert TWIN.limited(replicas, np.array(given_), arrays) == plain
+    assert arrays.tolist() == list(record)
+    if around.slo is SloState.BURNING:
+        without = replace(around, slo_add=0, slo_add_millionths=0)
+        bare = guardrails.inputs(replace(situation, circumstances=without), wanted=0, floor=None)
+        assert plain >= core.limited(replicas, bare, record)
 
 
 (TWIN,) = twins([core])

@@ -12,11 +12,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
+from controller.guardrails import Ceiling
 from controller.reconcile import Reconciler
+from controller.slo import WINDOWS
 from domain.errors import (
     ConflictError,
     ForbiddenError,
     NoDataError,
+    NoNumberError,
     QueryExecutionError,
     RowRefusedError,
     StoreError,
@@ -26,7 +29,7 @@ from domain.forecasts import Forecast
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Outcome, Reason, Workload, WorkloadRef
 from domain.series import Signal
-from rules.schema import ScalingRule
+from rules.schema import SLO, ScalingRule
 from tests.controller.stories import flat_forecast, rule_of
 from tests.fakes.cluster import FakeCluster
 
@@ -60,6 +63,10 @@ class Bench:
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     on_record: Callable[[Decision], None] = lambda decision: None
+    gate: Callable[[ScalingRule], str] = lambda rule: ""
+    slos: dict[str, SLO] = field(default_factory=dict)
+    money: Ceiling | None = None
+    asleep: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         provider = TracerProvider()
@@ -73,6 +80,11 @@ class Bench:
             cost_of=self.cost_of,
             registry=self.registry,
             tracer=provider.get_tracer("test"),
+            gate=lambda one: self.gate(one),
+            slo_of=self.slos.get,
+            budget_room=lambda rule, workload, now: self.money,
+            slept=lambda key: key in self.asleep,
+            place_of=lambda rule: "rules.yaml:3",
         )
 
     def evaluate(self, expr: str, now: datetime, source: str | None = None) -> Signal:
@@ -318,7 +330,7 @@ def test_scale_down_waits_for_the_window_over_ticks(bench: Bench, now: datetime)
 def test_steps_are_timed_and_traced(bench: Bench, now: datetime) -> None:
     bench.reconciler.tick(now)
     names = [span.name for span in bench.spans.get_finished_spans()]
-    steps = ["load_rules", "read_signals", "evaluate", "guard", "act", "record"]
+    steps = ["load_rules", "read_signals", "evaluate", "guard", "shadow", "act", "record"]
     assert names == [*(f"controller.{step}" for step in steps), "controller.tick"]
     root = bench.spans.get_finished_spans()[-1]
     assert all(
@@ -347,3 +359,95 @@ def test_what_is_remembered_of_a_rule_goes_with_it(bench: Bench, now: datetime) 
     bench.rules, bench.answers["shop_rps"] = [rule()], 10.0
     bench.reconciler.tick(now + timedelta(minutes=10))
     assert bench.last("shop")[0].reason is Reason.SCALE_DOWN_STABILIZED
+
+
+def test_a_rule_that_the_gate_refuses_decides_says_so_and_changes_nothing(bench: Bench, now: datetime) -> None:
+    bench.gate = lambda rule: "enforce is refused, there is no backtest of this rule: run foretide backtest demo/shop"
+    bench.answers["shop_rps"] = 95.0
+    bench.reconciler.tick(now)
+    decision, action = bench.ledger[0]
+    assert action is None
+    assert decision.outcome is Outcome.SCALE_UP
+    assert decision.trace[-1].stage == "gate"
+    assert "run foretide backtest demo/shop" in decision.trace[-1].message
+    assert decision.message.endswith(decision.trace[-1].message)
+    bench.gate = lambda rule: ""
+    bench.reconciler.tick(now + TICK)
+    assert bench.ledger[1][1] is not None
+
+
+def test_what_is_no_number_is_inactive_and_says_where(now: datetime) -> None:
+    bench = two_rules()
+    bench.answers["shop_rps"] = NoNumberError("query yields 2 series; aggregate it to one")
+    bench.reconciler.tick(now)
+    held, action = bench.last("shop")
+    assert (held.outcome, held.reason, held.desired_replicas, action) == (Outcome.HOLD, Reason.INACTIVE, 4, None)
+    assert "aggregate it to one (rules.yaml:3, spec.triggers[0].query)" in held.message
+    assert bench.last("cart")[0].desired_replicas == 5
+
+
+def test_what_the_cluster_cannot_do_is_said_and_left_alone(bench: Bench, now: datetime) -> None:
+    bench.rules = [rule(actuate={"with": "bounds", "hpa": "shop"})]
+    bench.reconciler.tick(now)
+    held, action = bench.last("shop")
+    assert (held.outcome, held.reason, held.desired_replicas, action) == (Outcome.HOLD, Reason.INACTIVE, 4, None)
+    assert held.message.startswith("cluster fake cannot do actuate bounds, so nothing is done; decided was 6: ")
+    assert (held.lower_bound, held.upper_bound) == (5, 20)
+
+
+SLO_DOCUMENT = SLO.model_validate(
+    {
+        "apiVersion": "foretide.dev/v1alpha1", "kind": "SLO", "metadata": {"name": "errors", "namespace": "demo"},
+        "spec": {"indicator": {"ratio": {"bad": "bad_total", "total": "all_total"}}, "objective": 99},
+    }
+)  # fmt: skip
+
+
+def test_a_guard_reads_its_slo_once_a_minute_for_all_rules(now: datetime) -> None:
+    bench = two_rules()
+    guard = {"slo": "demo/errors"}
+    bench.rules = [rule(guard=guard), rule("cart", query="cart_rps", guard=guard)]
+    bench.slos["demo/errors"] = SLO_DOCUMENT
+    for window in WINDOWS:
+        bench.answers[SLO_DOCUMENT.error_ratio_query(window).expr] = 0.2
+    for number in range(5):
+        bench.reconciler.tick(now + number * TICK)
+    assert sum("bad_total" in expr for expr in bench.asked) == 8
+    burns = next(one for one in bench.last("shop")[0].trace if one.stage == "slo")
+    assert burns.message == "the SLO demo/errors burns (burn rate 20 over 1h and 20 over 5m, burning from 14.4)"
+
+
+@pytest.mark.parametrize(
+    ("error", "word"), [(NoNumberError("NaN", is_nan=True), "is kept"), (StoreError("gone"), "has no data")]
+)
+def test_no_requests_are_no_errors_and_no_data_protect(now: datetime, error: Exception, word: str) -> None:
+    bench = Bench(cluster=FakeCluster.of(SHOP, 4), rules=[rule(guard={"slo": "errors"})], answers={"shop_rps": 10.0})
+    bench.slos["demo/errors"] = SLO_DOCUMENT
+    for window in WINDOWS:
+        bench.answers[SLO_DOCUMENT.error_ratio_query(window).expr] = error
+    bench.reconciler.tick(now)
+    said = next(one for one in bench.last("shop")[0].trace if one.stage == "slo").message
+    assert said.startswith(f"the SLO errors {word}")
+
+
+def test_a_ceiling_is_read_and_a_budget_asked(now: datetime) -> None:
+    ceiling = [{"name": "db", "perReplica": 2, "query": "max(connections)"}]
+    bench = Bench(
+        cluster=FakeCluster.of(SHOP, 4), rules=[rule(ceiling=ceiling, budget="media")],
+        answers={"shop_rps": 100.0, "max(connections)": 16.0},
+    )  # fmt: skip
+    bench.reconciler.tick(now)
+    assert "downstream.db" in bench.last("shop")[0].limited_by
+    bench.money = Ceiling(kind="budget", name="media", replicas=5)
+    bench.reconciler.tick(now + TICK)
+    assert "budget.media" in bench.last("shop")[0].limited_by
+
+
+def test_a_workload_that_we_put_to_sleep_wakes_after_a_restart(now: datetime) -> None:
+    sleeping = rule(replicas={"min": 0, "max": 5, "idleAfter": "1m"})
+    bench = Bench(cluster=FakeCluster.of(SHOP, 0), rules=[sleeping], answers={"shop_rps": 10.0})
+    bench.reconciler.tick(now)
+    assert bench.last("shop")[0].reason is Reason.SCALING_DISABLED
+    again = Bench(cluster=FakeCluster.of(SHOP, 0), rules=[sleeping], answers={"shop_rps": 10.0}, asleep={"demo/shop"})
+    again.reconciler.tick(now)
+    assert again.cluster.workload(SHOP).current_replicas == 1

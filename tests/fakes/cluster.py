@@ -11,6 +11,7 @@ from domain.scaling import Workload, WorkloadRef
 
 class FakeCluster:
     name = "fake"
+    actuations = ("scale",)
 
     def __init__(self, workloads: Mapping[WorkloadRef, Workload]) -> None:
         self.workloads = dict(workloads)
@@ -36,5 +37,5 @@ class FakeCluster:
             raise ActuationError(f"{ref} is not in the fake cluster")
         self.workloads[ref] = replace(self.workloads[ref], current_replicas=replicas, ready_replicas=replicas)
 
-    def usage_query(self, ref: WorkloadRef, resource: str) -> str:
+    def usage_query(self, ref: WorkloadRef, resource: str, container: str | None = None) -> str:
         return f'usage{{workload="{ref.name}", resource="{resource}"}}'

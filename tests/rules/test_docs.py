@@ -1,4 +1,4 @@
-"""docs/rules.md and docs/forecast-documents.md: their examples are without mistake, and no field is missing."""
+"""docs/rules.md and the pages of single kinds: their examples are without mistake, and no field is missing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from rules.faults import models_in
 from rules.load import Source, assemble, read_text
 from rules.schema import KINDS
-from rules.validate import _models_in
 
-PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in ("rules.md", "forecast-documents.md")]
+NAMES = ("rules.md", "forecast-documents.md", "slo.md", "policies.md")
+PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in NAMES]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
-def any_query(query: str) -> None:
+def any_query(query: str, source: str | None = None) -> None:
     """Every PromQL text is fine."""
 
 
@@ -23,7 +24,7 @@ def fields(model: type[BaseModel]) -> set[str]:
     names: set[str] = set()
     for field in model.model_fields.values():
         names.add(str(field.alias))
-        for inner in _models_in(field.annotation):
+        for inner in models_in(field.annotation):
             names |= fields(inner)
     return names
 
@@ -34,8 +35,8 @@ def test_the_examples_are_without_mistake() -> None:
 
     loaded = assemble([read_text(raw, Source(file="docs/rules.md", named=True), check_query=any_query)])
 
-    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts)
-    assert [len(found) for found in kinds] == [2, 1, 1, 1]
+    kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts, loaded.slos, loaded.policies)
+    assert [len(found) for found in kinds] == [4, 1, 1, 1, 2, 1]
 
 
 def test_every_field_is_documented() -> None:

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from domain.errors import QuerySyntaxError, RuleDocumentError, UnknownSourceError
 from rules import yaml_tree
+from rules.faults import fields_of
 from rules.load import Source, assemble, read_text
-from rules.validate import _fields_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "bad_rules"
 FILES = sorted(GOLDEN.glob("*.bad.yaml"))
@@ -58,5 +58,5 @@ def test_a_models_fields_are_found_through_lists_and_mappings() -> None:
     class Outer(BaseModel):
         inner: dict[str, tuple[Inner, ...]] | None = None
 
-    assert _fields_of(Outer, ("inner", "any", 0)) == ["colour"]
-    assert _fields_of(Outer, ()) == ["inner"]
+    assert fields_of(Outer, ("inner", "any", 0)) == ["colour"]
+    assert fields_of(Outer, ()) == ["inner"]

@@ -171,3 +171,17 @@ def test_a_file_full_of_mistakes_says_a_hundred_of_them(tmp_path: Path) -> None:
 
     assert len(said) == 101
     assert said[-1] == "and 4900 more mistakes"
+
+
+def test_what_is_allowed_and_probably_not_meant_is_a_warning(tmp_path: Path) -> None:
+    text = rule("a").replace("{of: rps}}\n", "{of: rps}}\n  - {name: cpu, resource: {name: cpu, utilization: 70}}\n")
+    text += "  mode: enforce\n  actuate: {with: none}\n  combine: max(10 - rps, soon)\n"
+    (tmp_path / "a.yaml").write_text(text)
+
+    warnings = load(tmp_path).warnings
+
+    assert [(one.line, one.field, one.message) for one in warnings] == [
+        (11, "spec.mode", "acts on nothing: actuate is with none"),
+        (13, "spec.combine", 'more of "rps" may mean fewer replicas'),
+        (10, "spec.triggers[2].name", '"cpu" is not in combine, so nothing depends on it'),
+    ]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller import core
+from controller import core, price
 from controller.simulate import loop, nodes, peers, plans, pods, protocol, replay
 from controller.simulate.nodes import Pools
 from tests.controller.simulate import worlds
@@ -187,10 +187,10 @@ def test_idle_nodes_are_given_back() -> None:
 
 
 def test_a_missed_tick_makes_more_careful_and_quiet_time_less() -> None:
-    assert loop.steered(3.0, 1, 0.005, 0.05, 8.0) == pytest.approx(3.04975)
-    assert loop.steered(3.0, 0, 0.005, 0.05, 8.0) == pytest.approx(2.99975)
-    assert loop.steered(3.0, 1, 0.0, 0.05, 8.0) == 3.0
-    assert loop.steered(8.0, 1, 0.005, 0.05, 8.0) == 8.0
+    assert price.steered(3.0, 1, 0.005, 0.05, 8.0) == pytest.approx(3.04975)
+    assert price.steered(3.0, 0, 0.005, 0.05, 8.0) == pytest.approx(2.99975)
+    assert price.steered(3.0, 1, 0.0, 0.05, 8.0) == 3.0
+    assert price.steered(8.0, 1, 0.005, 0.05, 8.0) == 8.0
 
 
 def test_a_grid_keeps_the_mean_of_every_period() -> None:

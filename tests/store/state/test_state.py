@@ -30,13 +30,17 @@ from domain.scaling import (
     TraceLine,
     WorkloadRef,
 )
+from domain.shadow import ShadowScore, ShadowSide
 from store.state import (
     AuditEntry,
     AuditTrail,
+    BacktestBrief,
+    Backtests,
     DecisionLedger,
     DocumentsSeen,
     ForecastMemories,
     ForecastShelf,
+    ShadowScores,
     State,
     engine,
 )
@@ -347,3 +351,40 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     newer.dispose()
     with pytest.raises(StoreError, match="9999.*written by a newer one"):
         State.open(f"sqlite:///{path}")
+
+
+def test_the_newest_backtests_of_each_rule_are_kept(state: State) -> None:
+    def brief(number: int, digest: str = "a", rule: str = "demo/shop") -> BacktestBrief:
+        return BacktestBrief(
+            id=str(UUID(int=number)), rule=rule, digest=digest, at=NOW + timedelta(minutes=number), verdict="better",
+            message=f"number {number}",
+        )  # fmt: skip
+
+    with state.transaction() as session:
+        for number in range(25):
+            Backtests(session).add(brief(number), {"rule": "demo/shop", "number": number})
+        Backtests(session).add(brief(30, digest="b"), {})
+        Backtests(session).add(brief(31, rule="demo/cart"), {})
+    with state.transaction() as session:
+        found, total = Backtests(session).page("demo/shop", limit=3)
+        assert (total, [one.message for one in found]) == (20, ["number 30", "number 24", "number 23"])
+        assert Backtests(session).body(str(UUID(int=24))) == {"rule": "demo/shop", "number": 24}
+        assert Backtests(session).body(str(UUID(int=1))) is None
+        newest = {(one.rule, one.digest): one.message for one in Backtests(session).newest()}
+    assert newest == {("demo/shop", "a"): "number 24", ("demo/shop", "b"): "number 30", ("demo/cart", "a"): "number 31"}
+
+
+def test_shadow_scores_come_back_as_they_were(state: State) -> None:
+    ours = ShadowSide(replica_seconds=12.5, violated_seconds=15.0, cost=Decimal("0.0123"))
+    score = ShadowScore(
+        rule="demo/shop", digest="d" * 64, since=NOW, at=NOW + timedelta(seconds=15), replicas=5,
+        starting=((NOW + timedelta(seconds=60), 2),), counted_seconds=15.0, judged_seconds=15.0, shadow=ours,
+        real=ShadowSide(), currency="USD",
+    )  # fmt: skip
+    with state.transaction() as session:
+        ShadowScores(session).put([score, replace(score, rule="demo/cart")])
+    with state.transaction() as session:
+        ShadowScores(session).put([replace(score, replicas=6)])
+        ShadowScores(session).forget_others({"demo/shop"})
+    with state.transaction() as session:
+        assert ShadowScores(session).all() == [replace(score, replicas=6)]

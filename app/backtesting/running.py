@@ -1,0 +1,190 @@
+"""Backtests of the rules that run here: what their triggers saw, asked again; the ledger's replicas; kept when done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from uuid import uuid4
+
+import numpy as np
+
+from app.backtesting.assume import Options
+from app.backtesting.recorded import HELD, TICK_SECONDS, DataError, Recorded, onto_grid
+from app.backtesting.report import Report, to_json
+from app.backtesting.study import Case, study
+from app.operations import Operation, Operations
+from app.operations import Report as Tell
+from app.queries import Queries
+from controller.cluster import Cluster
+from domain.clock import Clock
+from domain.errors import ForetideError, NoDataError
+from domain.series import FloatArray
+from forecaster.workers import OneShotPool
+from rules import RuleSet
+from rules.document import Query
+from rules.schema import ScalingRule, Trigger
+from store.state import BacktestBrief, Backtests, DecisionLedger, State
+
+log = logging.getLogger(__name__)
+
+TICK: Final = timedelta(seconds=TICK_SECONDS)
+AT_ONCE: Final = timedelta(days=1)
+"""Of a signal's history by one query: 5,760 steps."""
+LONGEST: Final = timedelta(days=60)
+USUAL: Final = timedelta(days=14)
+LEAST: Final = timedelta(minutes=30)
+PATIENCE: Final = timedelta(minutes=15)
+
+
+class RunningBacktests:
+    """Starts them as operations; each computes in a process of its own."""
+
+    def __init__(
+        self, *, rules: Callable[[], RuleSet], queries: Queries, state: State, cluster: Cluster,
+        operations: Operations, clock: Clock, learned: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """``learned`` is called when a result was kept."""
+        self._rules, self._queries, self._state, self._cluster = rules, queries, state, cluster
+        self._operations, self._clock, self._learned = operations, clock, learned
+
+    def start(
+        self, rule: ScalingRule, *, since: datetime | None, until: datetime | None, sweep: bool, options: Options
+    ) -> Operation:
+        """Begin; the operation's result is the address of the report.
+
+        Raises:
+            DataError: The interval cannot be meant.
+            OverloadedError: Too many wait already.
+        """
+        end = min(until or self._clock.now(), self._clock.now())
+        begin = since or end - USUAL
+        if not LEAST <= end - begin <= LONGEST:
+            raise DataError(f"from and to must lie 30 minutes to {LONGEST.days} days apart, and not ahead of now")
+        pool = OneShotPool(timeout=PATIENCE)
+
+        def work(tell: Tell) -> str:
+            try:
+                return self._done(rule, begin, end, sweep=sweep, options=options, pool=pool, tell=tell)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+        return self._operations.start(
+            "backtest", rule.key, work, stop=partial(pool.shutdown, wait=False, cancel_futures=True)
+        )
+
+    def _done(
+        self, rule: ScalingRule, begin: datetime, end: datetime, *, sweep: bool, options: Options, pool: OneShotPool,
+        tell: Tell,
+    ) -> str:  # fmt: skip
+        recorded = self.recorded(rule, begin, end, tell)
+        case = Case(
+            rule=rule, recorded=recorded, sweep=sweep, price=self._rules().price_sheet,
+            options=self._with_requests(rule, options),
+        )  # fmt: skip
+        tell("replaying, in a process of its own", 0.5)
+        report: Report = pool.submit(study, case).result()
+        tell("keeping the result", 0.95)
+        return self._kept(report)
+
+    def recorded(self, rule: ScalingRule, begin: datetime, end: datetime, tell: Tell) -> Recorded:
+        """What every trigger saw, and the replicas that the ledger has.
+
+        Raises:
+            DataError: Nothing is recorded, or too little.
+        """
+        ticks = (end - begin) // TICK
+        times: FloatArray = np.asarray(begin.timestamp() + TICK_SECONDS * np.arange(ticks), dtype=np.float64)
+        columns: dict[str, FloatArray] = {}
+        asked = self._asked(rule)
+        for place, (name, query) in enumerate(asked.items()):
+            tell(f"reading {name}", 0.4 * place / max(len(asked), 1))
+            columns[name] = self._history(query, begin, ticks)
+        columns["replicas"] = self._replicas(rule.key, begin, end, times)
+        known = np.any([np.isfinite(values) for name, values in columns.items() if name not in HELD], axis=0)
+        seen = np.flatnonzero(known)
+        if len(seen) < LEAST // TICK:
+            raise DataError(f"{rule.key}: no trigger saw anything for 30 minutes between {begin:%d %b %H:%M} and now")
+        part = slice(int(seen[0]), int(seen[-1]) + 1)
+        if not np.isfinite(columns["replicas"][part]).any():
+            del columns["replicas"]
+        source = f"what {rule.key} saw"
+        return onto_grid(source, times[part], {name: values[part] for name, values in columns.items()})
+
+    def _asked(self, rule: ScalingRule) -> dict[str, Query]:
+        """The queries behind the columns."""
+        made: dict[str, Query] = {}
+        for trigger in rule.spec.triggers:
+            query = self._query(rule, trigger)
+            if query is not None:
+                made[trigger.name] = query
+            if trigger.queue is not None and trigger.queue.arrivals is not None:
+                made[f"{trigger.name}.arrivals"] = trigger.queue.arrivals
+            if trigger.queue is not None and isinstance(trigger.queue.partitions, Query):
+                made[f"{trigger.name}.partitions"] = trigger.queue.partitions
+        return made | {f"ceiling.{one.name}": one.query for one in rule.spec.ceiling if one.query is not None}
+
+    def _query(self, rule: ScalingRule, trigger: Trigger) -> Query | None:
+        if trigger.resource is not None:
+            try:
+                return Query(expr=self._cluster.usage_query(rule.target, trigger.resource.name))
+            except ForetideError as error:
+                log.info("usage is not in the backtest", extra={"rule": rule.key, "error": str(error)})
+                return None
+        if trigger.queue is not None:
+            return trigger.queue.length
+        if trigger.pods is not None:
+            return Query(expr=f"sum({trigger.pods.expr})", source=trigger.pods.source)
+        return trigger.query
+
+    def _history(self, query: Query, begin: datetime, ticks: int) -> FloatArray:
+        """Day by day; NaN where nothing was."""
+        made = np.full(ticks, np.nan)
+        for first in range(0, ticks, AT_ONCE // TICK):
+            last = min(first + AT_ONCE // TICK, ticks) - 1
+            try:
+                values, _ = self._queries.history(
+                    query.expr, begin + first * TICK, begin + last * TICK, TICK, source=query.source
+                )
+            except NoDataError:
+                continue
+            made[first : first + len(values)] = values[: last - first + 1]
+        return made
+
+    def _replicas(self, rule: str, begin: datetime, end: datetime, times: FloatArray) -> FloatArray:
+        """What each decision saw, held until the next one for at most a minute."""
+        with self._state.transaction() as session:
+            points = DecisionLedger(session).points(rule, since=begin, until=end)
+        seen = [(one.at.timestamp(), one.current_replicas) for one in points if one.current_replicas is not None]
+        if not seen:
+            return np.full(len(times), np.nan)
+        at, replicas = np.array([one for one, _ in seen]), np.array([float(one) for _, one in seen])
+        last = np.searchsorted(at, times + TICK_SECONDS / 2, side="right") - 1
+        old = times - at[np.maximum(last, 0)] > 4 * TICK_SECONDS
+        return np.asarray(np.where((last < 0) | old, np.nan, replicas[np.maximum(last, 0)]))
+
+    def _with_requests(self, rule: ScalingRule, options: Options) -> Options:
+        """What replicas request, from the cluster, where it was not said."""
+        if options.requests:
+            return options
+        try:
+            requests = dict(self._cluster.workload(rule.target).requests)
+        except ForetideError:
+            requests = {}
+        return Options(
+            capacity=options.capacity, startup_seconds=options.startup_seconds,
+            metric_delay_seconds=options.metric_delay_seconds, slo_seconds=options.slo_seconds, requests=requests,
+            usage_per_load=options.usage_per_load, pools=options.pools, violated_minute=options.violated_minute,
+        )  # fmt: skip
+
+    def _kept(self, report: Report) -> str:
+        brief = BacktestBrief(
+            id=str(uuid4()), rule=report.rule, digest=report.digest, at=self._clock.now(), verdict=report.word.value,
+            message=report.verdict.message,
+        )  # fmt: skip
+        with self._state.transaction() as session:
+            Backtests(session).add(brief, to_json(report, lines=True))
+        self._learned()
+        return f"/api/v1/backtests/{brief.id}"

@@ -1,0 +1,61 @@
+"""How many replicas a rule's linked budget leaves room for: what is left of it, spread evenly over the time left.
+
+What was not spent so far may be spent from now on, so the room grows after quiet hours. What other rules of the same
+scope spend now is taken off first. Looked at once a minute for each rule: it reads the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from app.memo import Memo
+from app.spending import Spending
+from controller.guardrails import Ceiling
+from cost import budgets
+from cost.prices import cost_per_hour
+from domain.clock import Clock
+from domain.money import Money
+from domain.scaling import Workload
+from rules import RuleSet
+from rules.schema import Budget, ScalingRule
+
+
+class BudgetRoom:
+    """Reads the ledger through ``Spending``."""
+
+    def __init__(self, spending: Spending, rules: Callable[[], RuleSet], *, clock: Clock) -> None:
+        """``rules`` are those that run, with their budgets and the price sheet."""
+        self._spending, self._rules = spending, rules
+        self._memo = Memo(clock=clock, keep_seconds=60.0)
+
+    def of(self, rule: ScalingRule, workload: Workload, now: datetime) -> Ceiling | None:
+        """None without a link, a price or a request: what has no price is limited by no money."""
+        running = self._rules()
+        linked = rule.spec.budget
+        budget = None if linked is None else running.budget(rule.qualified(linked))
+        if budget is None or running.price_sheet is None or not workload.requests:
+            return None
+        each = cost_per_hour(workload.requests, 1, running.price_sheet)
+        if each.currency != budget.spec.limit.currency or each.amount <= 0:
+            return None
+        left, hours = self._memo.get((rule.key, budget.key), lambda: self._left(budget, rule, running, now))
+        return room(budget.metadata.name, left, hours, each)
+
+    def _left(self, budget: Budget, rule: ScalingRule, running: RuleSet, now: datetime) -> tuple[Money, Decimal]:
+        """For this rule until the window ends: what is left, less what the others go on spending."""
+        keys = [one.key for one in running.rules]
+        status = budgets.status(budget, self._spending.on(budget, keys, now=now), now=now)
+        others = self._spending.on(budget, [key for key in keys if key != rule.key], now=now)
+        rate = budgets.status(budget, others, now=now).rate_per_hour
+        hours = Decimal(max((status.window_end - now) / timedelta(hours=1), 1 / 240))
+        return status.limit - status.spent - rate * hours, hours
+
+
+def room(name: str, left: Money, hours: Decimal, each: Money) -> Ceiling:
+    """So many replicas for so long use up exactly what is left."""
+    rate = max(left.amount, Decimal(0)) / hours
+    replicas = min(int(rate / each.amount), 2**31 - 1)
+    said = f"{left.amount:.2f} {left.currency} left for {hours:.1f} h, {each.amount:.4f} per replica and hour"
+    return Ceiling(kind="budget", name=name, replicas=replicas, said=said)

@@ -1,0 +1,51 @@
+"""The cluster of a test: replicas that follow the decisions, ready after a start-up; newest go first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from controller.cluster import Resource
+from domain.scaling import Workload, WorkloadRef
+
+
+class FollowingReplicas:
+    """One workload. Usage is asked for as ``cluster: observe`` does, so that a test writes the series of production."""
+
+    name = "test"
+    actuations = ("scale", "bounds", "hpa")
+
+    def __init__(
+        self,
+        ref: WorkloadRef,
+        replicas: int,
+        *,
+        startup: timedelta,
+        requests: Mapping[str, float],
+        now: Callable[[], datetime],
+        usage_query: Callable[[WorkloadRef, Resource, str | None], str],
+    ) -> None:
+        """Begin with ``replicas`` that are ready."""
+        self._ref, self._startup, self._requests, self._now = ref, startup, requests, now
+        self._usage_query = usage_query
+        self._ready_at = [now()] * replicas
+
+    def workload(self, ref: WorkloadRef) -> Workload:
+        """What there is at the present tick; nothing of any other workload."""
+        if ref != self._ref:
+            return Workload(ref=ref, current_replicas=None, ready_replicas=None, source=self.name)
+        now = self._now()
+        ready = sum(at <= now for at in self._ready_at)
+        return Workload(
+            ref=ref, current_replicas=len(self._ready_at), ready_replicas=ready, requests=self._requests,
+            source="the test's replicas",
+        )  # fmt: skip
+
+    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+        """At once wanted; ready after the start-up."""
+        more = replicas - len(self._ready_at)
+        self._ready_at = self._ready_at[:replicas] + [self._now() + self._startup] * max(more, 0)
+
+    def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
+        """As ``cluster: observe`` asks."""
+        return self._usage_query(ref, resource, container)

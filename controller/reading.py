@@ -1,0 +1,131 @@
+"""What a pass reads before it decides: each trigger's numbers, the ceilings' and the SLOs', each question asked once.
+
+Every error that is foreseen only makes its own trigger, ceiling or SLO missing, with the sentence that says why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from controller import slo
+from controller.cluster import Cluster
+from controller.slo import Burn
+from controller.triggers import Missing, Reading, part
+from domain.errors import ForetideError, NoNumberError
+from domain.scaling import WorkloadRef
+from domain.series import Signal
+from rules import asked
+from rules.document import Query
+from rules.schema import SLO, ScalingRule, Trigger
+
+Evaluate = Callable[[str, datetime, str | None], Signal]
+"""One number for a PromQL text at a time, from the source of that name (None: the default one); raises
+``NoDataError``, ``NoNumberError``, ``StaleSignalError``, ``QueryError``, ``StoreError``.
+
+Two series are no number either: a ``NoNumberError`` saying "query yields 2 series; aggregate it to one"."""
+
+BURN_EVERY: Final = timedelta(minutes=1)
+"""An SLO is looked at once a minute: its shortest window is five."""
+
+log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Reads for one pass; a new one begins with ``begin``."""
+
+    def __init__(
+        self, evaluate: Evaluate, cluster: Cluster, slo_of: Callable[[str], SLO | None],
+        place_of: Callable[[ScalingRule], str],
+    ) -> None:  # fmt: skip
+        """Ask through ``evaluate``; ``slo_of`` knows SLO documents by their keys, ``place_of`` where a rule stands."""
+        self._evaluate, self._cluster, self._slo_of, self._place_of = evaluate, cluster, slo_of, place_of
+        self._answers: dict[tuple[str, str | None], Reading] = {}
+        self._burns: dict[str, tuple[datetime, Burn]] = {}
+
+    def begin(self) -> None:
+        """Forget the answers of the last pass."""
+        self._answers = {}
+
+    def signals(self, rule: ScalingRule, now: datetime) -> dict[str, Reading]:
+        """By trigger (and part): everything but forecasts."""
+        found: dict[str, Reading] = {}
+        for index, trigger in enumerate(rule.spec.triggers):
+            if trigger.forecast is not None or trigger.schedule is not None:
+                continue
+            at = f"spec.triggers[{index}].{trigger.kind}"
+            found[trigger.name] = self._placed(self._of_trigger(rule.target, trigger, now), rule, at)
+            for name, query in asked.further_queries(trigger).items():
+                found[part(trigger.name, name)] = self._placed(self._answer(query, now), rule, f"{at}.{name}")
+        return found
+
+    def _placed(self, reading: Reading, rule: ScalingRule, path: str) -> Reading:
+        """What time does not mend says where it stands."""
+        if not isinstance(reading, Missing) or not reading.invalid:
+            return reading
+        place = self._place_of(rule)
+        return replace(reading, reason=f"{reading.reason} ({f'{place}, ' if place else ''}{path})")
+
+    def limits(self, rule: ScalingRule, now: datetime) -> dict[str, Reading]:
+        """By ceiling: of those that are asked for."""
+        return {one.name: self._answer(one.query, now) for one in rule.spec.ceiling if one.query is not None}
+
+    def burn(self, rule: ScalingRule, now: datetime) -> Burn | None:
+        """State of the SLO that guards the rule; None without a guard."""
+        key = rule.guarding_slo
+        if key is None:
+            return None
+        at, burn = self._burns.get(key, (None, None))
+        if at is None or burn is None or now - at >= BURN_EVERY:
+            burn = self._looked_at(key, now)
+            self._burns[key] = (now, burn)
+        return burn
+
+    def keep(self, rules: Sequence[ScalingRule]) -> None:
+        """Forget SLOs that guard nothing any more."""
+        named = {rule.guarding_slo for rule in rules}
+        self._burns = {key: burn for key, burn in self._burns.items() if key in named}
+
+    def _looked_at(self, key: str, now: datetime) -> Burn:
+        document = self._slo_of(key)
+        if document is None:
+            return slo.unknown(f"there is no SLO {key}")
+        ratios: dict[timedelta, float | None] = {}
+        why = ""
+        for window in slo.WINDOWS:
+            query = document.error_ratio_query(window)
+            try:
+                ratios[window] = self._evaluate(query.expr, now, query.source).value
+            except NoNumberError as error:  # no requests at all are no bad ones: 0 / 0
+                ratios[window] = 0.0 if error.is_nan else None
+                why = why or str(error)
+            except ForetideError as error:
+                ratios[window], why = None, why or str(error)
+        return slo.burn_of(ratios, document.budget, why=why)
+
+    def _of_trigger(self, ref: WorkloadRef, trigger: Trigger, now: datetime) -> Reading:
+        resource = trigger.resource
+        if resource is not None:
+            try:
+                return self._answer(Query(expr=self._cluster.usage_query(ref, resource.name, resource.container)), now)
+            except ForetideError as error:
+                return Missing(reason=str(error))
+        query = asked.main_query(trigger)
+        return Missing(reason="it has nothing to read") if query is None else self._answer(query, now)
+
+    def _answer(self, query: Query, now: datetime) -> Reading:
+        """Rules that ask the same are answered by one evaluation."""
+        key = (query.expr, query.source)
+        if key not in self._answers:
+            self._answers[key] = self._evaluated(query, now)
+        return self._answers[key]
+
+    def _evaluated(self, query: Query, now: datetime) -> Reading:
+        try:
+            return self._evaluate(query.expr, now, query.source)
+        except ForetideError as error:
+            log.debug("signal missing", extra={"query": query.expr, "error": str(error)})
+            return Missing(reason=str(error), invalid=isinstance(error, NoNumberError))

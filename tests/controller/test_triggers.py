@@ -1,0 +1,159 @@
+"""Each kind of trigger: from what was read to what it asks for, and the sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from controller import triggers
+from controller.memory import Memory
+from controller.triggers import Missing, Reading, Want
+from domain.scaling import Reason, Workload
+from domain.series import Signal
+from rules import asked
+from rules.schema import Trigger
+from store.promql import check
+from tests.controller.stories import START, rule_of
+
+
+def read(value: float, *, complete: float = 1.0) -> Signal:
+    return Signal(value=value, window=timedelta(), as_of=START, count=1, completeness_ratio=complete)
+
+
+def wanted(
+    *documents: Mapping[str, Any], signals: Mapping[str, Reading], current: int = 4, ready: int | None = None,
+    now: datetime = START, silent_since: datetime | None = None, limits: Mapping[str, float] | None = None,
+) -> tuple[Want, ...]:  # fmt: skip
+    rule = rule_of({"replicas": {"min": 1, "max": 50}, "triggers": list(documents)})
+    workload = Workload(
+        ref=rule.target, current_replicas=current, ready_replicas=current if ready is None else ready, source="test",
+        requests={"cpu": 0.5}, limits=limits or {},
+    )  # fmt: skip
+    missing = {} if silent_since is None else {one["name"]: silent_since for one in documents}
+    return triggers.propose(
+        rule, signals=signals, forecasts={}, workload=workload, memory=Memory(missing_since=missing), now=now
+    )
+
+
+def one(document: Mapping[str, Any], *values: float, **more: Any) -> Want:
+    signals = {} if not values else {document["name"]: read(values[0])}
+    return wanted(document, signals=signals, **more)[0]
+
+
+LATENCY = {"name": "p95", "trace": {"service": "shop", "measure": "p95"}, "value": "300ms"}
+
+
+@pytest.mark.parametrize(
+    ("value", "current", "ready", "replicas", "said"),
+    [
+        (0.6, 4, 4, 8, "p95 0.6 s against 0.3 s: 2 × 4 ready → 8"),
+        (0.31, 4, 4, 4, "p95 0.31 s against 0.3 s is within tolerance, 4 stay"),
+        (0.1, 6, 6, 2, "p95 0.1 s against 0.3 s: 0.333 × 6 ready → 2"),
+        (0.4, 6, 3, 6, "p95 0.4 s against 0.3 s: 1.333 × 3 ready → 4; 6 are kept, not all of them are ready"),
+        (0.2, 3, 8, 3, "p95 0.2 s against 0.3 s: 0.667 × 8 ready → 6; 3 are kept, not all of them are ready"),
+        (0.0, 3, 3, 0, "p95 0 s against 0.3 s: 0 × 3 ready → 0"),
+    ],
+)
+def test_a_value_is_a_ratio_of_the_ready_replicas(
+    value: float, current: int, ready: int, replicas: int, said: str
+) -> None:
+    want = one(LATENCY, value, current=current, ready=ready)
+    assert (want.replicas, want.proposal.reason) == (replicas, said)
+
+
+def test_a_query_may_say_replicas_itself() -> None:
+    want = one({"name": "gpu", "query": "gpu_free", "asReplicas": True}, 6.2)
+    assert (want.replicas, want.proposal.reason) == (7, "gpu says 7 replicas")
+
+
+QUEUE = {"length": "sum(waiting)", "arrivals": "sum(rate(in[1m]))", "perReplicaRate": 5, "drainTime": "2m"}
+
+
+@pytest.mark.parametrize(
+    ("queue", "further", "replicas", "incomplete", "said"),
+    [
+        ({}, {"jobs.arrivals": read(20)}, 14, False,
+         "(jobs 6000 waiting ÷ 120 s + 20/s arriving) ÷ 5/s per replica → 14"),
+        ({"partitions": 12}, {"jobs.arrivals": read(20)}, 12, False,
+         "(jobs 6000 waiting ÷ 120 s + 20/s arriving) ÷ 5/s per replica → 14; only 12 partitions"),
+        ({"partitions": "count(p)"}, {"jobs.arrivals": read(20), "jobs.partitions": read(9)}, 9, False,
+         "(jobs 6000 waiting ÷ 120 s + 20/s arriving) ÷ 5/s per replica → 14; only 9 partitions"),
+        ({"partitions": "count(p)"}, {"jobs.arrivals": read(20)}, 4, True,
+         "(jobs 6000 waiting ÷ 120 s + 20/s arriving) ÷ 5/s per replica → 14; nobody knows how many partitions there "
+         "are, so no more than 4; without partitions"),
+        ({}, {"jobs.arrivals": Missing(reason="no answer")}, 10, True,
+         "(jobs 6000 waiting ÷ 120 s + 0/s arriving) ÷ 5/s per replica → 10; without arrivals (no answer)"),
+    ],
+)  # fmt: skip
+def test_a_queue_is_worked_off_within_its_drain_time(
+    queue: dict[str, Any], further: dict[str, Reading], replicas: int, incomplete: bool, said: str
+) -> None:
+    (want,) = wanted({"name": "jobs", "queue": {**QUEUE, **queue}}, signals={"jobs": read(6000), **further})
+    assert (want.replicas, want.proposal.incomplete, want.proposal.reason) == (replicas, incomplete, said)
+
+
+def test_a_schedule_asks_for_its_number_while_it_lasts() -> None:
+    document = {"name": "day", "schedule": {"start": "0 8 * * *", "end": "0 18 * * *"}, "replicas": 7}
+    assert [one(document, now=datetime(2026, 11, 21, hour, tzinfo=UTC)).replicas for hour in (7, 8, 17, 18)] == [
+        0, 7, 7, 0,
+    ]  # fmt: skip
+
+
+def test_an_event_asks_for_its_number_while_its_alert_fires() -> None:
+    document = {"name": "lag", "event": {"alert": "ConsumerLag"}, "replicas": 9}
+    fires, rests = one(document, 2.0), one(document, 0.0)
+    assert (fires.replicas, fires.proposal.reason, fires.proposal.active) == (9, "alert ConsumerLag fires → 9", True)
+    assert (rests.replicas, rests.proposal.missing, rests.proposal.active) == (0, False, False)
+
+
+def test_usage_against_an_average_and_against_the_limit() -> None:
+    average = one({"name": "cpu", "resource": {"name": "cpu", "averageValue": "250m"}}, 2.0)
+    assert (average.replicas, average.proposal.reason) == (8, "cpu 2 cores ÷ 0.25 cores per replica → 8")
+    of_limit = {"name": "cpu", "resource": {"name": "cpu", "utilization": 50, "of": "limit"}}
+    assert one(of_limit, 2.0, limits={"cpu": 0.5}).replicas == 8
+    assert "has no cpu limit" in one(of_limit, 2.0).proposal.reason
+
+
+SPARE = {"name": "spare", "query": "b", "perReplica": 10}
+
+
+@pytest.mark.parametrize(
+    ("use", "current", "replicas"),
+    [("hold", 4, 4), (6, 4, 6), (2, 4, 4), ("max(hold,6)", 4, 6), ("max(hold,6)", 9, 9), ("spare", 4, 8),
+     ("spare", 9, 9)],
+)  # fmt: skip
+def test_every_form_of_fallback_and_none_releases(use: str | int, current: int, replicas: int) -> None:
+    document = {"name": "rps", "query": "a", "perReplica": 10, "fallback": {"after": "60s", "use": use}}
+    signals = {"rps": Missing(reason="gone"), "spare": read(80)}
+    since = START - timedelta(seconds=60)
+    want, _ = wanted(document, SPARE, signals=signals, current=current, silent_since=since)
+    assert (want.replicas, want.word, want.is_silent) == (replicas, Reason.FALLBACK, True)
+
+
+def test_a_fallback_without_data_of_its_own_has_no_say() -> None:
+    document = {"name": "rps", "query": "a", "perReplica": 10, "fallback": {"after": "60s", "use": "spare"}}
+    gone: dict[str, Reading] = {"rps": Missing(reason="gone"), "spare": Missing(reason="gone, too")}
+    want, _ = wanted(document, SPARE, signals=gone, silent_since=START - timedelta(minutes=5))
+    assert want.replicas is None
+    assert want.proposal.reason == "rps: gone; spare, its fallback, has no data either"
+
+
+KINDS: list[dict[str, Any]] = [
+    {"trace": {"service": 'a"b', "measure": "rate"}, "perReplica": 1},
+    {"trace": {"service": "a", "operation": "GET /", "measure": "inFlight"}, "perReplica": 1},
+    {"trace": {"service": "a", "measure": "p99"}, "value": "1s"},
+    {"event": {"alert": "A", "matchers": {"team": "x"}}, "replicas": 1},
+    {"queue": QUEUE},
+]
+
+
+@pytest.mark.parametrize("document", KINDS)
+def test_what_a_trigger_asks_can_be_evaluated(document: dict[str, Any]) -> None:
+    trigger = Trigger.model_validate({"name": "t", **document})
+    query = asked.main_query(trigger)
+    assert query is not None
+    for each in (query, *asked.further_queries(trigger).values()):
+        check(each.expr)
