@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from app.backtesting import incident, kept
 from app.backtesting.assume import Options
 from app.backtesting.recorded import DataError
 from app.backtesting.running import RunningBacktests
@@ -20,12 +21,16 @@ from app.envelope import Ok, Page, ok, page_of
 from app.operations import Operation, Operations, OperationState
 from app.rule_digest import digest_of
 from controller.simulate.verdict import Word
+from domain.scaling import Decision
 from rules import RuleSet
+from rules.ruleset import source_key
 from rules.schema import ScalingRule
-from store.state import BacktestBrief, Backtests, State
+from store.state import BacktestBrief, Backtests, DecisionLedger, State
 
 PageNumber = Annotated[int, Query(ge=1, le=10_000, description="Counts from 1.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items per page.")]
+LONGEST_INCIDENT: Final = timedelta(days=1)
+MOST_DECISIONS: Final = 6_000
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
@@ -78,6 +83,32 @@ class OperationView(BaseModel):
     result: str = Field(description="Address of the result; empty before there is one.")
 
 
+class DecidedView(BaseModel):
+    """What was, or would be, decided."""
+
+    desired_replicas: int | None
+    reason: str
+    message: str
+
+
+class IncidentLineView(BaseModel):
+    """One decision then, and the same with the rule of today."""
+
+    at: datetime
+    current_replicas: int | None
+    then: DecidedView
+    now: DecidedView
+
+
+class IncidentView(BaseModel):
+    """An interval of the ledger decided again; `lines` are those that differ."""
+
+    rule: str
+    decisions: int
+    lines: list[IncidentLineView]
+    test: str = Field(description="The same as a test for `foretide test`; empty where it was not asked for.")
+
+
 class BacktestBriefView(BaseModel):
     """One backtest; `current` tells whether the rule still stands as it was replayed."""
 
@@ -94,7 +125,55 @@ def router(door: BacktestDoor) -> APIRouter:
     api = APIRouter(tags=["backtests"])
     _add_backtests(api, door)
     _add_operations(api, door)
+    _add_incidents(api, door)
     return api
+
+
+def _add_incidents(api: APIRouter, door: BacktestDoor) -> None:
+    @api.get("/rules/{namespace}/{name}/incident", operation_id="getIncident")
+    def replayed_incident(
+        namespace: str,
+        name: str,
+        since: Annotated[datetime, Query(alias="from", description="Start of the interval.")],
+        until: Annotated[datetime, Query(alias="to", description="Its end, at most a day later.")],
+        as_test: Annotated[bool, Query(description="Also as a test of the rule.")] = False,
+    ) -> Ok[IncidentView]:
+        """The decisions of an interval again, by the rule as it stands: what would be decided otherwise."""
+        rule = _rule(door, namespace, name)
+        start, end = _utc(since) or since, _utc(until) or until
+        if not timedelta() < end - start <= LONGEST_INCIDENT:
+            raise HTTPException(422, "from and to must lie up to a day apart")
+        with door.state.transaction() as session:
+            found, _ = DecisionLedger(session).page(rule=rule.key, since=start, until=end, limit=MOST_DECISIONS)
+        if not found:
+            raise HTTPException(404, f"the ledger has no decision of {rule.key} between from and to")
+        return ok(_incident(door, rule, found[::-1], as_test=as_test))
+
+
+def _incident(door: BacktestDoor, rule: ScalingRule, ledger: list[Decision], *, as_test: bool) -> IncidentView:
+    requests = door.running.requests(rule)
+    lines = [one for one in incident.replayed(rule, ledger, requests=requests) if one.differs]
+    source = door.rules().sources.get(source_key(rule), "rules.yaml").rpartition(":")[0] or "rules.yaml"
+    text = ""
+    if as_test:
+        text = kept.as_test(
+            rule, ledger, door.rules(), requests=requests, rule_file=source,
+            name=f"incident of {ledger[0].at:%Y-%m-%d %H:%M}",
+        )  # fmt: skip
+    return IncidentView(
+        rule=rule.key, decisions=len(ledger), test=text,
+        lines=[
+            IncidentLineView(
+                at=one.then.at, current_replicas=one.then.current_replicas, then=_decided(one.then),
+                now=_decided(one.now),
+            )
+            for one in lines
+        ],
+    )  # fmt: skip
+
+
+def _decided(one: Decision) -> DecidedView:
+    return DecidedView(desired_replicas=one.desired_replicas, reason=one.reason.value, message=one.message)
 
 
 def _add_backtests(api: APIRouter, door: BacktestDoor) -> None:

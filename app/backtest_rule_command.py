@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TextIO
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -72,6 +73,8 @@ def run(asked: Asked, out: TextIO) -> int:
     try:
         if asked.output not in OUTPUTS:
             raise UsageError(f"-o {asked.output}: expected one of {', '.join(OUTPUTS)}")
+        if asked.incident is not None:
+            return _incident(asked, out)
         report = _offline(asked) if asked.data is not None else _by_server(asked)
     except RuleDocumentError as error:
         print(render(error.mistakes, source_texts(error.mistakes)), file=sys.stderr)
@@ -118,6 +121,49 @@ def _offline(asked: Asked) -> Report:
     return study(case, _shown)
 
 
+def _incident(asked: Asked, out: TextIO) -> int:
+    """An interval of a server's ledger, decided again; as a test, too, where it shall be kept."""
+    if asked.data is not None:
+        raise UsageError("--incident asks a server's ledger; leave --rules and --data out")
+    if asked.output not in ("table", "json"):
+        raise UsageError(f"-o {asked.output}: --incident writes a table or json")
+    first, dots, last = (asked.incident or "").partition("..")
+    if not dots:
+        raise UsageError(f"--incident {asked.incident}: expected FROM..TO, two times or durations back from now")
+    now = datetime.now(tz=UTC)
+    query = {"from": instant("--incident", first, now=now).isoformat(),
+             "to": (instant("--incident", last, now=now) if last else now).isoformat(),
+             "as_test": str(asked.keep is not None).lower()}  # fmt: skip
+    with Server(asked.server, asked.token_file) as server:
+        found = server.ask("GET", f"/api/v1/rules/{_key(asked.rule)}/incident?{urlencode(query)}")
+    if asked.keep is not None:
+        try:
+            asked.keep.write_text(found["test"], encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--keep {asked.keep}: {error.strerror}") from error
+    if asked.output == "json":
+        json.dump(found, out, indent=2, ensure_ascii=False)
+        out.write("\n")
+    else:
+        _write_incident(found, asked.keep, out)
+    return SAYS_NO if found["lines"] else OK
+
+
+def _write_incident(found: Mapping[str, Any], keep: Path | None, out: TextIO) -> None:
+    lines = found["lines"]
+    print(f"{found['rule']}: {found['decisions']} decisions, {len(lines)} of them otherwise now", file=out)
+    for one in lines:
+        then, now = one["then"], one["now"]
+        print(f"{one['at'][:19]}Z  at {one['current_replicas']}: {then['desired_replicas']} ({then['reason']}) →"
+              f" {now['desired_replicas']} ({now['reason']}): {now['message']}", file=out)  # fmt: skip
+    if keep is not None:
+        print(f"kept as a test in {keep}; see foretide test", file=out)
+
+
+def _key(rule: str) -> str:
+    return rule if "/" in rule else f"default/{rule}"
+
+
 def _by_server(asked: Asked) -> Report:
     """By a running Foretide: started there, watched here."""
     now = datetime.now(tz=UTC)
@@ -134,9 +180,8 @@ def _by_server(asked: Asked) -> Report:
                             "metric_delay_seconds": options.metric_delay_seconds,
                             "violated_minute": options.violated_minute}  # fmt: skip
     body |= {name: one.isoformat() for name, one in (("from", since), ("to", until)) if one is not None}
-    key = asked.rule if "/" in asked.rule else f"default/{asked.rule}"
     with Server(asked.server, asked.token_file) as server:
-        started = server.ask("POST", f"/api/v1/rules/{key}/backtests", body)
+        started = server.ask("POST", f"/api/v1/rules/{_key(asked.rule)}/backtests", body)
         ended = server.wait(started["id"], _shown)
         return from_json(server.ask("GET", ended["result"]))
 

@@ -114,12 +114,16 @@ class TlsSection(_Section):
 
 
 class Source(_Section):
-    """A Prometheus-compatible server that answers queries."""
+    """A server whose guests we are: Prometheus-compatible, or a store of traces."""
 
     name: DnsLabel
     """As rules call it; not ``local``, which is the embedded store."""
+    kind: Literal["prometheus", "jaeger", "tempo"] = "prometheus"
+    """What it speaks. Of ``jaeger`` and ``tempo`` traces are read through, and RED where they keep it."""
+    services: tuple[Text, ...] = ()
+    """Of ``jaeger`` and ``tempo``: services whose RED is read besides those of ``trace`` triggers."""
     url: Text
-    """Base URL, without ``/api/v1/query`` and without user or password."""
+    """Base URL, without ``/api/v1/query`` (``/api/traces``) and without user or password."""
     basic_auth: BasicAuthSection | None = None
     authorization: AuthorizationSection | None = None
     oauth2: OAuth2Section | None = None

@@ -18,6 +18,7 @@ from app.forecast_questions import ForecastQuestions
 from app.read_model import ReadModel
 from app.shadow_view import view_of
 from app.spending import Spending
+from app.trace_guests import TraceGuests
 from app.views import (
     BudgetView,
     DecisionView,
@@ -36,7 +37,13 @@ from app.views import (
 from cost import budgets
 from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
-from domain.errors import HistoryTooShortError, NoDataError
+from domain.errors import (
+    HistoryTooShortError,
+    NoDataError,
+    QuerySourceError,
+    QueryTimeoutError,
+    UnknownSourceError,
+)
 from domain.scaling import Decision
 from domain.shadow import ShadowScore
 from forecaster.challenge import Challenge
@@ -46,7 +53,8 @@ from rules.provenance import provenance
 from rules.ruleset import source_key
 from rules.schema import Budget, ScalingRule
 from store.state import DecisionLedger, ForecastShelf, State
-from store.traces import TraceStore, TraceSummary
+from store.traces import TraceSummary
+from store.tracing import Search
 
 T = TypeVar("T")
 PageNumber = Annotated[int, Query(ge=1, le=10_000, description="Counts from 1.")]
@@ -62,7 +70,7 @@ class Sources:
     rules: Callable[[], RuleSet]
     state: State
     spending: Spending
-    traces: TraceStore
+    traces: TraceGuests
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
     explanations: Explanations
     challenges: Callable[[str], Sequence[Challenge]]
@@ -178,19 +186,24 @@ def _add_traces(api: APIRouter, sources: Sources) -> None:
         service: Annotated[str | None, Query(description="Only traces with a span of this service.")] = None,
         operation: Annotated[str | None, Query(description="Only traces with a span of this name.")] = None,
         min_duration_seconds: Annotated[float | None, Query(ge=0, description="Of the whole trace.")] = None,
+        source: Annotated[str | None, Query(description="A Jaeger or Tempo of foretide.yaml; default our own.")] = None,
     ) -> Page[TraceView]:
         """Recent traces of the last hour, newest first; at most 200 are looked at."""
         now = sources.clock.now()
-        found = sources.traces.search(
+        wanted = Search(
             service=service, operation=operation, min_duration_seconds=min_duration_seconds,
             start_ms=to_ms(now - timedelta(hours=1)), end_ms=to_ms(now), limit=_MAX_TRACES,
         )  # fmt: skip
+        found = _read_through(lambda: sources.traces.search(wanted, source))
         return _paged([_trace_view(one) for one in found], page, limit)
 
     @api.get("/traces/{trace_id}", operation_id="getTrace")
-    def trace(trace_id: str) -> Ok[list[SpanView]]:
+    def trace(
+        trace_id: str,
+        source: Annotated[str | None, Query(description="Where it is; default wherever it is known.")] = None,
+    ) -> Ok[list[SpanView]]:
         """All spans of one trace, by start."""
-        spans = sources.traces.trace(trace_id.lower())
+        spans = _read_through(lambda: sources.traces.trace(trace_id.lower(), source))
         if not spans:
             raise HTTPException(404, f"no trace {trace_id}")
         return ok([
@@ -217,6 +230,16 @@ def _add_overviews(api: APIRouter, sources: Sources) -> None:
     def status() -> Ok[StatusView]:
         """How Foretide itself is doing: rules, targets, stores, loops."""
         return ok(sources.status())
+
+
+def _read_through(ask: Callable[[], T]) -> T:
+    """What another store answers; one that is not there is 404, one that does not answer is 503."""
+    try:
+        return ask()
+    except UnknownSourceError as error:
+        raise HTTPException(404, str(error)) from error
+    except (QuerySourceError, QueryTimeoutError) as error:
+        raise HTTPException(503, str(error)) from error
 
 
 def _paged(items: Sequence[T], page: int, limit: int) -> Page[T]:

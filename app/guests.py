@@ -14,26 +14,31 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from app.sources import LOCAL
+from app.sources import LOCAL, PROMETHEUS
 from app.views import SourceView
 from controller.slo import WINDOWS
 from domain.clock import Clock
 from domain.errors import UnknownSourceError
 from domain.forecasts import Forecast
+from forecaster import leads
 from forecaster.plan import Plan, plans
 from rules import RuleSet, asked
-from store.prometheus.client import PrometheusClient, new_http
+from store.prometheus.client import PrometheusClient
 from store.prometheus.config import SourceConfig
 from store.prometheus.histories import Histories, Wanted
+from store.prometheus.http import SourceHttp, new_http
 from store.prometheus.metrics import SourceMetrics
 from store.prometheus.pieces import InPieces
 from store.prometheus.remote_write import RemoteWriter
 from store.promql import check, check_syntax
 from store.promql.completeness import LOOK_EVERY, checks_of
 from store.promql.stepped import Stepped
+from store.tracing import Jaeger, Tempo, TraceSource
 
 BACKFILL_EVERY: Final = timedelta(seconds=5)
 WRITE_EVERY: Final = timedelta(seconds=15)
+LEAD_STEP: Final = timedelta(minutes=1)
+"""Of the past of a price trigger's load: servers are scraped every 15 to 60 s, and two weeks are then 20,000 values."""
 
 
 class Guest:
@@ -106,11 +111,17 @@ class Guests:
         """Nothing is asked yet; errors as of ``Guest``."""
         self._rules, self._default = rules, default
         metrics = SourceMetrics(registry)
+        self.traces: Mapping[str, TraceSource] = {
+            config.name: _trace_source(config, opened=opened, clock=clock, metrics=metrics)
+            for config in configs
+            if config.kind != PROMETHEUS
+        }
         self.by_name: Mapping[str, Guest] = {
             config.name: Guest(
                 config, opened=opened, clock=clock, metrics=metrics, folder=folder, wanted=self._wanted
             )
             for config in configs
+            if config.kind == PROMETHEUS
         }  # fmt: skip
 
     @property
@@ -135,6 +146,8 @@ class Guests:
         elif name in self.by_name:
             check_syntax(expr)
         else:
+            if name in self.traces:
+                raise UnknownSourceError(f'"{name}" is a store of traces, which answers no PromQL')
             known = ", ".join((LOCAL, *sorted(self.by_name)))
             raise UnknownSourceError(f'"{name}" is not a source of foretide.yaml; it has {known}')
 
@@ -172,7 +185,7 @@ class Guests:
 
     def views(self) -> list[SourceView]:
         """How each of them does."""
-        return [_view(guest) for guest in self.by_name.values()]
+        return [*(_view(guest) for guest in self.by_name.values()), *map(_trace_view, self.traces.values())]
 
     def write(self, now: datetime) -> None:
         """Write what is queued."""
@@ -182,7 +195,11 @@ class Guests:
 
     def _wanted(self, name: str) -> list[Wanted]:
         own = (plan for plan in plans(self._rules().rules) if (plan.source or self._default) == name)
-        return [Wanted(query=plan.expr, step=plan.step, span=_span(plan)) for plan in own]
+        ahead = (plan for plan in leads.plans(self._rules().rules) if (plan.source or self._default) == name)
+        return [
+            *(Wanted(query=plan.expr, step=plan.step, span=_span(plan)) for plan in own),
+            *(Wanted(query=plan.expr, step=LEAD_STEP, span=leads.HISTORY) for plan in ahead),
+        ]
 
 
 def _view(guest: Guest) -> SourceView:
@@ -198,6 +215,21 @@ def _view(guest: Guest) -> SourceView:
         forecast_samples_queued=None if writer is None else writer.queued,
         remote_write_error="" if writer is None else writer.last_error,
     )
+
+
+def _trace_source(config: SourceConfig, *, opened: ExitStack, clock: Clock, metrics: SourceMetrics) -> TraceSource:
+    http = SourceHttp(config, clock=clock, metrics=metrics)
+    opened.callback(http.close)
+    return Jaeger(http) if config.kind == "jaeger" else Tempo(http)
+
+
+def _trace_view(source: TraceSource) -> SourceView:
+    status = source.status()
+    return SourceView(
+        name=status.name, url=status.url, breaker=status.breaker.value, last_error=status.last_error,
+        queries=status.queries, history_chunks=0, history_chunks_wanted=0, forecast_samples_queued=None,
+        remote_write_error="",
+    )  # fmt: skip
 
 
 def _span(plan: Plan) -> timedelta:

@@ -13,6 +13,8 @@ from store.prometheus import Auth, BasicAuth, BearerAuth, OAuth2, Secret, SigV4,
 
 LOCAL = "local"
 """The embedded store's name as a source."""
+PROMETHEUS = "prometheus"
+"""The kind of source that answers PromQL."""
 
 
 def read_sources(file: ConfigFile, *, folder: Path, environment: Mapping[str, str]) -> tuple[SourceConfig, ...]:
@@ -37,8 +39,9 @@ def _names(file: ConfigFile) -> list[str]:
     mistakes = [f"sources: the name {name} is given twice" for name in sorted({n for n in names if names.count(n) > 1})]
     if LOCAL in names:
         mistakes.append("sources: local is the embedded store; give the source another name")
-    if file.default_source not in (LOCAL, *names):
-        known = ", ".join((LOCAL, *names))
+    queried = [source.name for source in file.sources if source.kind == PROMETHEUS]
+    if file.default_source not in (LOCAL, *queried):
+        known = ", ".join((LOCAL, *queried))
         mistakes.append(f"default_source is {file.default_source!r}; expected one of {known}")
     if file.cluster == "local" and file.default_source != LOCAL:
         mistakes.append("default_source: with cluster local the processes are measured here; leave it out")
@@ -59,6 +62,7 @@ class _Reader:
                 self._check_url(field, url)
         if source.oauth2 is not None:
             self._check_url("oauth2.token_url", source.oauth2.token_url)
+        self._check_kind(source)
         default = SourceConfig(name=source.name, url=source.url)
         timeout = default.timeout if source.timeout is None else source.timeout
         if timeout > timedelta(seconds=60):
@@ -76,7 +80,16 @@ class _Reader:
             max_queries_per_second=float(source.max_queries_per_second),
             backfill_queries_per_second=float(source.backfill_queries_per_second),
             remote_write_url=source.remote_write_url,
+            kind=source.kind,
+            services=source.services,
         )
+
+    def _check_kind(self, source: Source) -> None:
+        """What only the other kind of source has."""
+        if source.kind != PROMETHEUS and source.remote_write_url is not None:
+            self._wrong("remote_write_url", f"kind {source.kind} takes no forecasts; leave it out")
+        if source.kind == PROMETHEUS and source.services:
+            self._wrong("services", "goes with kind jaeger or tempo")
 
     def _auth(self, source: Source) -> Auth | None:
         ways = ("basic_auth", "authorization", "oauth2", "sigv4")

@@ -27,6 +27,7 @@ from app.forecast_questions import ForecastQuestions
 from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
+from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
@@ -35,6 +36,7 @@ from app.settings import Settings
 from app.spending import Spending
 from app.status import StatusBoard
 from app.telemetry import Tracing
+from app.trace_guests import READ_EVERY, TraceGuests
 from collector.endpoints import routes as otlp_routes
 from collector.host import HostExporter
 from collector.receive import Receiver
@@ -44,6 +46,7 @@ from controller.cluster import Cluster
 from controller.cluster.known import from_kube_state
 from controller.cluster.local import LocalCluster
 from controller.cluster.observe import ObserveCluster
+from controller.reading import looks_ahead
 from controller.reconcile import Reconciler
 from controller.shadows import Shadows
 from cost.prices import cost_per_hour
@@ -60,6 +63,8 @@ from forecaster.challengers.onnx_model import OnnxModel
 from forecaster.challengers.statistical import Statistical
 from forecaster.dask_pool import DaskPool
 from forecaster.document_series import DocumentSeries
+from forecaster.leads import Leads
+from forecaster.leads import plans as lead_plans
 from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
@@ -79,6 +84,8 @@ HOST_EVERY = timedelta(seconds=15)
 DECIDE_EVERY = timedelta(seconds=15)
 """HPA's own sync period."""
 FORECAST_EVERY = timedelta(seconds=60)
+LEADS_EVERY = timedelta(seconds=15)
+"""Only what has no lead forecast yet is begun here; the decisions' own readings carry the others."""
 CHALLENGE_EVERY = timedelta(hours=1)
 """Looked at; each signal is challenged once a day."""
 SHADOW_EVERY = timedelta(minutes=1)
@@ -129,6 +136,9 @@ class House:
             settings.sources, default=settings.default_source, opened=opened, clock=clock, registry=self.registry,
             folder=settings.data_dir, rules=self.running_rules,
         )  # fmt: skip
+        self._trace_guests = TraceGuests(
+            self.traces, self.guests.traces, configs=settings.sources, metrics=self.metrics, rules=self.running_rules
+        )
         self.queries = Queries(self.metrics, clock=clock, guests=self.guests)
         opened.callback(self.queries.close)
         self.cluster = self._cluster(base_url, environment)
@@ -169,6 +179,11 @@ class House:
             latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
         )  # fmt: skip
 
+        self._leads = Leads(
+            history=LoadPast(self.queries), pool=self.fits, registry=self.registry,
+            plans=lambda: lead_plans(self.running_rules().rules),
+        )  # fmt: skip
+
         # Controller; who enforces needs a backtest that allows it.
         self.gate = Gate(self._keeper.newest_backtests, clock=clock)
         self.shadows = Shadows(cost_of=self._cost_of, known=self._keeper.shadow_scores())
@@ -181,10 +196,12 @@ class House:
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
+            outlook_of=self._leads.outlook,
             gate=self.gate.objection,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
             slept=self._keeper.slept,
+            by_pod=self.queries.pods,
             place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,
         )
@@ -217,7 +234,7 @@ class House:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
-            spending=Spending(self.state), traces=self.traces, forecast_status=self.forecasts.status,
+            spending=Spending(self.state), traces=self._trace_guests, forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
             status=self.status.full, shadow=self.shadows.of, clock=self._clock,
@@ -297,8 +314,7 @@ class House:
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
-        guest = self.guests.named() is not None
-        return ObserveCluster(self._number, self._by_pod if guest else None)
+        return ObserveCluster(self._number, self._by_pod)
 
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
@@ -346,8 +362,12 @@ class House:
             plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
         # After the first forecast, so that the first decision already stands on it where there is history.
         plan(DECIDE_EVERY, "decide", self.decide, first_after=3 * soon)
+        # After the first decision, which tells how far ahead to look.
+        plan(LEADS_EVERY, "leads", self._leads.tick, first_after=5 * soon)
         if self.guests.by_name:
             plan(BACKFILL_EVERY, "backfill", self.guests.backfill, first_after=soon)
+        if self._trace_guests.names:
+            plan(READ_EVERY, "trace_red", self._trace_guests.tick, first_after=READ_EVERY)
         if self.guests.writes:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
         plan(SHADOW_EVERY, "shadow", self._save_shadows, first_after=SHADOW_EVERY)
@@ -383,8 +403,10 @@ class House:
         """Tell the sources what will be asked of them, so that it can be put together."""
         also: set[str] = set()
         if isinstance(self.cluster, ObserveCluster):
-            targets = {rule.target for rule in self.running_rules().rules}
-            also = {query for target in targets for query in self.cluster.queries_of(target)}
+            rules = self.running_rules().rules
+            also = {query for rule in rules for query in self.cluster.queries_of(rule.target)}
+            ahead = (rule for rule in rules if looks_ahead(rule))
+            also |= {query for rule in ahead for query in self.cluster.start_queries_of(rule.target)}
         self.guests.expect(also)
         self.queries.expect(self.guests.asked_here())
 

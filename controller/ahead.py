@@ -6,8 +6,10 @@ error budget's level and their words. Below the reactive need nothing is decided
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -75,6 +77,7 @@ class Floor:
     level: float
 
 
+@lru_cache(maxsize=256)
 def rooms(capacity: float, offset: float) -> FloatArray:
     """Log of the load that 0, 1, 2, … replicas may carry."""
     return np.asarray(np.log(np.arange(MOST_REPLICAS) * capacity + offset))
@@ -114,10 +117,11 @@ def floor(
     first = float(terms.first_price(outlook.peak / capacity)[0])
     prices = [first * 2.0 ** (k - FIRST_LEVEL) for k in (low, min(low + 1, LEVELS - 1))]
     surge = int(np.ceil(outlook.surge[0] / capacity))
-    raises = [[max(_cheapest(outlook.add, capacity, one), surge)] for one in prices]
-    keeps = [[max(_cheapest(outlook.keep, capacity, one), up[0])] for one, up in zip(prices, raises, strict=True)]
-    up, keep = np.array(raises), np.array(keeps)
-    planned = price.planned(up, up, keep, keep, 0, level - low, current)
+    add, keep = _cheapest(outlook.add, capacity, prices), _cheapest(outlook.keep, capacity, prices)
+    raises = [[max(one, surge)] for one in add]
+    keeps = [[max(one, up[0])] for one, up in zip(keep, raises, strict=True)]
+    up, down = np.array(raises), np.array(keeps)
+    planned = price.planned(up, up, down, down, 0, level - low, current)
     replicas = price.relieved(planned, load, ready, capacity)
     worth = first * 2.0 ** (level - FIRST_LEVEL)
     if replicas > planned:
@@ -134,13 +138,11 @@ def floor(
     return Floor(replicas=replicas, reason=said + doubled, level=level)
 
 
-def _cheapest(ahead: LoadAhead, capacity: float, missed: float) -> int:
-    room = rooms(capacity, ahead.offset)
-    first = int(search_from(ahead, room)[0])
-    return price.cheapest(
-        float(ahead.centre[0]), float(ahead.scale[0]), ahead.tails[ahead.row[0]], ahead.lowest, ahead.step, room,
-        first, missed,
-    )  # fmt: skip
+def _cheapest(ahead: LoadAhead, capacity: float, prices: Sequence[float]) -> list[int]:
+    """At each price."""
+    tail, room = ahead.tails[ahead.row[0]], rooms(capacity, ahead.offset)
+    first, centre, scale = int(search_from(ahead, room)[0]), float(ahead.centre[0]), float(ahead.scale[0])
+    return [price.cheapest(centre, scale, tail, ahead.lowest, ahead.step, room, first, one) for one in prices]
 
 
 def _said(

@@ -53,6 +53,8 @@ def _twin(module: ModuleType, made: dict[str, ModuleType], compile_one: Callable
     for name, value in vars(module).items():
         if isinstance(value, ModuleType):
             scope[name] = made.get(value.__name__, value)
+        elif isinstance(value, FunctionType) and value.__module__ in made:
+            scope[name] = getattr(made[value.__module__], value.__name__)
         elif isinstance(value, FunctionType) and hasattr(value, _MARK):
             again = FunctionType(value.__code__, scope, name)
             scope[name] = compile_one(again)

@@ -16,8 +16,9 @@ from controller import guardrails, hpa, idling, need, telling, triggers
 from controller.bounds import bounds_of
 from controller.guardrails import NEUTRAL, Circumstances, Numbers, Situation
 from controller.memory import Memory
-from controller.triggers import Reading, Want
+from controller.triggers import Missing, Reading, Want
 from domain.forecasts import Forecast
+from domain.load_ahead import Outlook
 from domain.money import Money
 from domain.scaling import Decision, Outcome, Reason, TraceLine, Workload
 from rules.schema import ScalingRule
@@ -44,6 +45,7 @@ def decide(
     now: datetime,
     cost_of: CostOf,
     circumstances: Circumstances = NEUTRAL,
+    outlooks: Mapping[str, Outlook | Missing] = triggers.NO_OUTLOOKS,
 ) -> Decision:
     """One rule's decision at ``now``.
 
@@ -56,8 +58,11 @@ def decide(
         now: Time of the tick.
         cost_of: Price of a number of replicas.
         circumstances: Combine, schedule, ceilings, SLO, pause and steps, as plain values.
+        outlooks: By trigger name, for forecast triggers with a price.
     """
-    wants = triggers.propose(rule, signals=signals, forecasts=forecasts, workload=workload, memory=memory, now=now)
+    wants = triggers.propose(
+        rule, signals=signals, forecasts=forecasts, workload=workload, memory=memory, now=now, outlooks=outlooks
+    )
     return conclude(
         rule, wants=wants, workload=workload, memory=memory, now=now, cost_of=cost_of, circumstances=circumstances
     )
@@ -121,6 +126,7 @@ def remember(memory: Memory, decision: Decision, *, rule: ScalingRule) -> Memory
     """
     silent = [one.trigger for one in decision.proposals if one.missing and one.kind != "forecast"]
     memory, keep = memory.with_missing(silent, at=decision.at), hpa.longest_window(rule.spec.behavior)
+    memory = memory.with_cautions(cautions(decision))
     memory = idling.remember(memory, decision, rule=rule)
     if not decision.trace:
         return memory
@@ -133,6 +139,11 @@ def remember(memory: Memory, decision: Decision, *, rule: ScalingRule) -> Memory
     if decision.reason in _STOOD_ON_NOTHING or not asked or asked[0] is None:
         return memory
     return memory.with_recommendation(asked[0], at=decision.at, keep=keep)
+
+
+def cautions(decision: Decision) -> dict[str, float]:
+    """The error budget's level of each price trigger, as this decision left it."""
+    return {one.trigger: one.caution for one in decision.proposals if one.caution is not None}
 
 
 def _plain_need(decision: Decision) -> int | None:

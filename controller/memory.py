@@ -41,6 +41,7 @@ class Memory:
         recommendations: Within the longest stabilisation window, oldest first.
         scale_events: Within the longest policy period, oldest first.
         plain_needs: The same for the triggers alone, as HPA would remember them: for the counterfactual only.
+        cautions: The error budget's level of each price trigger.
         missing_since: For each trigger without data: when it was first seen without.
         idle_since: Since when no trigger has work, for a rule that may go to 0.
         asleep: Whether its 0 is our own, and not an operator's.
@@ -53,6 +54,7 @@ class Memory:
     scale_events: tuple[ScaleEvent, ...] = ()
     missing_since: Mapping[str, datetime] = field(default_factory=dict)
     plain_needs: tuple[Recommendation, ...] = ()
+    cautions: Mapping[str, float] = field(default_factory=dict)
     idle_since: datetime | None = None
     asleep: bool = False
     lower_bound: int | None = None
@@ -83,6 +85,10 @@ class Memory:
         """With one more; those older than ``keep`` are forgotten."""
         recent = tuple(event for event in self.scale_events if event.at > at - keep)
         return replace(self, scale_events=(*recent, ScaleEvent(at=at, change=change)))
+
+    def with_cautions(self, levels: Mapping[str, float]) -> Memory:
+        """With these levels; a trigger that said none keeps its own."""
+        return replace(self, cautions={**self.cautions, **levels}) if levels else self
 
     def with_missing(self, triggers: Iterable[str], *, at: datetime) -> Memory:
         """With exactly these triggers silent; one that was silent before keeps its time."""

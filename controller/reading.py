@@ -6,7 +6,7 @@ Every error that is foreseen only makes its own trigger, ceiling or SLO missing,
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,10 +14,12 @@ from typing import Final
 from controller import slo
 from controller.cluster import Cluster
 from controller.slo import Burn
-from controller.triggers import Missing, Reading, part
+from controller.startup import StartMemory
+from controller.triggers import Missing, PodSignal, Reading, part
 from domain.errors import ForetideError, NoNumberError
 from domain.scaling import WorkloadRef
 from domain.series import Signal
+from domain.startup import Starts
 from rules import asked
 from rules.document import Query
 from rules.schema import SLO, ScalingRule, Trigger
@@ -28,10 +30,18 @@ Evaluate = Callable[[str, datetime, str | None], Signal]
 
 Two series are no number either: a ``NoNumberError`` saying "query yields 2 series; aggregate it to one"."""
 
+EvaluateByPod = Callable[[str, datetime, str | None], Mapping[str, float]]
+"""A number for each pod; raises as ``Evaluate`` does, also where a series has no label ``pod``."""
+
 BURN_EVERY: Final = timedelta(minutes=1)
 """An SLO is looked at once a minute: its shortest window is five."""
 
 log = logging.getLogger(__name__)
+
+
+def looks_ahead(rule: ScalingRule) -> bool:
+    """Whether a forecast of the rule wants to know how long replicas take to start."""
+    return any(one.forecast is not None and one.forecast.lead == "auto" for one in rule.spec.triggers)
 
 
 class Reader:
@@ -39,11 +49,13 @@ class Reader:
 
     def __init__(
         self, evaluate: Evaluate, cluster: Cluster, slo_of: Callable[[str], SLO | None],
-        place_of: Callable[[ScalingRule], str],
+        place_of: Callable[[ScalingRule], str], by_pod: EvaluateByPod,
     ) -> None:  # fmt: skip
         """Ask through ``evaluate``; ``slo_of`` knows SLO documents by their keys, ``place_of`` where a rule stands."""
+        self._by_pod = by_pod
         self._evaluate, self._cluster, self._slo_of, self._place_of = evaluate, cluster, slo_of, place_of
         self._answers: dict[tuple[str, str | None], Reading] = {}
+        self._starts = StartMemory()
         self._burns: dict[str, tuple[datetime, Burn]] = {}
 
     def begin(self) -> None:
@@ -84,8 +96,20 @@ class Reader:
             self._burns[key] = (now, burn)
         return burn
 
+    def starts(self, rule: ScalingRule) -> Starts | None:
+        """How long its replicas take to start, where a forecast of the rule wants to know; never an error."""
+        if not looks_ahead(rule):
+            return None
+        try:
+            pods = self._cluster.starts(rule.target)
+        except ForetideError as error:
+            log.debug("start-ups not read", extra={"rule": rule.key, "error": str(error)})
+            pods = {}
+        return self._starts.see(rule.target, pods)
+
     def keep(self, rules: Sequence[ScalingRule]) -> None:
-        """Forget SLOs that guard nothing any more."""
+        """Forget SLOs that guard nothing any more, and workloads that nobody scales."""
+        self._starts.keep({rule.target for rule in rules})
         named = {rule.guarding_slo for rule in rules}
         self._burns = {key: burn for key, burn in self._burns.items() if key in named}
 
@@ -113,8 +137,16 @@ class Reader:
                 return self._answer(Query(expr=self._cluster.usage_query(ref, resource.name, resource.container)), now)
             except ForetideError as error:
                 return Missing(reason=str(error))
+        if trigger.pods is not None:
+            return self._of_pods(trigger.pods, now)
         query = asked.main_query(trigger)
         return Missing(reason="it has nothing to read") if query is None else self._answer(query, now)
+
+    def _of_pods(self, query: Query, now: datetime) -> Reading:
+        try:
+            return PodSignal(values=self._by_pod(query.expr, now, query.source), as_of=now)
+        except ForetideError as error:
+            return Missing(reason=str(error), invalid=isinstance(error, NoNumberError))
 
     def _answer(self, query: Query, now: datetime) -> Reading:
         """Rules that ask the same are answered by one evaluation."""

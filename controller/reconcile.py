@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -24,13 +24,14 @@ from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
 from controller.metrics import ControllerMetrics
-from controller.reading import Evaluate, Reader
+from controller.reading import Evaluate, EvaluateByPod, Reader
 from controller.shadows import Shadows
 from controller.slo import Burn
 from controller.throttle import Throttles
-from controller.triggers import Reading, Want
+from controller.triggers import Missing, Reading, Want
 from domain.errors import ActuationError, ForetideError, StoreError
 from domain.forecasts import Forecast
+from domain.load_ahead import Outlook
 from domain.scaling import (
     GATE_STAGE,
     Action,
@@ -43,10 +44,15 @@ from domain.scaling import (
     Workload,
     WorkloadRef,
 )
+from domain.series import Signal
 from rules.schema import SLO, ScalingRule
 
 ForecastOf = Callable[[str], Forecast | None]
 """The newest forecast of a signal, as ``ScalingRule.signal`` names it."""
+
+OutlookOf = Callable[[str, float | None, timedelta, datetime], Outlook]
+"""What lies ahead of a price trigger's load, given its newest reading (None: it was not read) and the time until a
+replica that starts now is ready; raises ``NoDataError`` whose sentence says why nothing is known."""
 
 Record = Callable[[Sequence[tuple[Decision, Action | None]]], Mapping[str, str]]
 """Writes a pass down; returns by decision id why one was not written, raises when none was."""
@@ -70,6 +76,7 @@ class Case:
     limits: Mapping[str, Reading] = field(default_factory=dict)
     burn: Burn | None = None
     forecasts: Mapping[str, Forecast | None] | None = None
+    outlooks: Mapping[str, Outlook | Missing] = field(default_factory=dict)
     wants: tuple[Want, ...] = ()
     failure: str = ""
     decision: Decision | None = None
@@ -99,8 +106,10 @@ class Reconciler:
         budget_room: BudgetRoom = lambda rule, workload, now: None,
         slept: Callable[[str], bool] = lambda key: False,
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
+        by_pod: EvaluateByPod = lambda expr, now, source: {},
         gate: Gate = _open,
         shadows: Shadows | None = None,
+        outlook_of: OutlookOf | None = None,
     ) -> None:
         """Everything comes from outside.
 
@@ -116,13 +125,15 @@ class Reconciler:
             slo_of: The SLO document of a key.
             budget_room: How many replicas a rule's budget leaves room for.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
+            by_pod: Answers a query with a number for each pod.
             place_of: File and line of a rule, for sentences about what is wrong with it.
             gate: Why a rule in ``enforce`` may not act.
             shadows: Rules that do not act keep score there.
+            outlook_of: What lies ahead of a price trigger's load.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
-        self._reader = Reader(evaluate, cluster, slo_of, place_of)
-        self._shadows, self._gate = shadows, gate
+        self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
+        self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
         self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
@@ -188,12 +199,37 @@ class Reconciler:
                 for trigger in rule.spec.triggers
                 if trigger.forecast is not None
             }
+            signals, workload = (
+                self._reader.signals(rule, now),
+                replace(case.workload, starts=self._reader.starts(rule)),
+            )
             return replace(
-                case, signals=self._reader.signals(rule, now), limits=self._reader.limits(rule, now),
+                case, workload=workload, signals=signals, limits=self._reader.limits(rule, now),
                 burn=self._reader.burn(rule, now), forecasts=forecasts,
+                outlooks=self._outlooks(rule, workload, signals, now),
             )  # fmt: skip
         except Exception as error:
             return replace(case, failure=self._failed("read_signals", rule, error))
+
+    def _outlooks(
+        self, rule: ScalingRule, workload: Workload, signals: Mapping[str, Reading], now: datetime
+    ) -> dict[str, Outlook | Missing]:
+        """What lies ahead of each price trigger's load; whatever is wrong with that, the rule is reactive."""
+        found: dict[str, Outlook | Missing] = {}
+        for trigger in rule.spec.triggers:
+            wanted = trigger.forecast
+            if wanted is None or wanted.price is None or self._outlook_of is None:
+                continue
+            reading = signals.get(wanted.of or "")
+            load = reading.value if isinstance(reading, Signal) else None
+            try:
+                lead = triggers.lead_of(wanted, workload.starts)
+                found[trigger.name] = self._outlook_of(rule.signal(trigger), load, lead, now)
+            except ForetideError as error:
+                found[trigger.name] = Missing(reason=str(error))
+            except Exception as error:
+                found[trigger.name] = Missing(reason=self._failed("read_signals", rule, error))
+        return found
 
     def _forecast(self, signal: str) -> Forecast | None:
         """Without its forecasts a rule is reactive, which is no reason to hold."""
@@ -215,6 +251,7 @@ class Reconciler:
                 workload=case.workload,
                 memory=case.memory,
                 now=now,
+                outlooks=case.outlooks,
             )
         except Exception as error:
             return replace(case, failure=self._failed("evaluate", case.rule, error))

@@ -7,53 +7,25 @@ The lead errs on the long side: assumed twice too long it costs 2 %, a third too
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from domain.scaling import WorkloadRef
+from domain.startup import PodStart, Starts
+
 UNKNOWN_START: Final = timedelta(seconds=180)
+LONGEST_START: Final = timedelta(minutes=30)
+"""A pod that became ready later than this was ready before, and lost it for a while. A guess."""
+MOST_STARTS: Final = 100
+"""Of a workload, the newest: images grow, and so do start-ups."""
 LEAST_STARTS: Final = 5
 """Of fewer nobody knows the 95th percentile."""
-COLD_WITHIN: Final = timedelta(minutes=5)
-"""A pod on a node that was made so shortly before it, or after it, waited for that node. A guess."""
 SYNC: Final = timedelta(seconds=15)
 """A decision comes up to one pass after the number that calls for it."""
 METRIC_DELAY: Final = timedelta(seconds=45)
 """From load to the number that shows it: a scrape interval and a half at 30 s. A guess where nobody measures it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodStart:
-    """One pod that became ready: unix seconds.
-
-    ``node_created`` is when its node was made; None where nobody knows.
-    """
-
-    created: float
-    ready: float
-    node_created: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """From created to ready."""
-        return self.ready - self.created
-
-    @property
-    def is_cold(self) -> bool:
-        """Whether it had to wait for its node."""
-        return self.node_created is not None and self.node_created > self.created - COLD_WITHIN.total_seconds()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Starts:
-    """What a workload's starts took: 5th and 95th percentile over all, and the latter apart by node."""
-
-    count: int
-    p5: timedelta
-    p95: timedelta
-    warm_p95: timedelta | None = None
-    cold_p95: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +36,34 @@ class Lead:
     said: str
 
 
+class StartMemory:
+    """The newest starts of each workload, also of pods that are gone again."""
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self._seen: dict[WorkloadRef, dict[str, PodStart]] = {}
+        self._starts: dict[WorkloadRef, Starts | None] = {}
+
+    def see(self, ref: WorkloadRef, pods: Mapping[str, PodStart]) -> Starts | None:
+        """What is known of a workload after these pods; a pod's first readiness counts, later ones do not."""
+        seen = self._seen.setdefault(ref, {})
+        fresh = {name: pod for name, pod in pods.items() if name not in seen}
+        if fresh:
+            kept = sorted({**seen, **fresh}.items(), key=lambda one: one[1].created)[-MOST_STARTS:]
+            self._seen[ref] = dict(kept)
+            self._starts[ref] = starts_of(self._seen[ref].values())
+        return self._starts.get(ref)
+
+    def keep(self, refs: Iterable[WorkloadRef]) -> None:
+        """Forget the others."""
+        known = set(refs)
+        self._seen = {ref: pods for ref, pods in self._seen.items() if ref in known}
+        self._starts = {ref: starts for ref, starts in self._starts.items() if ref in known}
+
+
 def starts_of(pods: Iterable[PodStart]) -> Starts | None:
     """The percentiles; None of too few. A pod that was ready before it was created tells of a clock, not of a start."""
-    known = [pod for pod in pods if 0 <= pod.seconds < math.inf]
+    known = [pod for pod in pods if 0 <= pod.seconds <= LONGEST_START.total_seconds()]
     if len(known) < LEAST_STARTS:
         return None
     warm = [pod.seconds for pod in known if pod.node_created is not None and not pod.is_cold]
@@ -86,7 +83,7 @@ def lead_of(starts: Starts | None) -> Lead:
         said = f"start-up unknown, so {UNKNOWN_START.total_seconds():.0f} s"
         return Lead(duration=UNKNOWN_START, said=said)
     slowest = max(starts.p95, starts.cold_p95 or starts.p95)
-    cold = f", on new nodes {_seconds(starts.cold_p95)} s" if starts.cold_p95 is not None else ""
+    cold = "" if starts.cold_p95 is None else f", on new nodes {_seconds(starts.cold_p95)} s"
     said = f"start-up {_seconds(starts.p95)} s (p95 of {starts.count}{cold}) + {_seconds(beside)} s until it is seen"
     return Lead(duration=slowest + beside, said=said)
 

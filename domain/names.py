@@ -21,6 +21,10 @@ SERVICE_NAME: Final = "service_name"
 SPAN_NAME: Final = "span_name"
 SPAN_KIND: Final = "span_kind"
 STATUS_CODE: Final = "status_code"
+# Present RED of a Jaeger or a Tempo whose guests we are: gauges, as such stores keep rates and quantiles.
+TRACE_GUEST_CALLS: Final = "traces_guest_calls_per_second"
+TRACE_GUEST_ERRORS: Final = "traces_guest_errors_per_second"
+TRACE_GUEST_LATENCY_SECONDS: Final = "traces_guest_latency_seconds"
 SPAN_DURATION_BOUNDS_SECONDS: Final = (
     0.002, 0.004, 0.006, 0.008, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.4, 2.0, 5.0, 10.0, 15.0,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.money import Money
+from domain.startup import Starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Workload:
         ready_replicas: Replicas that can take work; None where nobody knows.
         requests: Per replica, in base units: ``cpu`` in cores, ``memory`` in bytes. Empty where unknown.
         limits: The same of its limits.
+        starts: How long its replicas take to start; None where nobody knows, or nobody asked.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -41,6 +43,7 @@ class Workload:
     ready_replicas: int | None
     requests: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    starts: Starts | None = None
     source: str
 
 
@@ -112,6 +115,7 @@ class Proposal:
         missing: True when data should have been there and were not.
         incomplete: True when less than 90 % of the data were there: it may raise, but releases nothing.
         completeness: How much of what the signal is made of was really seen (ratio); None where it is not known.
+        caution: The error budget's level, of a forecast with a price: the next tick goes on from it.
         active: Whether it says that there is work: what is not active may idle to zero.
         invalid: True when what was read is no number to decide on (two series, NaN), which time does not mend.
     """
@@ -127,6 +131,7 @@ class Proposal:
     missing: bool = False
     incomplete: bool = False
     completeness: float | None = None
+    caution: float | None = None
     active: bool = True
     invalid: bool = False
 

@@ -137,7 +137,12 @@ def hour_of_day(half_hour: FloatArray, day: int, minute: int) -> FloatArray:
     """What the error's mean over half an hour came to at this time of earlier days, looked at every five minutes."""
     step = SAMPLED_MINUTES * minute
     sampled = half_hour[np.arange(len(half_hour)) // step * step]
-    return mean_of_days(lead_shifted(sampled, 30 * minute), day)
+    return mean_of_days(lead_shifted(sampled, looked_ahead(day, minute)), day)
+
+
+def looked_ahead(day: int, minute: int) -> int:
+    """Ticks by which an earlier day's half hour is looked at ahead of this time; less where a day is shorter."""
+    return min(30 * minute, day // 48)
 
 
 def season_of_hours(minute_mean: FloatArray, known: int, day: int, minute: int) -> FloatArray:

@@ -122,6 +122,11 @@ class LeadState:
         self._surge = self._surge_due()
 
     @property
+    def clock(self) -> Clock:
+        """Its grid."""
+        return self._clock
+
+    @property
     def tick(self) -> int:
         """Of the newest load, counted from the first one of the history."""
         return self._week.end - 1
@@ -245,7 +250,8 @@ class LeadState:
 
     def _hour_of_day(self, state: WindowState, tick: int, backs: int) -> float:
         clock = self._clock
-        ahead, step = 30 * clock.minute, lead_features.SAMPLED_MINUTES * clock.minute
+        ahead = lead_features.looked_ahead(clock.day, clock.minute)
+        step = lead_features.SAMPLED_MINUTES * clock.minute
         places = (tick + ahead - np.arange(1, backs + 1) * clock.day) // step % len(state.half_hours)
         return float(state.half_hours[places].sum() / backs)
 

@@ -46,8 +46,9 @@ def over(load: FloatArray, *, windows: Windows, surge_last: int, clock: Clock, u
 
 
 def fewest(windows: Windows, clock: Clock) -> int:
-    """Ticks of history below which nothing is said: a day, and the outcomes of its last half hour."""
-    return clock.day + max(last for _, last in windows) + clock.delay + lead_watch.WATCHED_MINUTES * clock.minute
+    """Ticks of history below which nothing is said: a day, an hour and more, and the outcomes of the last half hour."""
+    longest = max(last for _, last in windows) + clock.delay + lead_watch.WATCHED_MINUTES * clock.minute
+    return max(clock.day, lead_features.LONGEST_MINUTES * clock.minute + clock.delay) + longest
 
 
 def filled(values: FloatArray, clock: Clock) -> FloatArray:

@@ -57,3 +57,15 @@ class ClusterMetrics:
             "Fits that ran here because the Dask cluster was away.",
             registry=registry,
         )
+
+
+class LeadMetrics:
+    """What the lead forecasts tell about themselves."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register all of them."""
+        self.signals = Gauge(
+            "foretide_lead_signals", "Price triggers by whether their load is looked ahead of.", ["state"],
+            registry=registry,
+        )  # fmt: skip
+        self.memory = Gauge("foretide_lead_bytes", "Memory of the lead forecasts.", registry=registry)

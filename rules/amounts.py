@@ -189,7 +189,9 @@ def _json(**more: Any) -> WithJsonSchema:
 
 
 _NUMBER_OR_TEXT: Final = _json(type=["number", "string"])
-_DURATION: Final = _json(type="string", pattern="^([0-9]+(ms|[ywdhms]))+$")
+_PLACEHOLDER: Final = r"\{\{.*\}\}"
+"""In a policy's template; ``template`` knows."""
+_DURATION: Final = _json(type="string", pattern=rf"^(([0-9]+(ms|[ywdhms]))+|{_PLACEHOLDER})$")
 _AS_WRITTEN: Final = PlainSerializer(_as_written, return_type=str, when_used="json")
 WholeNumber = Annotated[int, Strict()]
 Replicas = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1)]
@@ -201,7 +203,7 @@ DurationOrAuto = Annotated[
     timedelta | Literal["auto"],
     BeforeValidator(_duration_or_auto),
     _AS_WRITTEN,
-    _json(type="string", pattern="^(auto|([0-9]+(ms|[ywdhms]))+)$"),
+    _json(type="string", pattern=rf"^(auto|([0-9]+(ms|[ywdhms]))+|{_PLACEHOLDER})$"),
 ]
 PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_positive), _NUMBER_OR_TEXT]
 NotNegativeQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_not_negative), _NUMBER_OR_TEXT]
@@ -217,14 +219,14 @@ QuantityOrDuration = Annotated[
 PodsOrPercent = Annotated[
     int | str,
     BeforeValidator(_pods_or_percent),
-    _json(anyOf=[{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9.]+ ?%$"}]),
+    _json(anyOf=[{"type": "integer", "minimum": 1}, {"type": "string", "pattern": rf"^([0-9.]+ ?%|{_PLACEHOLDER})$"}]),
 ]
 """A number of replicas, or text such as ``20%``: see ``circumstances.pods``."""
 Share = Annotated[
     float,
     BeforeValidator(_share),
     PlainSerializer(_as_share, return_type=str, when_used="json"),
-    _json(type="string", pattern="^[0-9.]+ ?%$"),
+    _json(type="string", pattern=rf"^([0-9.]+ ?%|{_PLACEHOLDER})$"),
 ]
 """``0.3%`` in the document, 0.003 here."""
 Change = Annotated[

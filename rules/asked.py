@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from domain.labels import Labels
-from domain.names import SERVICE_NAME, SPAN_DURATION_SECONDS, SPAN_KIND, SPAN_NAME
+from domain.names import (
+    SERVICE_NAME,
+    SPAN_DURATION_SECONDS,
+    SPAN_KIND,
+    SPAN_NAME,
+    TRACE_GUEST_CALLS,
+    TRACE_GUEST_LATENCY_SECONDS,
+)
 from domain.spans import SpanKind
 from rules.document import Query
 from rules.schema import AlertEvent, ScalingRule, TraceSignal, Trigger
@@ -22,7 +29,8 @@ def main_query(trigger: Trigger) -> Query | None:
     if trigger.queue is not None:
         return trigger.queue.length
     if trigger.trace is not None:
-        return Query(expr=_of_spans(trigger.trace))
+        signal = trigger.trace
+        return _of_spans(signal) if signal.source is None else _of_guest(signal, signal.source)
     return None if trigger.event is None else _of_alert(trigger.event)
 
 
@@ -46,11 +54,13 @@ def of_rule(rule: ScalingRule) -> Iterator[Query]:
         found = main_query(trigger)
         if found is not None:
             yield found
+        if trigger.pods is not None:
+            yield trigger.pods
         yield from further_queries(trigger).values()
     yield from (one.query for one in rule.spec.ceiling if one.query is not None)
 
 
-def _of_spans(signal: TraceSignal) -> str:
+def _of_spans(signal: TraceSignal) -> Query:
     """Over the spans of its server side, as the spanmetrics connector and Foretide itself count them.
 
     In flight is rate times mean duration (Little): the seconds that are spent in a second.
@@ -61,8 +71,20 @@ def _of_spans(signal: TraceSignal) -> str:
     calls = f"sum({_rate('count', pairs)})"
     if signal.is_latency:  # of no requests at all the quantile is NaN, and their latency no reason to scale: 0
         quantile = f"histogram_quantile(0.{signal.measure[1:]}, sum by (le) ({_rate('bucket', pairs)}))"
-        return f"({quantile} >= 0) or 0 * {calls}"
-    return calls if signal.measure == "rate" else f"sum({_rate('sum', pairs)})"
+        return Query(expr=f"({quantile} >= 0) or 0 * {calls}", source="local")
+    return Query(expr=calls if signal.measure == "rate" else f"sum({_rate('sum', pairs)})", source="local")
+
+
+def _of_guest(signal: TraceSignal, source: str) -> Query:
+    """What the loop of ``app.trace_guests`` left in the embedded store; of several operations the slowest counts."""
+    pairs = {"source": source, SERVICE_NAME: signal.service}
+    if signal.operation is not None:
+        pairs[SPAN_NAME] = signal.operation
+    if signal.is_latency:
+        quantile = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99"}[signal.measure]
+        chosen = Labels.of({"__name__": TRACE_GUEST_LATENCY_SECONDS, **pairs, "quantile": quantile})
+        return Query(expr=f"max({chosen})", source="local")
+    return Query(expr=f"sum({Labels.of({'__name__': TRACE_GUEST_CALLS, **pairs})})", source="local")
 
 
 def _rate(suffix: str, pairs: dict[str, str]) -> str:

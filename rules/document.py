@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from rules.fields import DnsLabel, DnsSubdomain, Expression, LabelKey, LabelValue
 
@@ -40,6 +41,11 @@ class Query(Strict):
 
     expr: Expression
     source: DnsLabel | None = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Text or mapping."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, {**handler.resolve_ref_schema(handler(core))}]}
 
     @model_validator(mode="before")
     @classmethod

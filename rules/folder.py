@@ -49,6 +49,8 @@ class RulesFolder:
         self.running = loaded
         if changed:
             logger.info("rules loaded", extra={"rules": len(loaded.rules), "digest": loaded.digest})
+            for warning in loaded.warnings:
+                logger.warning("a rule says what is probably not meant", extra={"warning": str(warning)})
         return changed
 
     def _refresh(self) -> bool:

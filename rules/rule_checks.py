@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from domain.errors import ExpressionError
@@ -49,7 +50,19 @@ def warnings(data: object) -> Iterator[Fault]:
         yield guard, "does nothing: it blocks no scale-down and adds nothing"
     if text_at(data, "spec", "mode") in ("approve", "enforce") and text_at(data, "spec", "actuate", "with") == "none":
         yield ("spec", "mode"), "acts on nothing: actuate is with none"
+    yield from _not_acted_on(data)
     yield from _warnings_of_combine(data)
+
+
+def _not_acted_on(data: object) -> Iterator[Fault]:
+    """What documents may say and nothing carries out so far."""
+    with_ = text_at(data, "spec", "actuate", "with")
+    if with_ in ("bounds", "hpa"):
+        yield ("spec", "actuate", "with"), f"{with_} decides, and nothing writes to an HPA yet; scale and none work"
+    for index, trigger in mappings(data, "spec", "triggers"):
+        if at(trigger, "forecast", "gate", "over") is not None:
+            path: Path = ("spec", "triggers", index, "forecast", "gate", "over")
+            yield path, "does not narrow the gate yet: the whole backtest counts"
 
 
 def _warnings_of_combine(data: object) -> Iterator[Fault]:
@@ -104,6 +117,12 @@ def _parsed(data: object) -> Node | None:
         return None
     triggers = [one for _, one in mappings(data, "spec", "triggers")]
     known = [name for one in triggers if (name := text_at(one, "name")) is not None]
+    return _parse(text, tuple(known))
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str, known: tuple[str, ...]) -> Node:
+    """Once for the checks and the warnings, and for all rules of a fleet that say the same."""
     return parse(text, triggers=known)
 
 

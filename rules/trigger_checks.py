@@ -159,6 +159,8 @@ def _forecasts(triggers: Sequence[tuple[int, Mapping]]) -> Iterator[Fault]:
         yield from _one_source(forecast, path)
         if forecast.get("quantile") is not None and forecast.get("price") is not None:
             yield (*path, "price"), "stands beside quantile; the floor follows from one of the two"
+        if forecast.get("price") is not None and forecast.get("document") is not None:
+            yield (*path, "price"), "looks ahead of a trigger of this rule: give of, or a quantile of the document"
         of = text_at(forecast, "of")
         if of is None:
             continue
@@ -167,6 +169,11 @@ def _forecasts(triggers: Sequence[tuple[int, Mapping]]) -> Iterator[Fault]:
             yield (*path, "of"), f"{quote(of)} is not a trigger of this rule{hint}"
         elif why := _not_forecastable(names[of]):
             yield (*path, "of"), f"{quote(of)} cannot be forecast: {why}"
+        elif forecast.get("price") is not None and at(names[of], "query") is not None:
+            if at(names[of], "perReplica") is None:
+                yield (*path, "price"), f"{quote(of)} has no perReplica: a price is about what a replica carries"
+        elif forecast.get("price") is not None:
+            yield (*path, "price"), f"looks ahead of a query trigger; {quote(of)} is none"
 
 
 def _not_forecastable(trigger: Mapping) -> str:

@@ -7,9 +7,9 @@ every mistake of a trigger at once.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rules.amounts import (
     Boolean,
@@ -21,7 +21,7 @@ from rules.amounts import (
     WholePercent,
 )
 from rules.circumstances import CronWindow
-from rules.document import Query, Strict
+from rules.document import Query, Strict, mistake
 from rules.fields import DnsLabel, FallbackUse, MetricLabel, Name, Text
 from rules.forecast_trigger import ForecastTrigger
 
@@ -74,6 +74,14 @@ class TraceSignal(Strict):
     service: Name
     operation: Name | None = None
     measure: Literal["rate", "inFlight", "p50", "p90", "p95", "p99"]
+    source: DnsLabel | None = None
+    """A Jaeger or Tempo of foretide.yaml; None counts the spans that come to us."""
+
+    @model_validator(mode="after")
+    def _measured_there(self) -> Self:
+        if self.source is not None and self.measure == "inFlight":
+            raise mistake("measure", "a Jaeger or Tempo keeps no inFlight; leave out source, or measure rate")
+        return self
 
     @property
     def is_latency(self) -> bool:

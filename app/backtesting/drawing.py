@@ -100,7 +100,8 @@ def _named(one: Contender, x: float, y: float) -> str:
     words = f"{one.name}: {one.figures.replica_hours:,.0f} replica-hours, {one.figures.violated_pct:.3f} % missed"
     anchor, at = ("end", x - 10) if x > WIDTH - 220 else ("start", x + 10)
     short = {"rule": "this rule", "present": "what runs now", "plain": "plain HPA at its best"}[one.role]
-    label = f'<text class="name strong" x="{at:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">{escape(short)}</text>'
+    above = y + 18 if one.role == "plain" else y - 7  # it is often where the rule is
+    label = f'<text class="name strong" x="{at:.1f}" y="{above:.1f}" text-anchor="{anchor}">{escape(short)}</text>'
     return _dot(x, y, f"who {one.role}", 7, words) + label
 
 
@@ -120,7 +121,7 @@ def _log_grid(y: object) -> str:
     for violated in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0):
         at = y(violated)  # type: ignore[operator]
         parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>')
-        words = "≤ 0.001" if violated == 0.001 else f"{violated:g}"
+        words = "≤.001" if violated == 0.001 else f"{violated:g}"
         parts.append(f'<text class="axis" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{words}</text>')
     return "".join(parts) + f'<text class="axis" x="{LEFT + 4}" y="20">% of the time missed</text>'
 

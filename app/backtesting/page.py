@@ -147,7 +147,8 @@ def _plain(report: Report) -> str:
     if plain is None:
         return ""
     patch = f"<pre>{escape(plain.patch)}</pre>" if plain.patch else ""
-    return f'<section class="panel"><h2>Plain HPA at its best</h2><p>{escape(plain.message)}</p>{patch}</section>'
+    words = f"<p>{escape(_sentence(plain.message))}</p>"
+    return f'<section class="panel"><h2>Plain HPA at its best</h2>{words}{patch}</section>'
 
 
 def _assumed(report: Report) -> str:

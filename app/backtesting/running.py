@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -23,7 +24,7 @@ from domain.clock import Clock
 from domain.errors import ForetideError, NoDataError
 from domain.series import FloatArray
 from forecaster.workers import OneShotPool
-from rules import RuleSet
+from rules import RuleSet, asked
 from rules.document import Query
 from rules.schema import ScalingRule, Trigger
 from store.state import BacktestBrief, Backtests, DecisionLedger, State
@@ -98,9 +99,9 @@ class RunningBacktests:
         ticks = (end - begin) // TICK
         times: FloatArray = np.asarray(begin.timestamp() + TICK_SECONDS * np.arange(ticks), dtype=np.float64)
         columns: dict[str, FloatArray] = {}
-        asked = self._asked(rule)
-        for place, (name, query) in enumerate(asked.items()):
-            tell(f"reading {name}", 0.4 * place / max(len(asked), 1))
+        queries = self._asked(rule)
+        for place, (name, query) in enumerate(queries.items()):
+            tell(f"reading {name}", 0.4 * place / max(len(queries), 1))
             columns[name] = self._history(query, begin, ticks)
         columns["replicas"] = self._replicas(rule.key, begin, end, times)
         known = np.any([np.isfinite(values) for name, values in columns.items() if name not in HELD], axis=0)
@@ -120,24 +121,20 @@ class RunningBacktests:
             query = self._query(rule, trigger)
             if query is not None:
                 made[trigger.name] = query
-            if trigger.queue is not None and trigger.queue.arrivals is not None:
-                made[f"{trigger.name}.arrivals"] = trigger.queue.arrivals
-            if trigger.queue is not None and isinstance(trigger.queue.partitions, Query):
-                made[f"{trigger.name}.partitions"] = trigger.queue.partitions
+            made |= {f"{trigger.name}.{name}": one for name, one in asked.further_queries(trigger).items()}
         return made | {f"ceiling.{one.name}": one.query for one in rule.spec.ceiling if one.query is not None}
 
     def _query(self, rule: ScalingRule, trigger: Trigger) -> Query | None:
         if trigger.resource is not None:
             try:
-                return Query(expr=self._cluster.usage_query(rule.target, trigger.resource.name))
+                resource = trigger.resource
+                return Query(expr=self._cluster.usage_query(rule.target, resource.name, resource.container))
             except ForetideError as error:
                 log.info("usage is not in the backtest", extra={"rule": rule.key, "error": str(error)})
                 return None
-        if trigger.queue is not None:
-            return trigger.queue.length
         if trigger.pods is not None:
             return Query(expr=f"sum({trigger.pods.expr})", source=trigger.pods.source)
-        return trigger.query
+        return asked.main_query(trigger)
 
     def _history(self, query: Query, begin: datetime, ticks: int) -> FloatArray:
         """Day by day; NaN where nothing was."""
@@ -167,17 +164,14 @@ class RunningBacktests:
 
     def _with_requests(self, rule: ScalingRule, options: Options) -> Options:
         """What replicas request, from the cluster, where it was not said."""
-        if options.requests:
-            return options
+        return options if options.requests else replace(options, requests=self.requests(rule))
+
+    def requests(self, rule: ScalingRule) -> dict[str, float]:
+        """Of one replica, as the cluster says; empty where it does not."""
         try:
-            requests = dict(self._cluster.workload(rule.target).requests)
+            return dict(self._cluster.workload(rule.target).requests)
         except ForetideError:
-            requests = {}
-        return Options(
-            capacity=options.capacity, startup_seconds=options.startup_seconds,
-            metric_delay_seconds=options.metric_delay_seconds, slo_seconds=options.slo_seconds, requests=requests,
-            usage_per_load=options.usage_per_load, pools=options.pools, violated_minute=options.violated_minute,
-        )  # fmt: skip
+            return {}
 
     def _kept(self, report: Report) -> str:
         brief = BacktestBrief(

@@ -65,7 +65,7 @@ def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
     notes += [
         f"{name} was seen for {100 * share:.0f} % of the time only and is left out" for name, share in unseen.items()
     ]
-    late, more = _late(recorded, options)
+    late, more = _late(rule, recorded, options)
     signals = Signals(
         tick_seconds=TICK_SECONDS, load=load, values=_as_seen(rule, values, recorded),
         peaks={name: peaks.of(one, quantile_of(rule, name)) for name, one in ahead.items()},
@@ -237,15 +237,16 @@ def _ahead(rule: ScalingRule, values: dict[str, FloatArray]) -> dict[str, LoadAh
     return made
 
 
-def _late(recorded: Recorded, options: Options) -> tuple[FloatArray | None, list[str]]:
+def _late(rule: ScalingRule, recorded: Recorded, options: Options) -> tuple[FloatArray | None, list[str]]:
     columns = recorded.columns
     if "violated" in columns:
         column = columns["violated"]
         if np.nanmax(column, initial=0.0) > 1:
             raise DataError(f"{recorded.source}: violated has values above 1; expected 0 or 1, or a share of the time")
         return column, []
+    triggers = {one.name for one in rule.spec.triggers}
     name = next((one for one in ("latency", "latency_ms") if one in columns), None)
-    if name is None:
+    if name is None or (name in triggers and options.slo_seconds is None):  # a trigger that is called so
         return None, ["whether the objective was missed was not recorded: columns violated or latency would tell"]
     if options.slo_seconds is None:
         raise DataError(f"{recorded.source}:1: {name} needs --slo, the latency that is still good")

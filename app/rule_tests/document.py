@@ -90,6 +90,14 @@ class InputSeries(_Section):
     values: Points
 
 
+class InputSignal(_Section):
+    """What a trigger reads, without a query: the first value stands at the test's start, `_` is no answer."""
+
+    of: Text
+    """The trigger."""
+    values: Points
+
+
 class InputForecast(_Section):
     """What is forecast of a trigger, at all quantiles: the first value is the test's start, the last one stays."""
 
@@ -135,6 +143,8 @@ class DecisionTest(_Section):
     requests: dict[Literal["cpu", "memory"], PositiveQuantity] = {}
     """Of each replica, for ``resource`` triggers and prices."""
     input_series: tuple[InputSeries, ...] = ()
+    input_signals: tuple[InputSignal, ...] = ()
+    """In place of series: the number itself, as an incident of the ledger has it."""
     forecasts: tuple[InputForecast, ...] = ()
     decision_test: NonEmpty[Expected]
 

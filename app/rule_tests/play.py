@@ -17,6 +17,7 @@ from app.queries import Queries
 from app.rule_tests.document import DecisionTest, InputForecast
 from app.rule_tests.replicas import FollowingReplicas
 from controller.cluster.observe import ObserveCluster
+from controller.reading import Evaluate
 from controller.reconcile import Reconciler
 from cost.prices import cost_per_hour
 from domain.clock import to_ms
@@ -24,8 +25,9 @@ from domain.errors import NoDataError
 from domain.forecasts import Backtest, Forecast
 from domain.money import Money
 from domain.scaling import Action, Decision, Mode, Workload
-from domain.series import FloatArray, Series
-from rules import RuleSet
+from domain.series import FloatArray, Series, Signal
+from rules import RuleSet, asked
+from rules.document import Query
 from rules.schema import Actuate, ScalingRule
 from store.metrics import MetricsStore
 
@@ -68,22 +70,51 @@ def play(test: DecisionTest, rule: ScalingRule, running: RuleSet, *, every: time
             decisions.extend(decision for decision, _ in made)
             return {}
 
+        cluster = _cluster(test, rule, queries, clock)
         acting = _acting(rule) if test.follow is not None else _watching(rule)
         loop = Reconciler(
             rules=lambda: (acting,),
-            evaluate=lambda expr, now, source: queries.signal(expr, now),  # the series stand for every source
+            evaluate=_given(test, rule, cluster, queries, every),
             forecast_of=lambda signal: _forecast(test, rule, signal, clock.now(), every),
-            cluster=_cluster(test, rule, queries, clock),
+            cluster=cluster,
             record=record,
             cost_of=lambda workload, replicas: _cost(running, workload, replicas),
             registry=CollectorRegistry(),
             tracer=NoOpTracer(),
             slo_of=running.slo,
+            by_pod=lambda expr, now, source: queries.pods(expr, now),
         )
         for number in range(test.ends // every + 1):
             clock.time = test.begins + number * every
             loop.tick(clock.time)
         return decisions
+
+
+def _given(
+    test: DecisionTest, rule: ScalingRule, cluster: FollowingReplicas, queries: Queries, every: timedelta
+) -> Evaluate:
+    """The test's signals by what their triggers ask; every other query goes to its series, whatever its source."""
+    step = test.interval or every
+    named = {one.of: one.values for one in test.input_signals}
+    asked_for: dict[str, tuple[float | None, ...]] = {}
+    for trigger in rule.spec.triggers:
+        query = asked.main_query(trigger)
+        if trigger.resource is not None:
+            query = Query(expr=cluster.usage_query(rule.target, trigger.resource.name, trigger.resource.container))
+        if query is not None and trigger.name in named:
+            asked_for[query.expr] = named[trigger.name]
+
+    def evaluate(expr: str, now: datetime, source: str | None) -> Signal:
+        values = asked_for.get(expr)
+        if values is None:
+            return queries.signal(expr, now)
+        place = (now - test.begins) // step
+        value = values[place] if place < len(values) else None
+        if value is None:
+            raise NoDataError("the test's signal has no value then")
+        return Signal(value=value, window=timedelta(), as_of=now, count=1)
+
+    return evaluate
 
 
 def _acting(rule: ScalingRule) -> ScalingRule:

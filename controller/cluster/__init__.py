@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal, Protocol
 
 from domain.scaling import Workload, WorkloadRef
+from domain.startup import PodStart
 
 Resource = Literal["cpu", "memory"]
 
@@ -33,4 +34,8 @@ class Cluster(Protocol):
 
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """PromQL for the usage of all replicas together, of all containers or one, in base units: cores, bytes."""
+        ...
+
+    def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
+        """By pod: when those that are ready were created and became so; empty where nobody knows."""
         ...

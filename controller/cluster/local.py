@@ -24,6 +24,7 @@ from domain.errors import ActuationError, UnavailableError
 from domain.labels import Labels
 from domain.names import INSTANCE, JOB, NAMESPACE
 from domain.scaling import Workload, WorkloadRef
+from domain.startup import PodStart
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +179,17 @@ class LocalCluster:
             return f"sum(rate(process_cpu_seconds_total{chosen}[1m]))"
         return f"sum(process_resident_memory_bytes{chosen})"
 
+    def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
+        """Of the processes that run, each start of a replica by itself."""
+        with self._lock:
+            group = self._groups.get((ref.namespace, ref.name))
+            running = {} if group is None else group.running()
+            return {
+                f"{pod}@{process.pid}": PodStart(created=process.started_at, ready=process.ready_at)
+                for pod, process in running.items()
+                if process.ready_at is not None
+            }
+
     def endpoints(self, ref: WorkloadRef) -> tuple[str, ...]:
         """Addresses of the replicas that are ready."""
         with self._lock:
@@ -246,6 +258,8 @@ class LocalCluster:
                 ready = process.probe()
                 if ready != process.ready:
                     process.ready = ready
+                    if process.ready_at is None:
+                        process.ready_at = time.monotonic()
                     self._wake.set()
 
     def _write_endpoints(self) -> None:

@@ -15,6 +15,7 @@ from domain.errors import ForbiddenError
 from domain.labels import Labels
 from domain.names import JOB, NAMESPACE, UP
 from domain.scaling import Workload, WorkloadRef
+from domain.startup import PodStart
 
 _KUBE_STATE: Final = {
     "Deployment": ("deployment", "kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"),
@@ -86,6 +87,26 @@ class ObserveCluster:
             return f"sum(rate(process_cpu_seconds_total{job}[1m]))"
         return f"sum(process_resident_memory_bytes{job})"
 
+    def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
+        """From kube-state-metrics; on a new node where it knows the nodes, too."""
+        if self._by_pod is None or ref.kind not in _KUBE_STATE:
+            return {}
+        created, ready, nodes = (self._by_pod(query) for query in _start_queries(ref))
+        mine = self._own(ref)
+        return {
+            pod: PodStart(created=created[pod], ready=at, node_created=nodes.get(pod))
+            for pod, at in ready.items()
+            if pod in created and mine.fullmatch(pod)
+        }
+
+    def start_queries_of(self, ref: WorkloadRef) -> tuple[str, ...]:
+        """What is asked to know its starts."""
+        return _start_queries(ref) if ref.kind in _KUBE_STATE else ()
+
+    def _own(self, ref: WorkloadRef) -> re.Pattern[str]:
+        """Pods of a workload, by their names."""
+        return re.compile(re.escape(ref.name) + _POD_SUFFIX[ref.kind])
+
     def _kube_state(self, ref: WorkloadRef) -> int | None:
         if ref.kind not in _KUBE_STATE:
             return None
@@ -96,7 +117,7 @@ class ObserveCluster:
     def _request(self, ref: WorkloadRef, resource: Resource) -> float | None:
         """Of one pod: the largest, while a rollout has two kinds of them."""
         if self._by_pod is not None:
-            mine = re.compile(re.escape(ref.name) + _POD_SUFFIX[ref.kind])
+            mine = self._own(ref)
             asked = self._by_pod(_pod_requests(ref, resource))
             own = (value for pod, value in asked.items() if pod.startswith(ref.name) and mine.fullmatch(pod))
             return max(own, default=None)
@@ -116,3 +137,13 @@ def _pod_requests(ref: WorkloadRef, resource: str) -> str:
 
 def _of(metric: str, ref: WorkloadRef, label: str) -> Labels:
     return Labels.of({"__name__": metric, NAMESPACE: ref.namespace, label: ref.name})
+
+
+def _start_queries(ref: WorkloadRef) -> tuple[str, str, str]:
+    """Of all pods of its namespace: when created, when ready, and when their nodes were made."""
+    created, ready, info = (
+        Labels.of({"__name__": name, NAMESPACE: ref.namespace})
+        for name in ("kube_pod_created", "kube_pod_status_ready_time", "kube_pod_info")
+    )
+    on_node = f"{info} * on (node) group_left () max by (node) (kube_node_created)"
+    return f"max by (pod) ({created})", f"max by (pod) ({ready})", f"max by (pod) ({on_node})"

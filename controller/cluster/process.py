@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ class Process:
     def __init__(self, command: tuple[str, ...], *, env: Mapping[str, str], ready_path: str, log_file: Path) -> None:
         """Starts ``command`` with ``{fd}`` and ``{python}`` filled in; raises ``UnavailableError``."""
         self.ready = False
+        self.started_at = time.monotonic()
+        self.ready_at: float | None = None
         self._ready_path, self._log_file = ready_path, log_file
         # Its own session: a Ctrl-C in our terminal reaches us only, and we end the children in order.
         try:

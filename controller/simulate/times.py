@@ -35,7 +35,8 @@ def bounds(
     while at < ticks and entries:
         now = start + at * tick
         found = schedule_times.bounds(entries, now, lowest=lowest)
-        rises = any(0 < schedule_times.of_bounds(one, now).ramp < 1 for one in entries)
+        standing = (schedule_times.of_bounds(one, now) for one in entries)
+        rises = any(one.in_force and one.ramp < 1 for one in standing)
         end = at + 1 if rises else _next(found.until, start, tick, at, ticks)
         low[at:end] = found.min or 0
         high[at:end] = core.MAX_INT32 if found.max is None else found.max

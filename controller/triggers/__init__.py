@@ -10,21 +10,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from controller.memory import Memory
 from controller.triggers.demand import from_number
 from controller.triggers.fallback import without_data
-from controller.triggers.forecasts import AUTO_LEAD, from_forecast, lead_of
+from controller.triggers.forecasts import from_forecast, lead_of
+from controller.triggers.pods import from_pods
+from controller.triggers.priced import from_price
 from controller.triggers.queue import from_queue
 from controller.triggers.times import from_event, from_schedule
 from controller.triggers.usage import from_usage
-from controller.triggers.wants import Missing, Reading, Want, part
+from controller.triggers.wants import Missing, PodSignal, Reading, Want, part
 from domain.forecasts import Forecast
+from domain.load_ahead import Outlook
 from domain.scaling import Workload
 from domain.series import Signal
 from rules.schema import ScalingRule, Trigger
 
-__all__ = ["AUTO_LEAD", "Missing", "Reading", "Want", "lead_of", "part", "propose"]
+NO_OUTLOOKS: Final[Mapping[str, Outlook | Missing]] = {}
+
+__all__ = ["Missing", "PodSignal", "Reading", "Want", "lead_of", "part", "propose"]
 
 
 def propose(
@@ -35,6 +41,7 @@ def propose(
     workload: Workload,
     memory: Memory,
     now: datetime,
+    outlooks: Mapping[str, Outlook | Missing] = NO_OUTLOOKS,
 ) -> tuple[Want, ...]:
     """What every trigger of ``rule`` asks for, in the rule's order.
 
@@ -45,12 +52,19 @@ def propose(
         workload: Current and ready replicas and the requests of each.
         memory: Tells since when a trigger is without data.
         now: Time of the tick.
+        outlooks: By trigger name, for forecast triggers with a price.
     """
     by_name: dict[str, Want] = {}
     later: list[tuple[Trigger, Missing]] = []
     for trigger in rule.spec.triggers:
-        if trigger.forecast is not None:
-            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), now)
+        if trigger.forecast is not None and trigger.forecast.price is not None:
+            reading = signals.get(trigger.forecast.of or "", Missing(reason="it was not read"))
+            outlook = outlooks.get(trigger.name, Missing(reason="nothing looks ahead of it here"))
+            found = from_price(
+                rule, trigger, trigger.forecast, outlook, reading, workload=workload, memory=memory, now=now
+            )
+        elif trigger.forecast is not None:
+            found = from_forecast(rule, trigger, trigger.forecast, forecasts.get(trigger.name), workload, now)
         elif trigger.schedule is not None:
             found = from_schedule(trigger, trigger.schedule, now)
         else:
@@ -60,6 +74,9 @@ def propose(
                 reading = Missing(reason=why, invalid=True)
             if isinstance(reading, Missing):
                 later.append((trigger, reading))
+                continue
+            if isinstance(reading, PodSignal):
+                by_name[trigger.name] = from_pods(trigger, reading, workload, rule.spec.behavior)
                 continue
             found = _measured(rule, trigger, reading, signals, workload)
         by_name[trigger.name] = found

@@ -6,27 +6,30 @@ import math
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller import hpa
+from controller import hpa, startup
 from controller.triggers.wants import Want, silent
 from controller.triggers.wording import number, per_replica, percent, span, unit_of
 from domain.forecasts import Forecast
-from domain.scaling import Proposal, Reason
+from domain.scaling import Proposal, Reason, Workload
+from domain.startup import Starts
 from rules.schema import ForecastTrigger, ScalingRule, Trigger
-
-AUTO_LEAD: Final = timedelta(minutes=2)
-"""``lead: auto``. A guess until start-up times are measured: 60 s to start, and as much again to see the rise."""
 
 STALE_FORECAST: Final = timedelta(minutes=10)
 """A forecast whose last measured step is older says nothing (three steps, where those are longer)."""
 
 
-def lead_of(forecast: ForecastTrigger) -> timedelta:
-    """How far ahead a forecast trigger looks."""
-    return AUTO_LEAD if forecast.lead == "auto" else forecast.lead
+def lead_of(forecast: ForecastTrigger, starts: Starts | None = None) -> timedelta:
+    """How far ahead a forecast trigger looks: as it says, or as long as a start takes until it helps."""
+    return startup.lead_of(starts).duration if forecast.lead == "auto" else forecast.lead
 
 
 def from_forecast(
-    rule: ScalingRule, trigger: Trigger, wanted: ForecastTrigger, forecast: Forecast | None, now: datetime
+    rule: ScalingRule,
+    trigger: Trigger,
+    wanted: ForecastTrigger,
+    forecast: Forecast | None,
+    workload: Workload,
+    now: datetime,
 ) -> Want:
     """The peak of the quantile between now and one lead ahead ÷ what one replica of its source carries."""
     if forecast is None:
@@ -35,7 +38,7 @@ def from_forecast(
     if objection:
         return silent(trigger, f"{trigger.name}: {objection}")
     # At least one step ahead: a step of 5 min has no point within a lead of 2 min.
-    lead = lead_of(wanted)
+    lead = lead_of(wanted, workload.starts)
     peak = forecast.peak(wanted.quantile, after=now, until=now + max(lead, forecast.step))
     if peak is None or not math.isfinite(peak[1]):
         reason = f"{trigger.name}: the forecast of {wanted.source} has no value in the next {span(lead)}"
@@ -45,7 +48,7 @@ def from_forecast(
     replicas = hpa.ceil32(value / target)
     reason = (
         f"forecast p{wanted.quantile * 100:g} in ≤ {span(lead)} = {number(value)}{unit}"
-        f" ÷ {number(target)}{unit} → {replicas}"
+        f" ÷ {number(target)}{unit} → {replicas}{_why(wanted, workload)}"
     )
     proposal = Proposal(
         trigger=trigger.name, kind="forecast", replicas=replicas, value=value, target=target, unit=unit,
@@ -70,3 +73,8 @@ def _objection(wanted: ForecastTrigger, forecast: Forecast, now: datetime) -> st
             f", more than {percent(wanted.gate.wape)}"
         )
     return ""
+
+
+def _why(wanted: ForecastTrigger, workload: Workload) -> str:
+    """Why it looks so far, where the rule leaves that to us."""
+    return f"; looks so far for {startup.lead_of(workload.starts).said}" if wanted.lead == "auto" else ""

@@ -1,51 +1,21 @@
-"""Asks one Prometheus-compatible server over HTTP, behind its breaker, its bulkhead and its pace.
+"""Asks one Prometheus-compatible server for PromQL's answers.
 
-Queries go as POST forms: the query of a thousand rules is longer than many a proxy lets a URL be. Redirects are not
-followed and proxies of the environment not used: a secret goes to the address in foretide.yaml and nowhere else.
+Queries go as POST forms: the query of a thousand rules is longer than many a proxy lets a URL be.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Final
-
-import httpx
+from collections.abc import Callable
+from typing import Any
 
 from domain.clock import Clock
-from domain.errors import QueryError, QueryLimitError, QuerySourceError, QueryTimeoutError, SettingsError
-from store.prometheus import auth, decode
-from store.prometheus.breaker import Breaker, BreakerState, Bulkhead, Pace
+from domain.errors import QuerySourceError
+from store.prometheus import decode
 from store.prometheus.config import SourceConfig
+from store.prometheus.http import SourceHttp, SourceStatus
 from store.prometheus.metrics import SourceMetrics
 from store.promql.results import Matrix, QueryLimits, Result
-
-MAX_ANSWER_BYTES: Final = 64 * 2**20
-"""As for a scraped page."""
-_LONGEST_WORDS: Final = 300
-_REFUSED: Final = {401: "does not know us (401): look at the source's credentials", 403: "forbids it (403)"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceStatus:
-    """How a source does.
-
-    Attributes:
-        breaker: ``closed`` is well.
-        last_error: Empty after an answer.
-        queries: Sent since the start.
-    """
-
-    name: str
-    url: str
-    breaker: BreakerState
-    last_error: str
-    queries: int
 
 
 class PrometheusClient:
@@ -65,14 +35,9 @@ class PrometheusClient:
         Raises:
             SettingsError: A certificate of the source cannot be read.
         """
-        self.config, self._clock, self._metrics = config, clock, metrics
+        self.config = config
         self._limits = limits or QueryLimits()
-        seconds = config.timeout.total_seconds()
-        self._http = new_http(config, clock=clock)
-        self._breaker = Breaker(config.name, clock=clock)
-        self._bulkhead = Bulkhead(config.name, at_once=config.max_concurrent, patience_seconds=seconds)
-        self._pace = Pace(config.name, per_second=config.max_queries_per_second, clock=clock, wait=wait)
-        self._sent = 0
+        self._http = SourceHttp(config, clock=clock, metrics=metrics, wait=wait)
 
     def close(self) -> None:
         """Close its connections."""
@@ -80,10 +45,7 @@ class PrometheusClient:
 
     def status(self) -> SourceStatus:
         """How it does."""
-        return SourceStatus(
-            name=self.config.name, url=self.config.url, breaker=self._breaker.state,
-            last_error=self._breaker.last_error, queries=self._sent,
-        )  # fmt: skip
+        return self._http.status()
 
     def instant(self, query: str, *, at_ms: int) -> Result:
         """The value of ``query`` at one time.
@@ -106,119 +68,17 @@ class PrometheusClient:
         name, seconds = self.config.name, self.config.timeout.total_seconds()
         # partial_response: Thanos then says that a part is missing instead of leaving it out; others ignore it.
         form = {**form, "timeout": f"{seconds:g}s", "partial_response": "false"}
-        began = self._clock.monotonic()
-        try:
-            with self._bulkhead.place():
-                self._breaker.check()
-                self._pace.take(patience_seconds=seconds)
-                self._breaker.admit()
-                self._sent += 1
-                with self._told():
-                    status, body = self._post(f"{self.config.url.rstrip('/')}/api/v1/{path}", form)
-                    answer = decode.payload(body, source=name)
-                    if answer["status"] == "error" and status in (500, 502, 504):
-                        raise QuerySourceError(f"source {name}: {answer.get('error', status)}")
-                    if answer["status"] == "error":
-                        raise decode.refusal(answer, source=name)
-        except QueryError as error:
-            self._metrics.queries.labels(source=name, result=type(error).__name__.removesuffix("Error")).inc()
-            raise
-        finally:
-            self._metrics.seconds.labels(source=name).observe(self._clock.monotonic() - began)
-        self._metrics.queries.labels(source=name, result="ok").inc()
-        return answer
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell the breaker how it went: an answer is a success, even where it is a refusal of the query."""
-        try:
-            yield
-        except _ThrottledError as error:
-            self._breaker.failed(str(error), retry_after_seconds=error.retry_after_seconds)
-            raise QuerySourceError(str(error)) from error
-        except (QuerySourceError, QueryTimeoutError) as error:
-            self._breaker.failed(str(error))
-            raise
-        except QueryError:
-            self._breaker.succeeded()
-            raise
-        except BaseException as error:  # a half-open breaker must not wait for ever for a thread that is gone
-            self._breaker.failed(type(error).__name__)
-            raise
-        self._breaker.succeeded()
+        def ask() -> dict[str, Any]:
+            status, body = self._http.fetch(f"/api/v1/{path}", form=form)
+            answer = decode.payload(body, source=name)
+            if answer["status"] == "error" and status in (500, 502, 504):
+                raise QuerySourceError(f"source {name}: {answer.get('error', status)}")
+            if answer["status"] == "error":
+                raise decode.refusal(answer, source=name)
+            return answer
 
-    def _post(self, url: str, form: dict[str, str]) -> tuple[int, bytes]:
-        """Status and body of an answer that may be the API's own; else ``QuerySourceError``."""
-        name, seconds = self.config.name, self.config.timeout.total_seconds()
-        try:
-            with self._http.stream("POST", url, data=form) as response:
-                body = _body(response, name, began=self._clock.monotonic(), clock=self._clock, seconds=seconds)
-        except httpx.TimeoutException as error:
-            raise QueryTimeoutError(f"source {name}: no answer within {seconds:g} s") from error
-        except (httpx.HTTPError, OSError, ValueError) as error:
-            raise QuerySourceError(f"source {name}: {_words(str(error)) or type(error).__name__}") from error
-        status = response.status_code
-        if status in _REFUSED:
-            raise QuerySourceError(f"source {name}: the server {_REFUSED[status]}")
-        if status in (429, 503) and (pause := _retry_after(response, self._clock.now())) is not None:
-            raise _ThrottledError(f"source {name}: the server asks for a pause ({status})", pause)
-        if status == 429:
-            raise QuerySourceError(f"source {name}: the server throttles us (429)")
-        if 200 <= status < 300 or body.lstrip()[:1] == b"{":
-            return status, body
-        raise QuerySourceError(f"source {name}: the server answers {status}: {_words(body.decode(errors='replace'))}")
-
-
-class _ThrottledError(QuerySourceError):
-    def __init__(self, message: str, retry_after_seconds: float) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
-
-
-def new_http(config: SourceConfig, *, clock: Clock) -> httpx.Client:
-    """Connections to a source, authenticated; ``SettingsError`` where a certificate cannot be read."""
-    try:
-        context = auth.tls_context(config.tls)
-    except (OSError, ssl.SSLError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        raise SettingsError(f"source {config.name}: its TLS files cannot be read: {why}") from error
-    timeout = httpx.Timeout(config.timeout.total_seconds())
-    headers = {"user-agent": "foretide", "accept": "application/json", **dict(config.headers)}
-    if config.tenant is not None:
-        headers["x-scope-orgid"] = config.tenant
-    limits = httpx.Limits(max_connections=config.max_concurrent, max_keepalive_connections=config.max_concurrent)
-    return httpx.Client(
-        auth=auth.auth_for(config, clock=clock), headers=headers, timeout=timeout, verify=context,
-        limits=limits, follow_redirects=False, trust_env=False,
-    )  # fmt: skip
-
-
-def _body(response: httpx.Response, name: str, *, began: float, clock: Clock, seconds: float) -> bytes:
-    """The whole body, within the limits: httpx's own timeout is for each read, a trickle would last for ever."""
-    parts, size = [], 0
-    for part in response.iter_bytes():
-        size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            raise QueryLimitError(f"source {name}: the answer is larger than {MAX_ANSWER_BYTES:,} bytes")
-        if clock.monotonic() - began > seconds:
-            raise QueryTimeoutError(f"source {name}: no whole answer within {seconds:g} s")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _retry_after(response: httpx.Response, now: datetime) -> float | None:
-    written = response.headers.get("retry-after", "")
-    if written.isascii() and written.isdigit():
-        return float(written)
-    try:
-        at = parsedate_to_datetime(written)
-    except ValueError:
-        return None
-    return max((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds(), 0.0)
-
-
-def _words(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_WORDS]
+        return self._http.asked(ask)
 
 
 def _seconds(milliseconds: int) -> str:

@@ -72,10 +72,12 @@ Auth = BasicAuth | BearerAuth | OAuth2 | SigV4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
-    """One Prometheus-compatible server.
+    """One server.
 
     Attributes:
         name: As rules call it.
+        kind: What it speaks: ``prometheus``, ``jaeger`` or ``tempo``.
+        services: Of a store of traces: those whose RED is read in any case.
         url: Base URL; ``/api/v1/query`` is added.
         auth: How we prove who we are; None where nobody asks.
         tls: For ``https``.
@@ -101,3 +103,5 @@ class SourceConfig:
     max_queries_per_second: float = 20.0
     backfill_queries_per_second: float = 1.0
     remote_write_url: str | None = None
+    kind: str = "prometheus"
+    services: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from store.state.tables import ActionRow, DecisionRow, ForecastRow
 _ACCURACY_FIELDS = ("wape", "mase", "pinball", "coverage_95", "skill_vs_naive", "skill_vs_seasonal_naive")
 _PROPOSAL_FIELDS = (
     "trigger", "kind", "replicas", "value", "target", "unit", "reason", "missing", "incomplete", "completeness",
-    "active", "invalid",
+    "active", "invalid", "caution",
 )  # fmt: skip
 
 

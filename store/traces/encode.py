@@ -75,7 +75,7 @@ def parts_of(spans: Sequence[Span]) -> list[Part]:
     for span in spans:
         by_trace.setdefault(span.trace_id, []).append(span)
     return [
-        Part(summary=_summary(trace_id, group), operations=_operations(group), spans=encode(trace_id, group))
+        Part(summary=summary(trace_id, group), operations=_operations(group), spans=encode(trace_id, group))
         for trace_id, group in by_trace.items()
     ]
 
@@ -125,7 +125,8 @@ def decode(data: bytes) -> list[Span]:
     return spans
 
 
-def _summary(trace_id: str, spans: Sequence[Span]) -> TraceSummary:
+def summary(trace_id: str, spans: Sequence[Span]) -> TraceSummary:
+    """Of at least one span."""
     root = next((span for span in spans if not span.parent_span_id), None)
     return TraceSummary(
         trace_id=trace_id,

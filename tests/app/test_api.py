@@ -32,9 +32,10 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
         "cancelOperation", "explainRule", "getBacktest", "getDecision", "getForecastCapacity",
-        "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getMetrics", "getOperation",
-        "getReadiness", "getService", "getStatus", "getTrace", "listBacktests", "listBudgets", "listDecisions",
-        "listForecasts", "listOperations", "listRules", "listServices", "listSignals", "listTraces", "startBacktest",
+        "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
+        "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "listBacktests", "listBudgets",
+        "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals",
+        "listTraces", "startBacktest",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 

@@ -10,10 +10,14 @@ import pytest
 from app.check import check_query
 from app.effective_command import print_effective
 from app.effective_rules import EffectiveRules
+from app.system_clock import SystemClock
 from controller.cluster.known import from_kube_state
 from domain.errors import QuerySourceError
 from domain.workloads import WorkloadFacts
 from rules import RulesFolder
+from store.state import DecisionLedger
+from tests.app.conftest import a_house
+from tests.app.world import flat
 from tests.rules.test_policy import POLICY, RULE, workload
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -117,7 +121,8 @@ def test_check_prints_every_effective_field_and_who_is_left_out(
     said = capsys.readouterr()
     assert code == 1
     assert "shop/cart scales Deployment shop/cart" in said.out
-    assert f'"120"                        policy web {tmp_path}/p.yaml:12' in said.out
+    fields = {line.split()[0]: line.split() for line in said.out.splitlines() if line.startswith("  ")}
+    assert fields["triggers[0].perReplica"][1:] == ['"120"', "policy", "web", f"{tmp_path}/p.yaml:12"]
     assert "Deployment shop/blog is left out by policy web: it has no annotation" in said.err
 
 
@@ -130,3 +135,27 @@ def test_a_file_that_is_no_list_of_objects_is_said(
 
     assert print_effective([tmp_path / "p.yaml"], tmp_path / "fleet") == 2
     assert "no output of kubectl get" in capsys.readouterr().err
+
+
+def test_a_house_rules_what_kube_state_metrics_tells_of(tmp_path: Path) -> None:
+    house = a_house(tmp_path)
+    now = SystemClock().now()
+    (tmp_path / "rules" / "p.yaml").write_text(POLICY)
+    at = {"namespace": "shop", "deployment": "cart"}
+    series = [
+        flat("kube_deployment_spec_replicas", [3.0], end=now, **at),
+        flat("kube_deployment_labels", [1.0], end=now, label_app_kubernetes_io_part_of="web", **at),
+        flat("kube_deployment_annotations", [1.0], end=now, annotation_example_com_rps="120", **at),
+        flat("kube_namespace_labels", [1.0], end=now, namespace="shop", label_env="production"),
+    ]
+    house.metrics.load(series)
+
+    house.prepare()
+
+    assert "shop/cart" in [rule.key for rule in house.running_rules().rules]
+    house.decide(now)
+    with house.state.transaction() as session:
+        decision = DecisionLedger(session).latest("shop/cart")
+    assert decision is not None
+    assert decision.current_replicas == 3
+    house.close()

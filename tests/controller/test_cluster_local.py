@@ -161,6 +161,14 @@ def test_what_it_cannot_do_it_says(start: Callable[..., LocalCluster]) -> None:
     assert cluster.workload(other).current_replicas is None
 
 
+def test_the_start_of_each_replica_is_measured(start: Callable[..., LocalCluster], tmp_path: Path) -> None:
+    cluster = start(workload(tmp_path))
+    ready(cluster, 2)
+    starts = cluster.starts(SHOP)
+    assert sorted(name.partition("@")[0] for name in starts) == ["shop-0", "shop-1"]
+    assert all(0 < one.seconds < 60 for one in starts.values())
+
+
 def test_usage_is_read_from_the_replicas_themselves(start: Callable[..., LocalCluster]) -> None:
     cluster = start()
     assert cluster.usage_query(SHOP, "cpu") == (

@@ -7,6 +7,8 @@ import pytest
 from controller.cluster.observe import ObserveCluster
 from domain.errors import ForbiddenError
 from domain.scaling import WorkloadRef
+from domain.startup import PodStart
+from store.promql import check
 
 SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
 
@@ -56,3 +58,22 @@ def test_usage_comes_from_where_the_replicas_come_from() -> None:
 def test_it_never_acts() -> None:
     with pytest.raises(ForbiddenError, match="observe never acts"):
         ObserveCluster(Metrics(up=3)).scale(SHOP, 4)
+
+
+def test_start_ups_are_read_for_its_own_pods_with_the_age_of_their_nodes() -> None:
+    mine, other = "shop-5d8f7c9b4d-abcde", "shopping-5d8f7c9b4d-abcde"
+    answers = {
+        "kube_pod_created": {mine: 100.0, other: 90.0, "shop-5d8f7c9b4d-fghij": 110.0},
+        "kube_pod_status_ready_time": {mine: 130.0, other: 99.0},
+        "kube_node_created": {mine: 95.0},
+    }
+
+    def by_pod(query: str) -> dict[str, float]:
+        return next(values for name, values in answers.items() if name in query)
+
+    starts = ObserveCluster(Metrics(), by_pod).starts(SHOP)
+    assert starts == {mine: PodStart(created=100.0, ready=130.0, node_created=95.0)}
+    assert starts[mine].is_cold
+    cluster = ObserveCluster(Metrics(), by_pod)
+    for query in (*cluster.queries_of(SHOP), *cluster.start_queries_of(SHOP)):
+        check(query)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry
 
 from controller.guardrails import Ceiling
-from controller.reconcile import Reconciler
+from controller.reconcile import OutlookOf, Reconciler
 from controller.slo import WINDOWS
 from domain.errors import (
     ConflictError,
@@ -26,11 +26,13 @@ from domain.errors import (
     UnavailableError,
 )
 from domain.forecasts import Forecast
+from domain.load_ahead import Outlook
 from domain.money import Money
 from domain.scaling import Action, ActionResult, Decision, Outcome, Reason, Workload, WorkloadRef
 from domain.series import Signal
 from rules.schema import SLO, ScalingRule
 from tests.controller.stories import flat_forecast, rule_of
+from tests.controller.test_ahead import outlook
 from tests.fakes.cluster import FakeCluster
 
 SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
@@ -63,6 +65,7 @@ class Bench:
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     on_record: Callable[[Decision], None] = lambda decision: None
+    outlook_of: OutlookOf | None = None
     gate: Callable[[ScalingRule], str] = lambda rule: ""
     slos: dict[str, SLO] = field(default_factory=dict)
     money: Ceiling | None = None
@@ -80,6 +83,7 @@ class Bench:
             cost_of=self.cost_of,
             registry=self.registry,
             tracer=provider.get_tracer("test"),
+            outlook_of=self.outlook_of,
             gate=lambda one: self.gate(one),
             slo_of=self.slos.get,
             budget_room=lambda rule, workload, now: self.money,
@@ -359,6 +363,36 @@ def test_what_is_remembered_of_a_rule_goes_with_it(bench: Bench, now: datetime) 
     bench.rules, bench.answers["shop_rps"] = [rule()], 10.0
     bench.reconciler.tick(now + timedelta(minutes=10))
     assert bench.last("shop")[0].reason is Reason.SCALE_DOWN_STABILIZED
+
+
+def test_a_price_trigger_is_given_what_was_read_and_without_an_outlook_the_rule_is_reactive(
+    now: datetime,
+) -> None:
+    asked: list[tuple[str, float | None]] = []
+    answers: list[Outlook | Exception] = []
+
+    def outlook_of(signal: str, load: float | None, lead: timedelta, now: datetime) -> Outlook:
+        asked.append((signal, load))
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    soon = {"name": "soon", "forecast": {"of": "rps", "price": {}, "lead": "90s"}}
+    priced = rule(triggers=[{"name": "rps", "query": "shop_rps", "perReplica": 10}, soon])
+    bench = Bench(cluster=FakeCluster.of(SHOP, 4), rules=[priced], answers={"shop_rps": 40.0}, outlook_of=outlook_of)
+    answers += [NoDataError("its history is being read"), outlook(60, 60, peak=60), ValueError("broken")]
+
+    for k in range(3):
+        bench.reconciler.tick(now + k * TICK)
+    decisions = [pair[0] for pair in bench.ledger]
+
+    assert asked == [("demo/shop/soon", 40.0)] * 3
+    assert [one.desired_replicas for one in decisions[:2]] == [4, 7]
+    assert decisions[0].trace[3].message == "soon: its history is being read"
+    assert decisions[1].reason is Reason.FORECAST_FLOOR
+    assert decisions[2].trace[3].message == "soon: ValueError: broken"
+    assert bench.metric("foretide_controller_errors_total", step="read_signals") == 1
 
 
 def test_a_rule_that_the_gate_refuses_decides_says_so_and_changes_nothing(bench: Bench, now: datetime) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from domain.errors import ActuationError
 from domain.scaling import Workload, WorkloadRef
+from domain.startup import PodStart
 
 
 class FakeCluster:
@@ -16,6 +17,7 @@ class FakeCluster:
     def __init__(self, workloads: Mapping[WorkloadRef, Workload]) -> None:
         self.workloads = dict(workloads)
         self.failing: dict[WorkloadRef, Exception] = {}
+        self.started: dict[WorkloadRef, Mapping[str, PodStart]] = {}
         self.asked: list[tuple[WorkloadRef, int]] = []
 
     @classmethod
@@ -39,3 +41,6 @@ class FakeCluster:
 
     def usage_query(self, ref: WorkloadRef, resource: str, container: str | None = None) -> str:
         return f'usage{{workload="{ref.name}", resource="{resource}"}}'
+
+    def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
+        return self.started.get(ref, {})

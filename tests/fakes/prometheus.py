@@ -120,7 +120,7 @@ class Asked:
 
 
 class Server:
-    """Answers every POST as ``answer`` says, and remembers what it was asked."""
+    """Answers every GET and POST as ``answer`` says, and remembers what it was asked."""
 
     def __init__(self, answer: Callable[[Asked], Reply]) -> None:
         asked: list[Asked] = []
@@ -129,8 +129,13 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                self._reply(b"")
+
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                self._reply(self.rfile.read(int(self.headers["content-length"])))
+
+            def _reply(self, body: bytes) -> None:
                 question = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
                 asked.append(question)
                 reply = answer(question)

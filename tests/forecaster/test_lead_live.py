@@ -45,11 +45,12 @@ def begun(load: np.ndarray, windows: tuple, clock: lead.Clock) -> LeadState:
 @given(
     seed=st.integers(0, 10_000), noise=st.floats(0, 0.8), surge=st.floats(0.2, 4.0), days=st.floats(1.1, 9.0),
     middle=st.integers(1, 20), longer=st.integers(0, 90), delay=st.integers(0, 3), hours=st.integers(1, 30),
+    day=st.sampled_from([1440, 1440, 500]),
 )  # fmt: skip
 def test_live_says_at_every_tick_what_the_walk_over_the_whole_history_says(
-    seed: int, noise: float, surge: float, days: float, middle: int, longer: int, delay: int, hours: int
+    seed: int, noise: float, surge: float, days: float, middle: int, longer: int, delay: int, hours: int, day: int
 ) -> None:
-    clock = lead.Clock(day=1440, minute=1, delay=delay)
+    clock = lead.Clock(day=day, minute=1, delay=delay)
     windows = ((max(middle - 1, 1), middle + 1), (1, middle + 1 + longer))
     first = max(int(days * clock.day), lead_outlook.fewest(windows, clock))
     load = trace(first + 60 * hours, day=clock.day, seed=seed, noise=noise, surge=surge)
@@ -75,6 +76,20 @@ def test_live_follows_the_walk_at_15_seconds_for_a_day_and_over_the_end_of_its_b
             assert_same(state.outlook(), whole, tick)
     assert (whole.surge > 0).any()
     assert whole.widened.any()
+
+
+def test_live_follows_the_walk_where_a_day_is_shorter_than_the_longest_means() -> None:
+    clock = lead.Clock(day=96, minute=4, delay=0)
+    windows = ((3, 5), (1, 14))
+    load = trace(14 * 96 + 900, day=96, seed=4, noise=0.1, surge=1.5)
+    whole = lead_outlook.over(load, windows=windows, surge_last=6, clock=clock, unit=UNIT)
+    first = lead_outlook.fewest(windows, clock)
+    state = lead_live.begun(load[:first], windows=windows, surge_last=6, clock=clock, unit=UNIT)
+
+    for tick in range(first, len(load)):
+        state.advance(load[tick])
+        if tick < len(load) - 4:  # the surge floor of a history ends with its last whole minute
+            assert_same(state.outlook(), whole, tick)
 
 
 def test_a_future_in_another_order_changes_nothing_that_was_said_before() -> None:

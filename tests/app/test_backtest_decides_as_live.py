@@ -1,0 +1,140 @@
+"""What a document says and a file recorded, replayed, is decided as live: every kind of trigger, schedules, steps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.backtesting import recorded
+from app.backtesting import signals as reading
+from app.backtesting.assume import Options
+from app.backtesting.study import program_of
+from controller import decide, hpa
+from controller.around import circumstances
+from controller.memory import Memory
+from controller.simulate import rule as replaying
+from controller.simulate.rule import Assumptions
+from controller.triggers import Missing, Reading, part
+from domain.scaling import Outcome, Workload
+from domain.series import Signal
+from rules.schema import ScalingRule
+from tests.controller.stories import cost_of, rule_of
+
+START = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # the night in which Paris puts its clocks back
+TICKS = 480
+MISSING = Missing(reason="query yields no series")
+REQUESTS = {"cpu": 0.5}
+
+
+def document(random: Random) -> ScalingRule:
+    fallback = {"after": "45s", "use": random.choice(["hold", 7, "max(hold,5)", "rps"])}
+    extra: list[dict[str, Any]] = [
+        {"name": "latency", "query": "latency", "value": random.choice([0.2, 3]), "fallback": fallback},
+        {"name": "said", "query": "said", "asReplicas": True},
+        {"name": "jobs", "queue": {"length": "len", "arrivals": "arr", "perReplicaRate": 4,
+                                   "drainTime": random.choice(["30s", "2m"]), "partitions": random.choice([9, 40])}},
+        {"name": "night", "schedule": {"start": "0 2 * * *", "end": "0 3 * * *", "timezone": "Europe/Paris"},
+         "replicas": 11},
+        {"name": "paged", "event": {"alert": "Overload"}, "replicas": 9},
+        {"name": "cores", "resource": {"name": "cpu", "averageValue": "300m"}},
+        {"name": "busy", "resource": {"name": "cpu", "utilization": 60}},
+    ]  # fmt: skip
+    chosen = random.sample(extra, random.randint(1, 4))
+    triggers = [{"name": "rps", "query": "rps", "perReplica": 10}, *chosen]
+    names = [one["name"] for one in triggers]
+    spec: dict[str, Any] = {
+        "replicas": {"min": random.randint(1, 4), "max": random.choice([8, 30])}, "triggers": triggers,
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": random.choice([0, 60, 300]),
+                                   "policies": [{"type": "Percent", "value": 30, "periodSeconds": 45}]}},
+    }  # fmt: skip
+    if random.random() < 0.5:
+        spec["steps"] = {"up": random.choice([2, "40%"]), "down": random.choice([1, "10%"])}
+    if random.random() < 0.5:
+        spec["combine"] = random.choice([f"max({', '.join(names)})", f"rps + 1 + 0 * ({names[-1]} ?? 2)"])
+    if random.random() < 0.5:
+        spec["schedule"] = [
+            {"name": "early", "start": "15 1 * * *", "end": "5 2 * * *", "timezone": "UTC", "min": 5, "max": 12},
+            {"name": "sale", "at": "2026-10-25T02:10:00Z", "for": "10m", "ramp": "20m", "min": 8},
+        ]
+    if random.random() < 0.5:
+        spec["ceiling"] = [{"name": "db", "perReplica": 10, "limit": random.choice([65, 250])}]
+    return rule_of(spec)
+
+
+def columns(rule: ScalingRule, seed: int) -> dict[str, np.ndarray]:
+    numbers, size = np.random.default_rng(seed), 150.0
+    gaps = 0.1 if seed % 2 else 0.0
+
+    def series(scale: float) -> np.ndarray:
+        walk = np.abs(np.cumsum(numbers.normal(0, 0.05, TICKS)) + 0.7) * scale
+        blocks = np.repeat(numbers.random(TICKS // 8) < gaps, 8)
+        return np.where(blocks, np.nan, walk)
+
+    scales = {"rps": size, "latency": 0.5, "said": 9.0, "jobs": 300.0, "paged": 1.0, "cores": 3.0, "busy": 3.0}
+    made = {one.name: series(scales[one.name]) for one in rule.spec.triggers if one.name in scales}
+    if "paged" in made:
+        made["paged"] = np.where(np.isfinite(made["paged"]), np.round(made["paged"]), np.nan)
+    if "jobs" in made:
+        made["jobs.arrivals"] = np.nan_to_num(series(20.0), nan=1.0)
+    made["rps"][0] = size
+    return made
+
+
+def live_signals(rule: ScalingRule, seen: dict[str, np.ndarray], tick: int, now: datetime) -> dict[str, Reading]:
+    made: dict[str, Reading] = {}
+    for name, values in seen.items():
+        key = part("jobs", "arrivals") if name == "jobs.arrivals" else name
+        known = np.isfinite(values[tick])
+        made[key] = Signal(value=float(values[tick]), window=timedelta(), as_of=now, count=1) if known else MISSING
+    return made
+
+
+def a_document_is_replayed_as_decided_live(seed: int) -> None:
+    rule = document(Random(seed))
+    times = START.timestamp() + 15.0 * np.arange(TICKS)
+    # Gaps of the file are bridged while short; what is replayed is what is held against live.
+    found = recorded.onto_grid("test", times, columns(rule, seed))
+    read = reading.read(rule, found, Options(requests=REQUESTS, metric_delay_seconds=0.0))
+    around_it = reading.around(rule, read.signals, found)
+    given_ = Assumptions(safe_per_replica=12.0, requests=REQUESTS, startup_seconds=(15.0, 90.0))
+    record = replaying.replay(rule, around_it, given_, first=5, plain=True, program=program_of(rule))
+    seen, keep = dict(found.columns), hpa.longest_period(rule.spec.behavior)
+    memory = Memory.beginning(int(record.current[0]), at=START)
+    for tick in range(TICKS):
+        now = START + timedelta(seconds=15 * tick)
+        workload = Workload(
+            ref=rule.target, current_replicas=int(record.current[tick]), ready_replicas=int(record.ready[tick]),
+            requests=REQUESTS, source="replay",
+        )  # fmt: skip
+        around, memory = circumstances(
+            rule, limits={}, burn=None, money=None, workload=workload, memory=memory, now=now
+        )
+        decision = decide.decide(
+            rule, signals=live_signals(rule, seen, tick, now), forecasts={}, workload=workload, memory=memory, now=now,
+            cost_of=cost_of, circumstances=around,
+        )  # fmt: skip
+        assert decision.desired_replicas == record.desired[tick], (tick, decision.message, decision.trace)
+        memory = decide.remember(memory, decision, rule=rule)
+        if decision.outcome is not Outcome.HOLD:
+            change = int(record.desired[tick] - record.current[tick])
+            memory = memory.with_scale_event(change, at=now, keep=keep)
+
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def test_holds_for_15_examples() -> None:
+    given(seeds)(settings(max_examples=15, deadline=None)(a_document_is_replayed_as_decided_live))()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_holds_for_300_examples() -> None:
+    """Of 480 ticks each: 144,000 decisions."""
+    given(seeds)(settings(max_examples=300, deadline=None)(a_document_is_replayed_as_decided_live))()
