@@ -19,6 +19,8 @@ from rules.schema import ScalingRule
 from rules.wording import dotted
 
 MOST_BYTES: Final = 64 * 2**20
+_WIDTH: Final = 48
+"""A longer value is cut: a query is told apart by its beginning, a default stands in docs/rules.md."""
 _KINDS: Final = ("Deployment", "StatefulSet")
 
 
@@ -42,11 +44,11 @@ def print_effective(paths: Sequence[Path], workloads: Path | None) -> int:
 
 
 def _lines(rule: ScalingRule, ruleset: RuleSet) -> Iterator[str]:
-    values = dict(_leaves(rule.spec.model_dump(mode="json", by_alias=True), ()))
+    values = dict(_leaves(rule.spec.model_dump(mode="json", by_alias=True, exclude_none=True), ()))
     yield f"{rule.key} scales {rule.target}"
     for field, origin in provenance(rule, ruleset).items():
-        value = values.get(field)
-        yield f"  {field:<44} {'' if value is None else json.dumps(value, ensure_ascii=False):<28} {origin}".rstrip()
+        value = json.dumps(values.get(field), ensure_ascii=False)
+        yield f"  {field:<44} {value if len(value) <= _WIDTH else value[: _WIDTH - 1] + '…':<{_WIDTH}} {origin}"
 
 
 def _leaves(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:

@@ -79,6 +79,24 @@ class Queries:
         self._seen.newest_ms = None
         return self._one(self._noting.instant(expr, at_ms=to_ms(now)), now, self._seen)
 
+    def pods(self, expr: str, now: datetime, source: str | None = None) -> dict[str, float]:
+        """A number for each pod as of ``now``.
+
+        Raises:
+            NoDataError: It yields nothing.
+            NoNumberError: A series has no label ``pod``, or two have the same.
+        """
+        found: dict[str, float] = {}
+        for labels, value in self.instant(expr, now, source).items():
+            pod = dict(labels).get("pod", "")
+            if not pod or pod in found:
+                why = f"two series for pod {pod}" if pod else "a series without label pod"
+                raise NoNumberError(f"query yields {why}; aggregate it by (pod)")
+            found[pod] = value
+        if not found:
+            raise NoDataError("query yields no series")
+        return found
+
     def by_pod(self, expr: str, now: datetime) -> dict[str, float]:
         """What pods request, from the default source, as of the last minute: it changes with rollouts only."""
         guest = self._guest(None)

@@ -33,8 +33,14 @@ def sentence(score: ShadowScore | None) -> str:
         parts.append(f"violated minutes {ours:.0f} instead of {real:.0f}")
     if score.currency is not None:
         saved = Money(amount=score.real.cost - score.shadow.cost, currency=score.currency)
-        parts.append(f"{money(saved)} saved" if saved.amount >= 0 else f"{money(saved * -1)} more")
+        parts.append(_cost(saved))
     return f"{begun}: {', '.join(parts)}"
+
+
+def _cost(saved: Money) -> str:
+    if not saved.amount:
+        return "at the same cost"
+    return f"{money(saved)} saved" if saved.amount > 0 else f"{money(saved * -1)} more"
 
 
 def _signed(ratio: float) -> str:

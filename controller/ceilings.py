@@ -27,7 +27,7 @@ def of_reading(one: DownstreamCeiling, reading: Reading, known: Known, *, curren
     """A ceiling that is asked for."""
     if isinstance(reading, Signal) and reading.value >= 0:
         return _ceiling(one, reading.value)
-    why = reading.reason if isinstance(reading, Missing) else f"its value is {number(reading.value)}"
+    why = reading.reason if isinstance(reading, Missing) else "what it yields is no capacity"
     last = known.get(one.name)
     if last is None:
         return Ceiling(kind="downstream", name=one.name, replicas=current, said=f"unknown, {why}: nothing is added")

@@ -6,7 +6,7 @@ Every error that is foreseen only makes its own trigger, ceiling or SLO missing,
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from controller import slo
 from controller.cluster import Cluster
 from controller.slo import Burn
 from controller.startup import StartMemory
-from controller.triggers import Missing, Reading, part
+from controller.triggers import Missing, PodSignal, Reading, part
 from domain.errors import ForetideError, NoNumberError
 from domain.scaling import WorkloadRef
 from domain.series import Signal
@@ -29,6 +29,9 @@ Evaluate = Callable[[str, datetime, str | None], Signal]
 ``NoDataError``, ``NoNumberError``, ``StaleSignalError``, ``QueryError``, ``StoreError``.
 
 Two series are no number either: a ``NoNumberError`` saying "query yields 2 series; aggregate it to one"."""
+
+EvaluateByPod = Callable[[str, datetime, str | None], Mapping[str, float]]
+"""A number for each pod; raises as ``Evaluate`` does, also where a series has no label ``pod``."""
 
 BURN_EVERY: Final = timedelta(minutes=1)
 """An SLO is looked at once a minute: its shortest window is five."""
@@ -46,9 +49,10 @@ class Reader:
 
     def __init__(
         self, evaluate: Evaluate, cluster: Cluster, slo_of: Callable[[str], SLO | None],
-        place_of: Callable[[ScalingRule], str],
+        place_of: Callable[[ScalingRule], str], by_pod: EvaluateByPod,
     ) -> None:  # fmt: skip
         """Ask through ``evaluate``; ``slo_of`` knows SLO documents by their keys, ``place_of`` where a rule stands."""
+        self._by_pod = by_pod
         self._evaluate, self._cluster, self._slo_of, self._place_of = evaluate, cluster, slo_of, place_of
         self._answers: dict[tuple[str, str | None], Reading] = {}
         self._starts = StartMemory()
@@ -133,8 +137,16 @@ class Reader:
                 return self._answer(Query(expr=self._cluster.usage_query(ref, resource.name, resource.container)), now)
             except ForetideError as error:
                 return Missing(reason=str(error))
+        if trigger.pods is not None:
+            return self._of_pods(trigger.pods, now)
         query = asked.main_query(trigger)
         return Missing(reason="it has nothing to read") if query is None else self._answer(query, now)
+
+    def _of_pods(self, query: Query, now: datetime) -> Reading:
+        try:
+            return PodSignal(values=self._by_pod(query.expr, now, query.source), as_of=now)
+        except ForetideError as error:
+            return Missing(reason=str(error), invalid=isinstance(error, NoNumberError))
 
     def _answer(self, query: Query, now: datetime) -> Reading:
         """Rules that ask the same are answered by one evaluation."""

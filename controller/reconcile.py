@@ -24,7 +24,7 @@ from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
 from controller.metrics import ControllerMetrics
-from controller.reading import Evaluate, Reader
+from controller.reading import Evaluate, EvaluateByPod, Reader
 from controller.shadows import Shadows
 from controller.slo import Burn
 from controller.throttle import Throttles
@@ -106,6 +106,7 @@ class Reconciler:
         budget_room: BudgetRoom = lambda rule, workload, now: None,
         slept: Callable[[str], bool] = lambda key: False,
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
+        by_pod: EvaluateByPod = lambda expr, now, source: {},
         gate: Gate = _open,
         shadows: Shadows | None = None,
         outlook_of: OutlookOf | None = None,
@@ -124,13 +125,14 @@ class Reconciler:
             slo_of: The SLO document of a key.
             budget_room: How many replicas a rule's budget leaves room for.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
+            by_pod: Answers a query with a number for each pod.
             place_of: File and line of a rule, for sentences about what is wrong with it.
             gate: Why a rule in ``enforce`` may not act.
             shadows: Rules that do not act keep score there.
             outlook_of: What lies ahead of a price trigger's load.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
-        self._reader = Reader(evaluate, cluster, slo_of, place_of)
+        self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer

@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from controller import hpa, shadow
 from controller.decide import CostOf
 from controller.memory import Memory
 from controller.shadow import Observed
+from controller.startup import UNKNOWN_START
 from controller.triggers import Reading
 from domain.scaling import Decision, Workload
 from domain.shadow import ShadowScore
@@ -24,9 +24,6 @@ from rules.schema import ScalingRule
 
 Decide = Callable[[Workload, Memory], tuple[Decision | None, Memory]]
 """The rule's decision with these replicas and this memory, and the memory after it."""
-
-STARTUP: Final = timedelta(seconds=60)
-"""Where nobody has measured how long replicas take to start: the same guess as behind ``lead: auto``."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +49,7 @@ class Shadows:
 
         Args:
             cost_of: Price of a number of replicas.
-            startup_of: How long a rule's replicas take to start; None where that was not measured.
+            startup_of: How long a rule's replicas take to start; None where that was not measured: then 180 s.
             capacity_of: What one ready replica carries; None where that was not learned: then what it is to carry.
             known: Scores that were kept.
         """
@@ -97,7 +94,7 @@ class Shadows:
         if desired is not None and desired != score.replicas:
             keep = hpa.longest_period(rule.spec.behavior)
             memory = memory.with_scale_event(desired - score.replicas, at=now, keep=keep)
-        score = shadow.followed(score, desired, startup=self._startup_of(rule) or STARTUP, now=now)
+        score = shadow.followed(score, desired, startup=self._startup_of(rule) or UNKNOWN_START, now=now)
         self._memories[rule.key] = memory
         with self._lock:
             self._scores[rule.key] = score

@@ -30,7 +30,7 @@ def main_query(trigger: Trigger) -> Query | None:
         return trigger.queue.length
     if trigger.trace is not None:
         signal = trigger.trace
-        return Query(expr=_of_spans(signal)) if signal.source is None else _of_guest(signal, signal.source)
+        return _of_spans(signal) if signal.source is None else _of_guest(signal, signal.source)
     return None if trigger.event is None else _of_alert(trigger.event)
 
 
@@ -54,11 +54,13 @@ def of_rule(rule: ScalingRule) -> Iterator[Query]:
         found = main_query(trigger)
         if found is not None:
             yield found
+        if trigger.pods is not None:
+            yield trigger.pods
         yield from further_queries(trigger).values()
     yield from (one.query for one in rule.spec.ceiling if one.query is not None)
 
 
-def _of_spans(signal: TraceSignal) -> str:
+def _of_spans(signal: TraceSignal) -> Query:
     """Over the spans of its server side, as the spanmetrics connector and Foretide itself count them.
 
     In flight is rate times mean duration (Little): the seconds that are spent in a second.
@@ -69,8 +71,8 @@ def _of_spans(signal: TraceSignal) -> str:
     calls = f"sum({_rate('count', pairs)})"
     if signal.is_latency:  # of no requests at all the quantile is NaN, and their latency no reason to scale: 0
         quantile = f"histogram_quantile(0.{signal.measure[1:]}, sum by (le) ({_rate('bucket', pairs)}))"
-        return f"({quantile} >= 0) or 0 * {calls}"
-    return calls if signal.measure == "rate" else f"sum({_rate('sum', pairs)})"
+        return Query(expr=f"({quantile} >= 0) or 0 * {calls}", source="local")
+    return Query(expr=calls if signal.measure == "rate" else f"sum({_rate('sum', pairs)})", source="local")
 
 
 def _of_guest(signal: TraceSignal, source: str) -> Query:

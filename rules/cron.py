@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -27,10 +28,13 @@ _NAMES: Final = {
 _SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _CLOCK_CHANGE: Final = timedelta(hours=3)
 """No clock was ever put back or forth by more since there are rules (Lord Howe 30 min, Troll 2 h)."""
+_KEPT: Final = 4096
+"""Answers kept: a fleet has few expressions, and all rules ask of the same minute."""
 _MOST: Final = 400
 """Times within two clock changes, of the busiest expression (each minute)."""
 
 
+@lru_cache(maxsize=_KEPT)
 def fault(text: str) -> str:
     """What is wrong with the expression, in a sentence; empty where nothing is."""
     parts = text.split()
@@ -39,17 +43,34 @@ def fault(text: str) -> str:
     if len(parts) != 5 or len(text) > LONGEST:
         count = f"found {len(parts)} fields" if len(parts) != 5 else f"found {len(text)} characters"
         return f"expected cron's five fields (minute hour day month weekday), such as 0 22 * * 1-5; {count}"
+    if _reads(text):
+        return ""
     for place, part in enumerate(parts):
         alone = ["*"] * 5
         alone[place] = part
         if not _reads(" ".join(alone)):
             name, form = _FIELDS[place]
             return f"{quote(part)} is no {name} of cron ({form})"
-    return "" if _reads(text) else f"{quote(text)} never comes: no such day is in such a month"
+    return f"{quote(text)} never comes: no such day is in such a month"
 
 
 def after(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
     """The first time later than ``moment``, in UTC; None where none comes within 50 years."""
+    return _after(text, _minute(moment), zone)
+
+
+def until(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
+    """The last time that is not later than ``moment``, in UTC; None where there is none within 50 years."""
+    return _until(text, _minute(moment), zone)
+
+
+def _minute(moment: datetime) -> datetime:
+    """The minute that it is in: the answer is the same for all of it, so a fleet's rules ask once."""
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+@lru_cache(maxsize=_KEPT)
+def _after(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
     if _clock_changes_near(moment, zone):
         if later := [one for one in _around(text, moment, zone) if one > moment]:
             return min(later)
@@ -57,8 +78,8 @@ def after(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
     return _first(CronSim(text, moment.astimezone(zone)))
 
 
-def until(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
-    """The last time that is not later than ``moment``, in UTC; None where there is none within 50 years."""
+@lru_cache(maxsize=_KEPT)
+def _until(text: str, moment: datetime, zone: tzinfo) -> datetime | None:
     if _clock_changes_near(moment, zone):
         if earlier := [one for one in _around(text, moment, zone) if one <= moment]:
             return max(earlier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from domain.errors import ExpressionError
@@ -116,6 +117,12 @@ def _parsed(data: object) -> Node | None:
         return None
     triggers = [one for _, one in mappings(data, "spec", "triggers")]
     known = [name for one in triggers if (name := text_at(one, "name")) is not None]
+    return _parse(text, tuple(known))
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str, known: tuple[str, ...]) -> Node:
+    """Once for the checks and the warnings, and for all rules of a fleet that say the same."""
     return parse(text, triggers=known)
 
 

@@ -122,7 +122,7 @@ class SLO(Strict):
         if indicator.ratio is not None:
             return _of_ratio(indicator.ratio, over)
         if indicator.latency is not None:
-            return Query(expr=_of_latency(indicator.latency, over))
+            return Query(expr=_of_latency(indicator.latency, over), source="local")  # where spans are counted
         if indicator.threshold is None:
             raise ValueError(f"{self.key} has no indicator")  # ``checks`` demands one
         return _of_threshold(indicator.threshold, over)

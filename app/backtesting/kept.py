@@ -62,7 +62,7 @@ def _story(rule: ScalingRule, ledger: Sequence[Decision], requests: Mapping[str,
                 peaks.setdefault(proposal.trigger, [0.0] * ticks)[place] = proposal.value
     sources = {one.name: one.forecast.source for one in rule.spec.triggers if one.forecast is not None}
     story: dict[str, Any] = {
-        "name": name, "rule": rule.key, "start": start.isoformat(), "interval": "15s",
+        "name": name, "rule": rule.key, "start": start.replace(microsecond=0).isoformat(), "interval": "15s",
         "replicas": ledger[0].current_replicas or 1,
         "input_signals": [{"of": trigger, "values": " ".join(values)} for trigger, values in seen.items()],
         "_ends": format_duration((ticks - 1) * TICK) if ticks > 1 else "0s",

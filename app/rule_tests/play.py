@@ -82,6 +82,7 @@ def play(test: DecisionTest, rule: ScalingRule, running: RuleSet, *, every: time
             registry=CollectorRegistry(),
             tracer=NoOpTracer(),
             slo_of=running.slo,
+            by_pod=lambda expr, now, source: queries.pods(expr, now),
         )
         for number in range(test.ends // every + 1):
             clock.time = test.begins + number * every

@@ -16,11 +16,12 @@ from controller.memory import Memory
 from controller.triggers.demand import from_number
 from controller.triggers.fallback import without_data
 from controller.triggers.forecasts import from_forecast, lead_of
+from controller.triggers.pods import from_pods
 from controller.triggers.priced import from_price
 from controller.triggers.queue import from_queue
 from controller.triggers.times import from_event, from_schedule
 from controller.triggers.usage import from_usage
-from controller.triggers.wants import Missing, Reading, Want, part
+from controller.triggers.wants import Missing, PodSignal, Reading, Want, part
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
 from domain.scaling import Workload
@@ -29,7 +30,7 @@ from rules.schema import ScalingRule, Trigger
 
 NO_OUTLOOKS: Final[Mapping[str, Outlook | Missing]] = {}
 
-__all__ = ["Missing", "Reading", "Want", "lead_of", "part", "propose"]
+__all__ = ["Missing", "PodSignal", "Reading", "Want", "lead_of", "part", "propose"]
 
 
 def propose(
@@ -73,6 +74,9 @@ def propose(
                 reading = Missing(reason=why, invalid=True)
             if isinstance(reading, Missing):
                 later.append((trigger, reading))
+                continue
+            if isinstance(reading, PodSignal):
+                by_name[trigger.name] = from_pods(trigger, reading, workload, rule.spec.behavior)
                 continue
             found = _measured(rule, trigger, reading, signals, workload)
         by_name[trigger.name] = found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from controller.triggers.wording import percent
@@ -25,7 +27,15 @@ class Missing:
     invalid: bool = False
 
 
-Reading = Signal | Missing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSignal:
+    """A number for each pod, by its name."""
+
+    values: Mapping[str, float]
+    as_of: datetime
+
+
+Reading = Signal | PodSignal | Missing
 
 
 def part(trigger: str, name: str) -> str:

@@ -121,7 +121,8 @@ def test_check_prints_every_effective_field_and_who_is_left_out(
     said = capsys.readouterr()
     assert code == 1
     assert "shop/cart scales Deployment shop/cart" in said.out
-    assert f'"120"                        policy web {tmp_path}/p.yaml:12' in said.out
+    fields = {line.split()[0]: line.split() for line in said.out.splitlines() if line.startswith("  ")}
+    assert fields["triggers[0].perReplica"][1:] == ['"120"', "policy", "web", f"{tmp_path}/p.yaml:12"]
     assert "Deployment shop/blog is left out by policy web: it has no annotation" in said.err
 
 

@@ -27,6 +27,7 @@ from tests.controller.stories import cost_of, flat_forecast, rule_of
 
 LOADS = (40.0, 42.0, 55.0, 80.0, None, None, 95.0, 60.0, 30.0, 30.0, 28.0, 29.0)
 REQUESTS = {"cpu": 0.5}
+BEGIN = NOW + timedelta(microseconds=363_411)  # as ticks really fall
 
 
 def rule(per_replica: int = 10, **spec: Any) -> ScalingRule:
@@ -41,9 +42,9 @@ def rule(per_replica: int = 10, **spec: Any) -> ScalingRule:
 
 def ledger(of: ScalingRule) -> list[Decision]:
     """What the live loop would have written, the replicas following at once."""
-    current, memory, made = 4, Memory.beginning(4, at=NOW), []
+    current, memory, made = 4, Memory.beginning(4, at=BEGIN), []
     for number, load in enumerate(LOADS):
-        now = NOW + timedelta(seconds=15 * number)
+        now = BEGIN + timedelta(seconds=15 * number)
         workload = Workload(
             ref=of.target, current_replicas=current, ready_replicas=current, requests=REQUESTS, source="t"
         )

@@ -12,7 +12,7 @@ import pytest
 from app.leads import LoadPast
 from app.queries import Queries
 from domain.clock import to_ms
-from domain.errors import NoDataError, QueryError, QueryLimitError
+from domain.errors import NoDataError, NoNumberError, QueryError, QueryLimitError
 from domain.series import STALE_NAN
 from store.metrics import MetricsStore
 from tests.app.world import NOW, flat, rising
@@ -52,6 +52,16 @@ def test_a_signal_does_not_remember_the_one_before(store: MetricsStore, queries:
     assert queries.signal("new", NOW).as_of == NOW
     assert queries.signal("old", NOW).as_of == NOW - timedelta(minutes=2)
     assert queries.signal("42", NOW).as_of == NOW
+
+
+def test_a_number_for_each_pod_needs_the_label_once(store: MetricsStore, queries: Queries) -> None:
+    store.load([flat("load", [1.0], pod="a"), flat("load", [2.0], pod="b"), flat("load", [2.0], pod="b", zone="x")])
+    assert queries.pods("max by (pod) (load)", NOW) == {"a": 1.0, "b": 2.0}
+    for expr, why in (("load", "two series for pod b"), ("sum(load)", "without label pod")):
+        with pytest.raises(NoNumberError, match=why):
+            queries.pods(expr, NOW)
+    with pytest.raises(NoDataError, match="no series"):
+        queries.pods("none", NOW)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -32,6 +33,7 @@ def test_what_is_not_known_is_not_said() -> None:
         shadow=ShadowSide(replica_seconds=90), real=ShadowSide(replica_seconds=90),
     )  # fmt: skip
     assert sentence(plain).endswith(": ±0 % replica-hours")
+    assert sentence(replace(plain, currency="USD")).endswith(": ±0 % replica-hours, at the same cost")
 
 
 def test_the_view_has_hours_and_minutes() -> None:

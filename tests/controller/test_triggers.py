@@ -10,7 +10,7 @@ import pytest
 
 from controller import triggers
 from controller.memory import Memory
-from controller.triggers import Missing, Reading, Want
+from controller.triggers import Missing, PodSignal, Reading, Want
 from domain.scaling import Reason, Workload
 from domain.series import Signal
 from rules import asked
@@ -107,6 +107,28 @@ def test_an_event_asks_for_its_number_while_its_alert_fires() -> None:
     fires, rests = one(document, 2.0), one(document, 0.0)
     assert (fires.replicas, fires.proposal.reason, fires.proposal.active) == (9, "alert ConsumerLag fires → 9", True)
     assert (rests.replicas, rests.proposal.missing, rests.proposal.active) == (0, False, False)
+
+
+PODS = {"name": "sessions", "pods": "sum by (pod) (sessions)", "perReplica": 10}
+
+
+@pytest.mark.parametrize(
+    ("values", "current", "ready", "replicas", "said"),
+    [
+        ([20, 20, 20, 20], 4, 4, 8, "sessions 20 on average over 4 of 4 pods ÷ 10 → 8"),
+        ([10, 10.5, 10, 10], 4, 4, 4, "sessions 10.1 on average over 4 of 4 pods ÷ 10 is within tolerance of 4"),
+        ([20, 20], 4, 2, 4, "sessions 20 on average over 2 of 4 pods ÷ 10 → 4"),  # two start, and count as idle
+        ([2, 2, 2], 4, 4, 2, "sessions 2 on average over 3 of 4 pods ÷ 10 → 2"),  # the fourth is taken to work fully
+        ([5, float("nan")], 2, 2, 2, "sessions 5 on average over 1 of 2 pods ÷ 10 → 2"),
+    ],
+)
+def test_pods_are_averaged_as_kubernetes_does(
+    values: list[float], current: int, ready: int, replicas: int, said: str
+) -> None:
+    signal = PodSignal(values={f"shop-{n}": value for n, value in enumerate(values)}, as_of=START)
+    (want,) = wanted(PODS, signals={"sessions": signal}, current=current, ready=ready)
+    assert (want.replicas, want.proposal.reason) == (replicas, said)
+    assert want.proposal.incomplete == (sum(value == value for value in values) < 0.9 * ready)
 
 
 def test_usage_against_an_average_and_against_the_limit() -> None:

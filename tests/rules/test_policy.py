@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from domain.errors import RuleDocumentError
 from domain.workloads import WorkloadFacts
 from rules import RuleSet
 from rules.load import Source, assemble, read_text
@@ -185,3 +191,28 @@ def test_expressions_select_as_in_kubernetes(operator: str, values: str, finds: 
     policy = POLICY.replace("matchLabels: {app.kubernetes.io/part-of: web}", expression)
 
     assert bool(come_to(documents(policy), workload("cart")).ruleset.rules) is finds
+
+
+@settings(max_examples=200)
+@given(value=st.text(max_size=30), key=st.sampled_from(["example.com/rps", "app.kubernetes.io/part-of"]))
+def test_whatever_a_workload_says_of_itself_it_is_ruled_or_left_out(value: str, key: str) -> None:
+    told = workload("cart")
+    told = replace(told, annotations={**told.annotations, key: value})
+
+    found = come_to(documents(POLICY), told)
+
+    assert len(found.ruleset.rules) + len(found.left_out) == 1
+    for rule in found.ruleset.rules:
+        assert provenance(rule, found.ruleset)
+
+
+@settings(max_examples=200)
+@given(
+    text=st.text(alphabet="{}. nameslb1%,/", max_size=24), field=st.sampled_from(["query", "perReplica", "activate"])
+)
+def test_whatever_stands_in_braces_is_told_or_filled(text: str, field: str) -> None:
+    template = yaml.safe_load(POLICY)
+    template["spec"]["template"]["triggers"][0][field] = text
+    with suppress(RuleDocumentError):
+        found = come_to(documents(json.dumps(template)), workload("cart"))
+        assert len(found.ruleset.rules) + len(found.left_out) == 1
