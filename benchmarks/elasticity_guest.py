@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import which
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -32,6 +32,8 @@ APPS: Final = 2_000
 PODS: Final = 3
 WARM_UP_SECONDS: Final = 150.0
 """Until every window of 2 min is full."""
+START_SECONDS: Final = 60.0
+"""As long as Prometheus may take until it is ready."""
 _QUERIES: Final = "foretide_source_queries_total"
 _DECISIONS: Final = "foretide_decisions_total"
 _PASSES: Final = 'foretide_controller_step_duration_seconds_count{step="act"}'
@@ -163,13 +165,25 @@ def _prometheus(folder: Path, page_port: int) -> Iterator[tuple[psutil.Process, 
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
-        time.sleep(2.0)
-        if process.poll() is not None:
-            raise NotMeasuredError(f"Prometheus ended: {(folder / 'prometheus.log').read_text()[-1000:]}")
+        until_ready(process, port, folder / "prometheus.log")
         yield psutil.Process(process.pid), port
     finally:
         process.terminate()
         process.wait(30)
+
+
+def until_ready(process: subprocess.Popen[Any], port: int, log: Path) -> None:
+    """Prometheus answers 503 until it has read its log of writes, which on a busy machine takes seconds."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise NotMeasuredError(f"Prometheus ended: {log.read_text()[-1000:]}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise NotMeasuredError(f"Prometheus is not ready after {START_SECONDS:g} s: {log.read_text()[-1000:]}")
 
 
 def _free_port() -> int:

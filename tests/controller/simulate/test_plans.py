@@ -24,6 +24,18 @@ def ahead(loads: list[float], scale: float) -> LoadAhead:
     )  # fmt: skip
 
 
+def test_a_calmer_plan_adds_a_little_more_and_keeps_a_little_more_of_large_workloads_only() -> None:
+    asked = np.array([[2, 19, 20, 40]])
+    plan = plans.no_plan()._replace(raise_below=asked, raise_to=asked, lower_above=asked, lower_to=asked)
+
+    calmer = plans.calmer(plan)
+
+    assert calmer.raise_to.tolist() == [[2, 19, 21, 42]]
+    assert calmer.lower_above.tolist() == [[2, 19, 22, 44]]
+    assert (calmer.raise_below == asked).all()
+    assert (calmer.lower_to == asked).all()
+
+
 def test_miss_share_interpolates_and_ends_at_one_and_zero() -> None:
     tail = np.array([1.0, 0.5, 0.1])
 
