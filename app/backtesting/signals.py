@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +17,7 @@ from controller.simulate import peaks, plans, times
 from controller.simulate import rule as replaying
 from controller.simulate.loop import Plan
 from controller.simulate.rule import Signals
-from domain.load_ahead import LoadAhead
+from domain.load_ahead import LoadAhead, Outlook
 from domain.series import FloatArray, IntArray
 from rules.schema import Queue, ScalingRule, Trigger
 
@@ -42,6 +42,7 @@ class Read:
         replicas: As recorded; None where they were not.
         late: 1 where the objective was missed in reality; None where nobody knows.
         notes: What is to be told, each a sentence.
+        outlooks: What priced forecasts have said so far, so that variants need not ask again.
     """
 
     signals: Signals
@@ -49,6 +50,7 @@ class Read:
     replicas: FloatArray | None
     late: FloatArray | None
     notes: tuple[str, ...]
+    outlooks: dict[tuple[object, ...], tuple[Outlook | None, int]] = field(default_factory=dict)
 
 
 def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
@@ -205,14 +207,18 @@ def _ceiling(rule: ScalingRule, recorded: Recorded) -> IntArray:
     return made.astype(np.int64)
 
 
-def priced(rule: ScalingRule, values: dict[str, FloatArray]) -> tuple[Plan | None, int]:
+def priced(rule: ScalingRule, read: Read) -> tuple[Plan | None, int]:
     """The plan of the rule's priced forecast, and the first tick at which it speaks."""
+    values = read.signals.values
     for trigger in rule.spec.triggers:
         wanted = trigger.forecast
         if wanted is None or wanted.price is None or wanted.of is None or wanted.of not in values:
             continue
         price, capacity = wanted.price, float(rule.trigger(wanted.of).per_replica or 1)
-        outlook, first = outlook_of(wanted, values[wanted.of], unit=capacity)
+        key = (wanted.of, capacity, str(wanted.lead), wanted.season)  # variants of the price look ahead alike
+        if key not in read.outlooks:
+            read.outlooks[key] = outlook_of(wanted, values[wanted.of], unit=capacity)
+        outlook, first = read.outlooks[key]
         if outlook is None:
             return None, 0
         terms = Terms.of(None if price.fixed is None else float(price.fixed), price.budget)

@@ -144,8 +144,7 @@ def play(rule: ScalingRule, stage: _Stage, recorded: Recorded) -> Record:
     read = stage.read
     levels = {one.name: one.forecast.quantile for one in rule.spec.triggers if one.forecast is not None}
     seen = {name: peaks.of(read.ahead[name], level) for name, level in levels.items() if name in read.ahead}
-    values = {name: values for name, values in read.signals.values.items()}
-    plan, first = reading.priced(rule, values)
+    plan, first = reading.priced(rule, read)
     signals = replace(read.signals, peaks=seen, plan=plan, plan_from=first if plan is not None else stage.ticks)
     signals = reading.around(rule, signals, recorded)
     return replaying.replay(rule, signals, stage.given, first=_first(stage), program=program_of(rule))

@@ -16,6 +16,9 @@ TOLERANCES: Final = (0.0, 0.02, 0.1)
 WINDOWS: Final = (60, 300, 600)
 QUANTILES: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 
+PRICES: Final = (10, 25, 50, 100, 200)
+"""Of a violated minute, in minutes of a replica."""
+
 Variant = tuple[dict[str, str], ScalingRule]
 
 
@@ -30,8 +33,13 @@ def around(rule: ScalingRule, *, few: bool = False) -> list[Variant]:
     for factor in (1.0, *TARGETS):
         for variant in _reactive(rule, factor, few=few):
             made += [variant] if variant[0] else []
-        if any(one.forecast is not None for one in rule.spec.triggers) and (factor == 1.0 or not few):
+        if factor != 1.0 and few:
+            continue
+        forecasts = [one.forecast for one in rule.spec.triggers if one.forecast is not None]
+        if any(one.price is None for one in forecasts):
             made += [_with_quantile(_with_target(rule, factor), level) for level in QUANTILES]
+        if any(one.price is not None for one in forecasts):
+            made += [_with_price(_with_target(rule, factor), price) for price in PRICES]
     return _different(made)
 
 
@@ -92,13 +100,27 @@ def _with_quantile(variant: Variant, level: float) -> Variant:
     told, rule = variant
     triggers, changes = [], {}
     for trigger in rule.spec.triggers:
-        if trigger.forecast is None or trigger.forecast.quantile == level:
+        if trigger.forecast is None or trigger.forecast.price is not None or trigger.forecast.quantile == level:
             triggers.append(trigger)
             continue
         changes[f"{trigger.name}.quantile"] = f"{level:g}"
         triggers.append(
             trigger.model_copy(update={"forecast": trigger.forecast.model_copy(update={"quantile": level})})
         )
+    return {**told, **changes}, _with_spec(rule, triggers=tuple(triggers))
+
+
+def _with_price(variant: Variant, worth: int) -> Variant:
+    """A fixed worth of a violated minute, in place of the rule's own."""
+    told, rule = variant
+    triggers, changes = [], {}
+    for trigger in rule.spec.triggers:
+        if trigger.forecast is None or trigger.forecast.price is None:
+            triggers.append(trigger)
+            continue
+        price = trigger.forecast.price.model_copy(update={"violated_minute": Decimal(worth), "budget": None})
+        changes[f"{trigger.name}.price.violatedMinute"] = str(worth)
+        triggers.append(trigger.model_copy(update={"forecast": trigger.forecast.model_copy(update={"price": price})}))
     return {**told, **changes}, _with_spec(rule, triggers=tuple(triggers))
 
 

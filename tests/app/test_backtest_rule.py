@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.backtest_rule_command import Asked, run
-from app.backtesting import page, recorded
+from app.backtesting import page, recorded, variants
 from app.backtesting.assume import Options
 from app.backtesting.recorded import DataError
 from app.backtesting.report import from_json, to_json
@@ -220,6 +220,21 @@ def test_a_sweep_tells_which_variants_none_beats(history: tuple[np.ndarray, np.n
         )
         assert one.best or beaten or any(other.replica_hours <= one.replica_hours for other in best)
     assert report.advice
+
+
+def test_a_priced_forecast_is_replayed_and_swept_by_its_price() -> None:
+    seen, replicas, late = (np.tile(one, 5) for one in ran())
+    priced = {"name": "soon", "forecast": {"of": "rps", "price": {"violatedMinute": 30}}}
+    rule = rule_of({**SPEC, "triggers": [*SPEC["triggers"], priced]})
+    changes = [changed for changed, _ in variants.around(rule, few=True)]
+    assert {"soon.price.violatedMinute": "200"} in changes
+    assert not any("soon.quantile" in one for one in changes)
+    report = study(case((seen, replicas, late), rule=rule, present=rule_of(SPEC)))
+    assert report.violated_minute == 30
+    own, now = report.contender("rule"), report.contender("present")
+    assert own is not None
+    assert now is not None
+    assert own.figures.violated_minutes <= now.figures.violated_minutes
 
 
 def test_the_same_case_gives_the_same_report(history: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
