@@ -51,6 +51,10 @@ class FollowingReplicas:
         """As ``cluster: observe`` asks."""
         return self._usage_query(ref, resource, container)
 
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """A test deploys nothing."""
+        return frozenset()
+
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """Nobody measured them: a test says what it wants by ``follow``."""
         return {}

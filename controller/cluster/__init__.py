@@ -36,6 +36,10 @@ class Cluster(Protocol):
         """PromQL for the usage of all replicas together, of all containers or one, in base units: cores, bytes."""
         ...
 
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """Of the replicas that are ready: two during a rollout, none where nobody knows."""
+        ...
+
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """By pod: when those that are ready were created and became so; empty where nobody knows."""
         ...

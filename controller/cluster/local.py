@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -178,6 +179,14 @@ class LocalCluster:
         if resource == "cpu":
             return f"sum(rate(process_cpu_seconds_total{chosen}[1m]))"
         return f"sum(process_resident_memory_bytes{chosen})"
+
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """A digest of the command and its environment."""
+        known = self._workloads.get(ref)
+        if known is None:
+            return frozenset()
+        text = json.dumps([known.command, sorted(known.env.items()), sorted(known.requests.items())])
+        return frozenset({sha256(text.encode()).hexdigest()[:10]})
 
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """Of the processes that run, each start of a replica by itself."""

@@ -18,6 +18,7 @@ class FakeCluster:
         self.workloads = dict(workloads)
         self.failing: dict[WorkloadRef, Exception] = {}
         self.started: dict[WorkloadRef, Mapping[str, PodStart]] = {}
+        self.running: dict[WorkloadRef, tuple[str, ...]] = {}
         self.asked: list[tuple[WorkloadRef, int]] = []
 
     @classmethod
@@ -41,6 +42,9 @@ class FakeCluster:
 
     def usage_query(self, ref: WorkloadRef, resource: str, container: str | None = None) -> str:
         return f'usage{{workload="{ref.name}", resource="{resource}"}}'
+
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        return frozenset(self.running.get(ref, ()))
 
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         return self.started.get(ref, {})
