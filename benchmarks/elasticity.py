@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.elasticity --data DIR -o json``. DIR holds ``traces/`` or series itself (``timestamp,value``, any
 names, an hour or finer). Needs the extra ``compiled`` and Debian's Prometheus, whose guest Foretide is for six minutes;
-a quarter of an hour on two cores. Protocol: docs/elasticity.md.
+twenty minutes on two cores. Protocol: docs/elasticity.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import elasticity_guest
+from benchmarks import elasticity_assess, elasticity_guest
 from benchmarks import elasticity_play as play
 from benchmarks import elasticity_speed as speed
 from benchmarks.elasticity_play import SERVICE, SLOW_START, USUAL_START, Case, Judged, Setting
@@ -297,7 +297,7 @@ def speed_rows(of: Workload) -> list[Row]:
 
 def program_rows(data: Path) -> list[Row]:
     """Rows of the running program: as the guest of a Prometheus, and over the recordings of a fleet."""
-    return elasticity_guest.rows()
+    return elasticity_guest.rows() + elasticity_assess.rows(data)
 
 
 def _row(metric: str, ours: float, unit: str, must: float, goal: float) -> Row:

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
-from uuid import uuid4
 
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from controller import decide, hpa, triggers
+from controller.acting import Actor, acts, fields_of
 from controller.around import BudgetRoom, circumstances
 from controller.cluster import Cluster
 from controller.decide import CostOf
@@ -27,19 +26,15 @@ from controller.metrics import ControllerMetrics
 from controller.reading import Evaluate, EvaluateByPod, Reader
 from controller.shadows import Shadows
 from controller.slo import Burn
-from controller.throttle import Throttles
 from controller.triggers import Missing, Reading, Want
-from domain.errors import ActuationError, ForetideError, StoreError
+from domain.errors import ForetideError, StoreError
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
 from domain.scaling import (
     GATE_STAGE,
     Action,
-    ActionResult,
     Decision,
-    Mode,
     Outcome,
-    Reason,
     TraceLine,
     Workload,
     WorkloadRef,
@@ -61,8 +56,6 @@ log = logging.getLogger(__name__)
 
 Gate = Callable[[ScalingRule], str]
 """Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
-
-ACTOR: Final = "controller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +129,9 @@ class Reconciler:
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
+        self._actor = Actor(cluster, self._metrics)
         self._memories: dict[tuple[str, WorkloadRef], Memory] = {}
         self._outcomes: dict[str, Outcome] = {}
-        self._throttles = Throttles()
 
     def tick(self, now: datetime) -> None:
         """One pass over all rules. Never raises: what fails is logged, counted and, for a rule, held."""
@@ -271,7 +264,7 @@ class Reconciler:
                     circumstances=around,
                 )  # fmt: skip
                 memory = decide.remember(memory, decision, rule=rule)
-                return replace(case, decision=self._possible(decision, rule), memory=memory)
+                return replace(case, decision=self._actor.possible(rule, decision), memory=memory)
             except Exception as error:
                 case = replace(case, failure=self._failed("guard", rule, error))
         why = f"held because the rule could not be evaluated: {case.failure}"
@@ -286,22 +279,11 @@ class Reconciler:
         told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
         return replace(case, decision=told, refused=why)
 
-    def _possible(self, decision: Decision, rule: ScalingRule) -> Decision:
-        """Held, with the reason, where the cluster cannot do what the rule would have it do."""
-        wanted = rule.spec.actuate.with_
-        if rule.spec.mode is not Mode.ENFORCE or wanted == "none" or wanted in self._cluster.actuations:
-            return decision
-        why = f"cluster {self._cluster.name} cannot do actuate {wanted}, so nothing is done"
-        return replace(
-            decision, outcome=Outcome.HOLD, desired_replicas=decision.current_replicas, reason=Reason.INACTIVE,
-            message=f"{why}; decided was {decision.desired_replicas}: {decision.message}",
-        )  # fmt: skip
-
     def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
         """Rules that do not act keep score of what they would have done."""
         if self._shadows is None:
             return
-        idle = [case for case in cases if case.refused or not _acts(case.rule)]
+        idle = [case for case in cases if case.refused or not acts(case.rule)]
         self._shadows.keep({case.rule.key for case in idle})
         for case in idle:
             if not case.failure:
@@ -318,46 +300,15 @@ class Reconciler:
         shadows.follow(case.rule, real=case.workload, signals=case.signals or {}, decide=decided, now=now)
 
     def _acted(self, case: Case, now: datetime) -> Case:
-        decision, ref = case.decision, case.rule.target
-        if decision is None or case.refused or not _may_act(case.rule, decision):
+        decision = case.decision
+        if decision is None or case.refused:
             return case
-        if self._throttles.closed(ref, now=now):
-            log.debug("target throttled", extra=_fields(decision))
-            return case
-        current, desired = decision.current_replicas or 0, decision.desired_replicas or 0
-        error = self._scaled(ref, desired, now)
-        action = Action(
-            id=str(uuid4()),
-            decision_id=decision.id,
-            at=now,
-            actor=ACTOR,
-            cluster=self._cluster.name,
-            target=ref,
-            from_replicas=current,
-            to_replicas=desired,
-            result=ActionResult.FAILED if error else ActionResult.DONE,
-            error=error,
-        )
-        self._metrics.actions.labels(result=action.result.value).inc()
-        if error:
-            log.warning("action failed", extra={**_fields(decision), "error": error})
+        action = self._actor.act(case.rule, decision, now=now)
+        if action is None or action.error:
             return replace(case, action=action)
         keep = hpa.longest_period(case.rule.spec.behavior)
-        memory = case.memory.with_scale_event(desired - current, at=now, keep=keep)
+        memory = case.memory.with_scale_event(action.to_replicas - action.from_replicas, at=now, keep=keep)
         return replace(case, action=action, memory=memory)
-
-    def _scaled(self, ref: WorkloadRef, replicas: int, now: datetime) -> str:
-        """Does it; the error as a sentence, or nothing."""
-        try:
-            self._cluster.scale(ref, replicas)
-        except ActuationError as error:
-            self._throttles.failed(ref, error, now=now)
-            return str(error)
-        except Exception as error:
-            log.exception("scaling failed")
-            return f"{type(error).__name__}: {error}"
-        self._throttles.succeeded(ref)
-        return ""
 
     def _recorded(self, cases: Sequence[Case]) -> None:
         decided = {case.decision.id: case for case in cases if case.decision is not None}
@@ -383,7 +334,7 @@ class Reconciler:
         """A change of outcome is news; the same again is not."""
         changed = self._outcomes.get(decision.rule) != decision.outcome
         self._outcomes[decision.rule] = decision.outcome
-        log.log(logging.INFO if changed else logging.DEBUG, "decided", extra=_fields(decision))
+        log.log(logging.INFO if changed else logging.DEBUG, "decided", extra=fields_of(decision))
 
     def _failed(self, step: str, rule: ScalingRule, error: Exception) -> str:
         """Counts and logs it; the sentence for the decision."""
@@ -399,7 +350,7 @@ class Reconciler:
         keys, refs = {key for key, _ in known}, {ref for _, ref in known}
         self._memories = {at: memory for at, memory in self._memories.items() if at in known}
         self._outcomes = {key: outcome for key, outcome in self._outcomes.items() if key in keys}
-        self._throttles.keep(refs)
+        self._actor.keep(refs)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -407,24 +358,3 @@ class Reconciler:
         with self._tracer.start_as_current_span(f"controller.{name}"):
             yield
         self._metrics.step_seconds.labels(step=name).observe(time.perf_counter() - started)
-
-
-def _acts(rule: ScalingRule) -> bool:
-    return rule.spec.mode is Mode.ENFORCE and rule.spec.actuate.with_ == "scale"
-
-
-def _may_act(rule: ScalingRule, decision: Decision) -> bool:
-    return _acts(rule) and decision.outcome is not Outcome.HOLD and decision.desired_replicas is not None
-
-
-def _fields(decision: Decision) -> dict[str, str | int | None]:
-    return {
-        "decision_id": decision.id,
-        "rule": decision.rule,
-        "k8s.namespace.name": decision.target.namespace,
-        "outcome": decision.outcome.value,
-        "reason": decision.reason.value,
-        "current_replicas": decision.current_replicas,
-        "desired_replicas": decision.desired_replicas,
-        "decision_message": decision.message,
-    }

@@ -184,9 +184,13 @@ class Forecast:
 
     def peak(self, level: float, *, after: datetime, until: datetime) -> tuple[datetime, float] | None:
         """Time and value of the largest step of a quantile in ``(after, until]``; None where no step lies there."""
-        times = [self.cutoff + (i + 1) * self.step for i in range(self.horizon)]
-        path = self.quantile(level)
-        inside = [(time, float(value)) for time, value in zip(times, path, strict=True) if after < time <= until]
+        first = max((after - self.cutoff) // self.step, 0)  # a live pass asks for a few steps of hundreds
+        last = min((until - self.cutoff) // self.step, self.horizon)
+        levels = np.asarray(self.quantiles)
+        inside = [
+            (self.cutoff + (i + 1) * self.step, float(np.interp(level, levels, self.values[i])))
+            for i in range(first, last)
+        ]
         return max(inside, key=lambda pair: pair[1], default=None)
 
 

@@ -375,10 +375,12 @@ def run(
             usage = loop.mean_before(used_before, newest, rule.usage_ticks)
         current_at[tick] = desired
         planned = core.NOTHING
-        if priced and tick >= rule.price_from:
+        if priced:
             seen = values[rule.price_row][tick]
             unseen = 0 if seen == seen else unseen + tick_ms
-            if unseen - tick_ms > STALE_MS:
+            if tick < rule.price_from:
+                planned = core.NOTHING
+            elif unseen - tick_ms > STALE_MS:
                 planned = desired
             else:
                 offered = max(seen, 0.0) if seen == seen else 0.0

@@ -44,12 +44,12 @@ def from_price(
         )
     source = rule.trigger(wanted.of)
     level = memory.cautions.get(trigger.name)
+    if isinstance(outlook, Missing):
+        return silent(trigger, f"{trigger.name}: {outlook.reason}")
     unseen = _unseen(source, reading, memory, now)
     if unseen > ahead.STALE_AFTER:
         found = ahead.held(current, level, f"{trigger.name}: {source.name} was last seen {span(unseen)} ago")
         return _said(trigger, found, source, None, now - unseen)
-    if isinstance(outlook, Missing):
-        return silent(trigger, f"{trigger.name}: {outlook.reason}")
     lead = lead_of(wanted, workload.starts)
     capacity, ready = per_replica(source), workload.ready_replicas
     seen = max(reading.value, 0.0) if isinstance(reading, Signal) else None

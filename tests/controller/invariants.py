@@ -17,16 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller import core, decide, guardrails, hpa
+from controller.around import circumstances
 from controller.combine import Program, compiled
 from controller.compiled import twins
 from controller.guardrails import NEUTRAL, Ceiling, Circumstances, Pause, SloState
 from controller.memory import Memory, Recommendation, ScaleEvent, milliseconds
 from controller.triggers import Missing, Reading
 from domain.forecasts import Forecast
-from domain.scaling import Decision, Outcome, Workload
+from domain.scaling import Decision, Outcome, Reason, Workload
 from domain.series import Signal
 from rules.combine import names
-from rules.schema import Behavior, Fallback, ScalingRule
+from rules.schema import Behavior, DownstreamCeiling, Fallback, ScalingRule
 from tests.controller.expressions import TRIGGERS, random_tree
 from tests.controller.stories import START, cost_of, flat_forecast, rule_of
 
@@ -361,6 +362,68 @@ def a_replay_on_arrays_decides_as_live(
         if replayed != current:
             event_at[events], changes[events], events = milliseconds(now), replayed - current, events + 1
         current = replayed
+
+
+def _with(rule: ScalingRule, **fields: Any) -> ScalingRule:
+    return rule.model_copy(update={"spec": rule.spec.model_copy(update=fields)})
+
+
+@invariant(
+    rule=rules(), told=st.tuples(readings, readings, readings), soon=readings, counts=workloads, memory=memories(),
+    known=st.one_of(st.none(), st.integers(0, 80)),
+)  # fmt: skip
+def a_ceiling_without_data_adds_nothing_unknown_and_lowers_nothing(
+    rule: ScalingRule,
+    told: tuple[float | None, ...],
+    soon: float | None,
+    counts: tuple[int, int],
+    memory: Memory,
+    known: int | None,
+) -> None:
+    current, low = counts[0], rule.spec.replicas.min
+    db = DownstreamCeiling.model_validate({"name": "db", "perReplica": 1, "query": "db"})
+    if known is not None:
+        memory = replace(memory, ceilings={"db": Recommendation(at=START, replicas=known)})
+    workload = Workload(ref=rule.target, current_replicas=current, ready_replicas=counts[1], source="test")
+    around, memory = circumstances(
+        _with(rule, ceiling=(db,)), limits={"db": MISSING}, burn=None, money=None, workload=workload, memory=memory,
+        now=START,
+    )  # fmt: skip
+    limited = decided(rule, *told, soon=soon, counts=counts, memory=memory, around=around).desired_replicas or 0
+    free = decided(rule, *told, soon=soon, counts=counts, memory=memory).desired_replicas or 0
+    assert limited <= max(known or 0, current, low)
+    assert limited >= min(free, current)
+
+
+@invariant(
+    rule=rules(), told=st.tuples(readings, readings, readings), soon=readings, replicas=st.integers(0, 60),
+    idle=st.integers(0, 900), asleep=st.booleans(), around=surroundings(),
+)  # fmt: skip
+def only_what_is_known_to_be_idle_goes_to_zero(
+    rule: ScalingRule,
+    told: tuple[float | None, ...],
+    soon: float | None,
+    replicas: int,
+    idle: int,
+    asleep: bool,
+    around: Circumstances,
+) -> None:
+    """For long enough, on complete data and without work; and only its own zero ends."""
+    bounds = rule.spec.replicas.model_copy(update={"min": 0, "idle_after": timedelta(seconds=300)})
+    memory = Memory(idle_since=START - timedelta(seconds=idle), asleep=asleep)
+    around = replace(around, pause=None, combine=None)
+    decision = decided(
+        _with(rule, replicas=bounds), *told, soon=soon, counts=(replicas, replicas), memory=memory, around=around
+    )
+    work = any(value for value in (*told[:2], soon))
+    if replicas == 0 and not asleep:
+        assert (decision.desired_replicas, decision.reason) == (0, Reason.SCALING_DISABLED)
+    elif replicas and decision.desired_replicas == 0:
+        assert not work
+        assert idle >= 300
+        assert None not in told
+    elif decision.desired_replicas and not replicas:
+        assert work or around.schedule_min
 
 
 @invariant(replicas=st.integers(0, 90), current=st.integers(0, 90), around=surroundings())

@@ -5,6 +5,7 @@ import inspect
 import json
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from starlette.routing import WebSocketRoute
 
 from dashboard import build
 from dashboard.callbacks import fleet_answer, route_to, service_answer, surroundings, why_answer
-from dashboard.service import notes
+from dashboard.contract import Window
+from dashboard.service import notes, title
 from dashboard.theme import DARK, LIGHT
 from dashboard.view import read
 from domain.errors import Mistake
@@ -245,3 +247,16 @@ def test_why_says_why_it_cannot_say(clock: ManualClock) -> None:
     assert broken == "This forecast cannot be taken apart now: metrics.db cannot be read: disk I/O error."
     nothing = texts(asyncio.run(why_answer(FakeDashboardData(clock, bare=True), PLACE)))
     assert nothing.startswith("Nothing is forecast for this service")
+
+
+def test_a_rule_in_shadow_says_so_below_its_name(clock: ManualClock) -> None:
+    data = FakeDashboardData(clock)
+    now = clock.now()
+    window = Window(start=now - timedelta(hours=1), end=now)
+    page = asyncio.run(data.service("shop", "checkout", window, max_points=400))
+    assert page is not None
+    status = asyncio.run(data.status())
+    sentence = "in shadow since 2026-11-21 12:00:00 UTC: −14 % replica-hours"
+    shown = title(replace(page, shadow=sentence), status, read({}), now)
+    assert sentence in texts(shown)
+    assert "in shadow" not in texts(title(page, status, read({}), now))
