@@ -123,12 +123,14 @@ def _with_load(known: Learning, seen: Observation, ready: int) -> Learning:
     steady = last is not None and abs(each - last) <= STEADY * max(each, last)
     if settled < SETTLED or not steady:
         return known
-    known = replace(known, top=max(known.top, each))
+    saturated = seen.cpu_share is not None and not seen.cpu_share < SATURATED
+    if not saturated and seen.held is not False:  # what overran it, it did not carry
+        known = replace(known, top=max(known.top, each))
     if each < IDLE * known.top:
         return known
     if seen.held is not None and settled >= LATENCY_SETTLED:
         known = replace(known, outcomes=_with_outcome(known.outcomes, each, seen.held))
-    if seen.cpu_share is not None and math.isfinite(seen.cpu_share) and 0 < seen.cpu_share < SATURATED:
+    if seen.cpu_share is not None and 0 < seen.cpu_share < SATURATED:
         known = replace(known, samples=known.samples + 1, sums=_with_sample(known.sums, each, seen.cpu_share))
     return replace(known, learned=estimate(known) is not None)
 

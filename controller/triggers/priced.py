@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller import ahead
@@ -44,10 +45,11 @@ def from_price(
         )
     source = rule.trigger(wanted.of)
     level = memory.cautions.get(trigger.name)
-    if isinstance(outlook, Missing):
-        return silent(trigger, f"{trigger.name}: {outlook.reason}")
-    if why := unlearned(source, workload):
-        return silent(trigger, f"{trigger.name}: {why}")
+    why = outlook.reason if isinstance(outlook, Missing) else unlearned(source, workload)
+    if isinstance(outlook, Missing) or why:
+        # As in the first minutes after a start, or a deploy: the ledger keeps the level all the same.
+        unsaid = silent(trigger, f"{trigger.name}: {why}")
+        return replace(unsaid, proposal=replace(unsaid.proposal, caution=level))
     unseen = _unseen(source, reading, memory, now)
     if unseen > ahead.STALE_AFTER:
         found = ahead.held(current, level, f"{trigger.name}: {source.name} was last seen {span(unseen)} ago")

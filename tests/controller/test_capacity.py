@@ -172,6 +172,7 @@ def test_overload_in_which_cpu_is_at_its_limit_does_not_raise_it() -> None:
     flooded = [seen(minute, 150.0, share=1.0) for minute in range(300, 400)]
 
     assert carried(learned([*calm, *flooded])).value == carried(learned(calm)).value
+    assert learned([*calm, *flooded]).top == learned(calm).top
 
 
 def test_the_cpu_of_replicas_that_start_is_not_counted() -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -167,6 +168,14 @@ def test_the_start_of_each_replica_is_measured(start: Callable[..., LocalCluster
     starts = cluster.starts(SHOP)
     assert sorted(name.partition("@")[0] for name in starts) == ["shop-0", "shop-1"]
     assert all(0 < one.seconds < 60 for one in starts.values())
+
+
+def test_another_command_is_another_version(start: Callable[..., LocalCluster], tmp_path: Path) -> None:
+    one = workload(tmp_path)
+    versions = start(one).versions(SHOP)
+    assert len(versions) == 1
+    assert start(one).versions(SHOP) == versions
+    assert start(replace(one, env={"RELEASE": "2"})).versions(SHOP) != versions
 
 
 def test_usage_is_read_from_the_replicas_themselves(start: Callable[..., LocalCluster]) -> None:

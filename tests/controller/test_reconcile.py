@@ -570,3 +570,21 @@ def test_the_latency_that_a_trigger_keeps_bounds_what_is_learned(now: datetime) 
         bench.reconciler.tick(now + tick * TICK)
     said = next(one for one in bench.last("shop")[0].proposals if one.trigger == "rps")
     assert 46 <= (said.target or 0) <= 50
+
+
+def test_the_latency_slo_that_guards_bounds_what_is_learned(now: datetime) -> None:
+    indicator = {"latency": {"trace": {"service": "shop"}, "threshold": "300ms"}}
+    document = SLO.model_validate(
+        {**SLO_DOCUMENT.model_dump(by_alias=True), "spec": {"indicator": indicator, "objective": 95}}
+    )
+    bench = learning_bench()
+    bench.rules = [rule(triggers=[LEARNING], guard={"slo": "demo/errors"}, mode="observe")]
+    bench.slos["demo/errors"] = document
+    for tick in range(4 * 240):
+        load = 5 * (40 + 25 * math.sin(tick / 400))
+        late = 0.01 if load <= 5 * 50 else 0.2
+        bench.answers.update({document.error_ratio_query(window).expr: late for window in WINDOWS})
+        bench.answers.update({"shop_rps": load, USAGE: 0.01 * load})
+        bench.reconciler.tick(now + tick * TICK)
+    said = bench.last("shop")[0].proposals[0]
+    assert 46 <= (said.target or 0) <= 51
