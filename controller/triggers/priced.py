@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller import ahead
@@ -44,8 +45,9 @@ def from_price(
         )
     source = rule.trigger(wanted.of)
     level = memory.cautions.get(trigger.name)
-    if isinstance(outlook, Missing):
-        return silent(trigger, f"{trigger.name}: {outlook.reason}")
+    if isinstance(outlook, Missing):  # as in the first minutes after a start: the ledger keeps the level all the same
+        unsaid = silent(trigger, f"{trigger.name}: {outlook.reason}")
+        return replace(unsaid, proposal=replace(unsaid.proposal, caution=level))
     unseen = _unseen(source, reading, memory, now)
     if unseen > ahead.STALE_AFTER:
         found = ahead.held(current, level, f"{trigger.name}: {source.name} was last seen {span(unseen)} ago")
