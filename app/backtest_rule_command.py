@@ -21,6 +21,7 @@ from app.backtesting.present import present_of
 from app.backtesting.recorded import TICK_SECONDS
 from app.backtesting.report import Report, from_json, to_json
 from app.backtesting.study import Case, study
+from app.check import check_query
 from app.server_client import Server, ServerError
 from controller.simulate.nodes import Pools
 from domain.errors import ForetideError, RuleDocumentError
@@ -28,7 +29,6 @@ from domain.units import parse_duration, parse_quantity
 from rules import RuleSet, load_paths
 from rules.render import render, source_texts
 from rules.schema import ScalingRule
-from store.promql import check
 
 OUTPUTS: Final = ("table", "json", "html")
 OK, SAYS_NO, USAGE, UNREACHABLE, UNKNOWN = 0, 1, 2, 4, 5
@@ -108,7 +108,7 @@ def _offline(asked: Asked) -> Report:
     if asked.data is None:
         raise UsageError("backtest needs --rules and --data")
     options = options_of(asked)
-    running = load_paths(asked.rules, check_query=check)
+    running = load_paths(asked.rules, check_query=check_query)
     rule = _rule_of(running, asked.rule)
     found = recorded.read(asked.data)
     end = datetime.fromtimestamp(found.start.timestamp() + found.ticks * TICK_SECONDS, tz=UTC)

@@ -133,15 +133,17 @@ class Guests:
         """The guest behind a query's source; None for the embedded store."""
         return self.by_name.get(source or self._default)
 
-    def check_query(self, expr: str, source: str | None = None) -> None:
-        """Refuse what the query's source cannot answer.
+    def check_query(self, expr: str, source: str | None = None, *, traces: bool = False) -> None:
+        """Refuse what the query's source cannot answer; with ``traces`` a source that keeps none.
 
         Raises:
             UnknownSourceError: There is no such source.
             QueryError: The text is no PromQL, or the embedded store, which would evaluate it, cannot.
         """
         name = source or self._default
-        if name == LOCAL:
+        if traces:
+            self._check_traces(name)
+        elif name == LOCAL:
             check(expr)
         elif name in self.by_name:
             check_syntax(expr)
@@ -150,6 +152,16 @@ class Guests:
                 raise UnknownSourceError(f'"{name}" is a store of traces, which answers no PromQL')
             known = ", ".join((LOCAL, *sorted(self.by_name)))
             raise UnknownSourceError(f'"{name}" is not a source of foretide.yaml; it has {known}')
+
+    def _check_traces(self, name: str) -> None:
+        if name in self.traces:
+            return
+        if name == LOCAL:
+            raise UnknownSourceError('without source the spans that come to Foretide are counted; leave out "local"')
+        if name in self.by_name:
+            raise UnknownSourceError(f'"{name}" is a Prometheus, which keeps no traces')
+        known = ", ".join(sorted(self.traces)) or "none, of kind jaeger or tempo"
+        raise UnknownSourceError(f'"{name}" is not a source of traces of foretide.yaml; it has {known}')
 
     @property
     def writes(self) -> bool:

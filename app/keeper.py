@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.settings import RetentionTimes
+from controller import decide
 from domain.capacity import Learning
 from domain.clock import Clock
 from domain.errors import RowRefusedError
@@ -18,6 +19,7 @@ from domain.scaling import GATE_STAGE, Action, Decision, Mode, Reason
 from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.ruleset import source_key
+from rules.schema import ScalingRule
 from store.state import (
     AuditEntry,
     AuditTrail,
@@ -99,6 +101,12 @@ class Keeper:
         if newest is None or newest.mode is not Mode.ENFORCE:
             return False
         return newest.desired_replicas == 0 and newest.reason is not Reason.SCALING_DISABLED
+
+    def cautions(self, rule: ScalingRule) -> Mapping[str, float]:
+        """The error budget's level of each price trigger as the rule's last decision about this target left it."""
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule.key)
+        return decide.cautions(newest) if newest is not None and newest.target == rule.target else {}
 
     def save_forecast(self, forecast: Forecast) -> None:
         """A forecast; the signal's newest from now on."""

@@ -206,6 +206,7 @@ class House:
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
             slept=self._keeper.slept,
+            cautions_of=self._keeper.cautions,
             by_pod=self.queries.pods,
             place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,

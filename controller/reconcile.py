@@ -99,6 +99,7 @@ class Reconciler:
         slo_of: Callable[[str], SLO | None] = lambda key: None,
         budget_room: BudgetRoom = lambda rule, workload, now: None,
         slept: Callable[[str], bool] = lambda key: False,
+        cautions_of: Callable[[ScalingRule], Mapping[str, float]] = lambda rule: {},
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
         by_pod: EvaluateByPod = lambda expr, now, source: {},
         gate: Gate = _open,
@@ -120,6 +121,7 @@ class Reconciler:
             slo_of: The SLO document of a key.
             budget_room: How many replicas a rule's budget leaves room for.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
+            cautions_of: The error budget's level of each price trigger before a restart.
             by_pod: Answers a query with a number for each pod.
             place_of: File and line of a rule, for sentences about what is wrong with it.
             gate: Why a rule in ``enforce`` may not act.
@@ -128,6 +130,7 @@ class Reconciler:
             capacities: What one replica carries, where a trigger learns it.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
+        self._cautions_of = cautions_of
         self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
         self._capacities = Capacities() if capacities is None else capacities
@@ -181,7 +184,18 @@ class Reconciler:
         if memory is None:
             asleep = workload.current_replicas == 0 and rule.spec.replicas.min == 0 and self._slept(rule.key)
             memory = Memory.beginning(workload.current_replicas, at=now, asleep=asleep)
+            memory = memory.with_cautions(self._earlier_cautions(rule))
         return Case(rule=rule, workload=workload, memory=memory, failure=failure)
+
+    def _earlier_cautions(self, rule: ScalingRule) -> Mapping[str, float]:
+        """Of a rule that is seen for the first time; where nobody knows them, its budget begins anew."""
+        if not any(one.forecast is not None and one.forecast.price is not None for one in rule.spec.triggers):
+            return {}
+        try:
+            return self._cautions_of(rule)
+        except ForetideError as error:
+            self._failed("load_rules", rule, error)
+            return {}
 
     def _read(self, cases: list[Case], now: datetime) -> list[Case]:
         self._reader.begin()

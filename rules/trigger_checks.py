@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from domain.errors import UnknownSourceError
 from rules.triggers import LATENCIES, REASONS, Trigger
 from rules.wording import listed, nearest, quote, suggestion
 from rules.written import CheckQuery, Fault, Mapping, at, given, quantity_at, query, text_at
 from rules.yaml_tree import Path
 
 _REASONS: Final = listed(REASONS, "and")
+_NO_GATE: Final = "goes with quantile: nothing closes the forecast of a price, its spread is doubled while it misses"
 _TARGETS: Final = {
     "perReplica": "query, pods, trace (rate, inFlight) and forecast with document",
     "learn": "query and its perReplica",
@@ -148,8 +150,17 @@ def _inside(trigger: Mapping, path: Path, check_query: CheckQuery) -> Iterator[F
     if source is not None:
         asked: Mapping = {"query": {"expr": "ALERTS", "source": source}}
         yield from (((*path, "event", "source"), said) for _, said in query(asked, (), "query", check_query))
+    yield from _trace_source(text_at(trigger, "trace", "source"), (*path, "trace", "source"), check_query)
     if isinstance(at(trigger, "resource"), dict):
         yield from _resource(at(trigger, "resource"), (*path, "resource"))
+
+
+def _trace_source(source: str | None, path: Path, check_query: CheckQuery) -> Iterator[Fault]:
+    try:
+        if source is not None:
+            check_query("", source, traces=True)
+    except UnknownSourceError as error:
+        yield path, str(error)
 
 
 def _resource(resource: object, path: Path) -> Iterator[Fault]:
@@ -174,6 +185,8 @@ def _forecasts(triggers: Sequence[tuple[int, Mapping]]) -> Iterator[Fault]:
             yield (*path, "price"), "stands beside quantile; the floor follows from one of the two"
         if forecast.get("price") is not None and forecast.get("document") is not None:
             yield (*path, "price"), "looks ahead of a trigger of this rule: give of, or a quantile of the document"
+        if forecast.get("price") is not None and forecast.get("gate") is not None:
+            yield (*path, "gate"), _NO_GATE
         of = text_at(forecast, "of")
         if of is None:
             continue

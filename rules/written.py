@@ -17,7 +17,8 @@ Fault = tuple[Path, str]
 """Where, and the sentence."""
 CheckQuery = Callable[..., None]
 """Called with a query's text and, where it names one, its source: raises ``QueryError`` for a text that this source
-cannot evaluate, ``UnknownSourceError`` for a source that is not there."""
+cannot evaluate, ``UnknownSourceError`` for a source that is not there. A source of traces is given with
+``traces=True`` and no text."""
 Mapping = dict[str, object]
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from app.backtesting.recorded import DataError
+from app.check import check_query
 from rules import load_paths
 from rules.schema import ScalingRule, Trigger
-from store.promql import check
 
 
 def present_of(path: Path, rule: ScalingRule) -> tuple[ScalingRule, str]:
@@ -32,7 +32,7 @@ def present_of(path: Path, rule: ScalingRule) -> tuple[ScalingRule, str]:
     hpas = [one for one in documents if one.get("kind") == "HorizontalPodAutoscaler"]
     if len(hpas) == 1:
         return _of_hpa(path, hpas[0], rule), f"HPA {hpas[0].get('metadata', {}).get('name', rule.spec.target.name)}"
-    found = load_paths([path], check_query=check).rules
+    found = load_paths([path], check_query=check_query).rules
     if len(found) != 1:
         raise DataError(f"{path}: expected one HorizontalPodAutoscaler or one ScalingRule; found {len(found)} rules")
     return found[0], f"rule {found[0].key}"

@@ -126,6 +126,19 @@ def test_a_database_that_is_gone_is_said_in_a_sentence(state: State, keeper: Kee
         keeper.note("start", "foretide", {})
 
 
+def test_the_level_of_a_price_is_that_of_the_last_decision_about_its_target(keeper: Keeper, tmp_path: Path) -> None:
+    rule = rule_set(tmp_path).rules[0]
+    assert keeper.cautions(rule) == {}
+    first, second = decision(1), decision(2, at=NOW + timedelta(seconds=15))
+    for one, level in ((first, 3.0), (second, 4.25)):
+        proposals = (replace(one.proposals[0], trigger="soon", caution=level), *one.proposals[1:])
+        keeper.record_decisions([(replace(one, rule=rule.key, target=rule.target, proposals=proposals), None)])
+    assert keeper.cautions(rule) == {"soon": 4.25}
+    moved = replace(second, id=decision(3).id, at=NOW + timedelta(seconds=30), target=replace(rule.target, name="b"))
+    keeper.record_decisions([(moved, None)])
+    assert keeper.cautions(rule) == {}
+
+
 def test_a_short_stop_does_not_forget_how_many_replicas_there_were(keeper: Keeper) -> None:
     acting = decision(1, mode=Mode.ENFORCE)
     keeper.record_decisions([(acting, None)])

@@ -106,6 +106,23 @@ def test_a_store_of_traces_answers_no_promql(house: House) -> None:
         house.guests.check_query("up", "jaeger")
 
 
+def test_a_trace_trigger_of_a_store_that_is_not_there_is_refused_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "red.yaml").write_text(
+        "apiVersion: foretide.dev/v1alpha1\nkind: ScalingRule\nmetadata: {name: shop, namespace: demo}\nspec:\n"
+        "  target: {kind: Deployment, name: shop}\n  replicas: {min: 1, max: 9}\n  triggers:\n"
+        "  - {name: red, perReplica: 5, trace: {service: shop, measure: rate, source: zipkin}}\n"
+    )
+    built = _house(tmp_path, f"rules_dir: rules\n{CONFIG}".replace("JAEGER", "http://j").replace("TEMPO", "http://t"))
+    try:
+        built.rules.poll(SystemClock().now())
+        (mistake,) = built.rules.mistakes
+    finally:
+        built.close()
+    assert (mistake.line, mistake.field) == (8, "spec.triggers[0].trace.source")
+    assert mistake.message == '"zipkin" is not a source of traces of foretide.yaml; it has jaeger, tempo'
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

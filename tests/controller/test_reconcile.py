@@ -74,6 +74,7 @@ class Bench:
     money: Ceiling | None = None
     asleep: set[str] = field(default_factory=set)
     capacities: Capacities | None = None
+    levels: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         provider = TracerProvider()
@@ -92,6 +93,7 @@ class Bench:
             slo_of=self.slos.get,
             budget_room=lambda rule, workload, now: self.money,
             slept=lambda key: key in self.asleep,
+            cautions_of=lambda rule: self.levels,
             place_of=lambda rule: "rules.yaml:3",
             capacities=self.capacities,
         )
@@ -398,6 +400,29 @@ def test_a_price_trigger_is_given_what_was_read_and_without_an_outlook_the_rule_
     assert decisions[1].reason is Reason.FORECAST_FLOOR
     assert decisions[2].trace[3].message == "soon: ValueError: broken"
     assert bench.metric("foretide_controller_errors_total", step="read_signals") == 1
+
+
+def test_a_price_goes_on_from_the_level_of_before_a_restart(now: datetime) -> None:
+    soon = {"name": "soon", "forecast": {"of": "rps", "price": {"budget": "0.6%"}, "lead": "90s"}}
+    priced = rule(triggers=[{"name": "rps", "query": "shop_rps", "perReplica": 10}, soon])
+    answers: list[Outlook | Exception] = [NoDataError("its history is being read"), outlook(60, 60, peak=60)]
+
+    def outlook_of(signal: str, load: float | None, lead: timedelta, now: datetime) -> Outlook:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    bench = Bench(
+        cluster=FakeCluster.of(SHOP, 4), rules=[priced], answers={"shop_rps": 50.0}, outlook_of=outlook_of,
+        levels={"soon": 5.0},
+    )  # fmt: skip
+    for k in range(2):
+        bench.reconciler.tick(now + k * TICK)
+    levels = [pair[0].proposals[1].caution for pair in bench.ledger]
+
+    assert levels[0] == 5.0
+    assert levels[1] == pytest.approx(5.0 - 0.05 * 0.006)
 
 
 def test_a_rule_that_the_gate_refuses_decides_says_so_and_changes_nothing(bench: Bench, now: datetime) -> None:

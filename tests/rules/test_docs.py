@@ -16,7 +16,7 @@ PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in NAMES]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
-def any_query(query: str, source: str | None = None) -> None:
+def any_query(query: str, source: str | None = None, *, traces: bool = False) -> None:
     """Every PromQL text is fine."""
 
 

@@ -16,7 +16,11 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "bad_rules"
 FILES = sorted(GOLDEN.glob("*.bad.yaml"))
 
 
-def check_query(query: str, source: str | None = None) -> None:
+def check_query(query: str, source: str | None = None, *, traces: bool = False) -> None:
+    if traces:
+        if source != "jaeger":
+            raise UnknownSourceError(f'"{source}" is not a source of traces of foretide.yaml; it has jaeger')
+        return
     if source is not None and source != "prometheus":
         raise UnknownSourceError(f'"{source}" is not a source of foretide.yaml; it has local, prometheus')
     if query.count("(") != query.count(")"):

@@ -74,7 +74,7 @@ trees = st.recursive(
 )
 
 
-def any_query(query: str, source: str | None = None) -> None:
+def any_query(query: str, source: str | None = None, *, traces: bool = False) -> None:
     """Every PromQL text is fine."""
 
 

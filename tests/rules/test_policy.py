@@ -41,7 +41,7 @@ spec:
 """
 
 
-def any_query(query: str, source: str | None = None) -> None:
+def any_query(query: str, source: str | None = None, *, traces: bool = False) -> None:
     """Every PromQL text is fine."""
 
 
