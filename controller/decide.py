@@ -95,7 +95,8 @@ def conclude(
     if idle:  # idleAfter is a window of its own, so that of scaleDown does not come on top of it
         needs, memory = idling.at_zero(needs, idle), replace(memory, recommendations=())
         situation = replace(situation, memory=memory)
-    if needs.word in _STOOD_ON_NOTHING:  # to what is only held nothing is added, or it would be again at each tick
+    # To what is only held nothing is added, or it would be again at each tick; and what sleeps serves nobody badly.
+    if idle or needs.word in _STOOD_ON_NOTHING:
         situation = replace(situation, circumstances=replace(circumstances, slo_add=0, slo_add_millionths=0))
     given = guardrails.inputs(situation, wanted=needs.replicas, floor=needs.floor)
     _, record = numbers.decide(given, memory.recommendations)
