@@ -27,7 +27,7 @@ _KUBE_STATE: Final = {
 _POD_SUFFIX: Final = {"Deployment": "-[a-z0-9]+-[a-z0-9]{5}", "StatefulSet": "-[0-9]+"}
 _OWNER: Final = {kind: re.compile(f"(.+){suffix}") for kind, suffix in _POD_SUFFIX.items()}
 _KEPT: Final = 10_000
-"""Texts of queries: one takes 3 µs to write, and each rule needs fifteen of them at each tick."""
+"""Texts of queries: one takes 3 µs to write, and each rule needs ten of them at each tick."""
 REQUESTS: Final = "kube_pod_container_resource_requests"
 LIMITS: Final = "kube_pod_container_resource_limits"
 
