@@ -11,6 +11,8 @@ UV := $(BIN)/uv
 FORETIDE_PORT ?= 8080
 FORETIDE_DATA_DIR ?= ./var
 export FORETIDE_PORT FORETIDE_DATA_DIR
+# Slow tests that only compute run two at a time; those with a browser or a whole running program one after the other.
+COMPUTING := tests/app tests/benchmarks tests/controller tests/forecaster
 PACKAGES := app collector controller cost dashboard domain examples forecaster rules store
 
 help:  ## Show what can be made
@@ -22,7 +24,8 @@ up: .venv/core.stamp  ## Run Foretide with its demo at http://127.0.0.1:8080 (Ct
 test: .venv/all.stamp browser postgres prometheus  ## Run every check: lint, types, layers, units, end-to-end, browser
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m slow $(COMPUTING)
+	$(BIN)/python -m pytest -q -m slow $(COMPUTING:%=--ignore=%)
 
 lint: .venv/all.stamp  ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from app.settings import RetentionTimes
 from controller import decide
+from domain.capacity import Learning
 from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
@@ -28,6 +29,7 @@ from store.state import (
     DocumentsSeen,
     ForecastMemories,
     ForecastShelf,
+    LearnedCapacities,
     ShadowScores,
     State,
 )
@@ -144,6 +146,16 @@ class Keeper:
         """As they were saved."""
         with self._state.transaction() as session:
             return ShadowScores(session).all()
+
+    def save_capacities(self, learned: Sequence[Learning]) -> None:
+        """What replicas carry, of all triggers that learn it; others are forgotten."""
+        with self._state.transaction() as session:
+            LearnedCapacities(session).put_all(learned)
+
+    def capacities(self) -> list[Learning]:
+        """As they were saved."""
+        with self._state.transaction() as session:
+            return LearnedCapacities(session).all()
 
     def rules_changed(self, running: RuleSet, now: datetime) -> None:
         """Other rules run from now on: which, from where, and what they say."""

@@ -42,11 +42,12 @@ from collector.host import HostExporter
 from collector.receive import Receiver
 from collector.red import RedAggregator
 from collector.scrape import Scraper
+from controller.capacities import Capacities
 from controller.cluster import Cluster
 from controller.cluster.known import from_kube_state
 from controller.cluster.local import LocalCluster
 from controller.cluster.observe import ObserveCluster
-from controller.reading import looks_ahead
+from controller.reading import asks_starts
 from controller.reconcile import Reconciler
 from controller.shadows import Shadows
 from cost.prices import cost_per_hour
@@ -186,7 +187,11 @@ class House:
 
         # Controller; who enforces needs a backtest that allows it.
         self.gate = Gate(self._keeper.newest_backtests, clock=clock)
-        self.shadows = Shadows(cost_of=self._cost_of, known=self._keeper.shadow_scores())
+        self.capacities = Capacities(self._keeper.capacities())
+        self.shadows = Shadows(
+            cost_of=self._cost_of, known=self._keeper.shadow_scores(), capacity_of=self.capacities.of,
+            startup_of=lambda rule: self._reconciler.startup_of(rule),
+        )  # fmt: skip
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -205,6 +210,7 @@ class House:
             by_pod=self.queries.pods,
             place_of=lambda rule: self.running_rules().sources.get(rule.key, ""),
             shadows=self.shadows,
+            capacities=self.capacities,
         )
         self.operations = Operations(clock=clock)
         self._backtests = RunningBacktests(
@@ -371,7 +377,7 @@ class House:
             plan(READ_EVERY, "trace_red", self._trace_guests.tick, first_after=READ_EVERY)
         if self.guests.writes:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
-        plan(SHADOW_EVERY, "shadow", self._save_shadows, first_after=SHADOW_EVERY)
+        plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
@@ -391,10 +397,11 @@ class House:
             self._keeper.rules_changed(self.rules.running, now)
             self._expect()
 
-    def _save_shadows(self, now: datetime) -> None:
-        """What a crash may cost of the scores is a minute, which a longer gap would not count anyway."""
+    def _save_memories(self, now: datetime) -> None:
+        """What a crash may cost of scores and capacities is a minute, which a longer gap would not count anyway."""
         del now
         self._keeper.save_shadows(self.shadows.all())
+        self._keeper.save_capacities(self.capacities.all())
 
     def decide(self, now: datetime) -> None:
         """One decision for each rule."""
@@ -406,7 +413,7 @@ class House:
         if isinstance(self.cluster, ObserveCluster):
             rules = self.running_rules().rules
             also = {query for rule in rules for query in self.cluster.queries_of(rule.target)}
-            ahead = (rule for rule in rules if looks_ahead(rule))
+            ahead = (rule for rule in rules if asks_starts(rule))
             also |= {query for rule in ahead for query in self.cluster.start_queries_of(rule.target)}
             used = ((rule.target, one.resource) for rule in rules for one in rule.spec.triggers if one.resource)
             for ref, resource in used:
@@ -433,6 +440,7 @@ class House:
         try:
             self._red.tick(self._clock.now())
             self._keeper.save_shadows(self.shadows.all())
+            self._keeper.save_capacities(self.capacities.all())
             self._keeper.note("stop", "foretide", {})
         except ForetideError as error:
             log.warning("the end could not be written down", extra={"error": str(error)})

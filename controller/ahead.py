@@ -28,10 +28,14 @@ FIRST_LEVEL: Final = 2.0
 PRICE_OF_PEAK: Final = 1.25
 """``violatedMinute: auto``: so many idle replicas for each replica of the week's peak (50 for 40 of them)."""
 LEAST_PRICE: Final = 5.0
-BUDGET: Final = 0.006
+BUDGET: Final = 0.007
 """Of the time, where the price is ``auto`` and no budget is given: the preset of docs/elasticity.md."""
 GAIN: Final = 0.05
 """Levels for a missed tick: a missed minute makes a miss 15 % dearer."""
+LARGE: Final = 20
+"""Replicas from which a share of them is a whole one: 3 % of a small workload round up to 11 % of its cost."""
+SPARE_SHARE: Final = 0.05
+IDLE_SHARE: Final = 0.1
 STALE_AFTER: Final = timedelta(minutes=2)
 """A load that was last seen earlier holds the replicas: nothing is given back, and nothing is forecast from it."""
 
@@ -90,6 +94,20 @@ def search_from(ahead: LoadAhead, room: FloatArray) -> IntArray:
     return np.asarray(np.searchsorted(room, worst), dtype=np.int64)
 
 
+def spared(replicas: IntArray) -> IntArray:
+    """What is added to when something must be: a little more, so that the next tick need not add again."""
+    return _with_share(replicas, SPARE_SHARE)
+
+
+def idle(replicas: IntArray) -> IntArray:
+    """Up to how many are kept, where fewer would do: a move for a little is not worth it."""
+    return _with_share(replicas, IDLE_SHARE)
+
+
+def _with_share(replicas: IntArray, share: float) -> IntArray:
+    return replicas + np.where(replicas >= LARGE, share * replicas, 0).astype(np.int64)
+
+
 def level_after(level: float | None, *, load: float, ready: int, capacity: float, terms: Terms) -> float:
     """The level of caution once this tick is known to have missed or not."""
     before = FIRST_LEVEL if level is None else level
@@ -121,7 +139,7 @@ def floor(
     raises = [[max(one, surge)] for one in add]
     keeps = [[max(one, up[0])] for one, up in zip(keep, raises, strict=True)]
     up, down = np.array(raises), np.array(keeps)
-    planned = price.planned(up, up, down, down, 0, level - low, current)
+    planned = price.planned(up, spared(up), idle(down), down, 0, level - low, current)
     replicas = price.relieved(planned, load, ready, capacity)
     worth = first * 2.0 ** (level - FIRST_LEVEL)
     if replicas > planned:

@@ -6,18 +6,21 @@ Every error that is foreseen only makes its own trigger, ceiling or SLO missing,
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from controller import slo
+from controller.capacities import learning_triggers
+from controller.capacity import Observation
 from controller.cluster import Cluster
 from controller.slo import Burn
 from controller.startup import StartMemory
 from controller.triggers import PODS, Missing, PodSignal, Reading, part
 from domain.errors import ForetideError, NoNumberError
-from domain.scaling import WorkloadRef
+from domain.scaling import Workload, WorkloadRef
 from domain.series import Signal
 from domain.startup import Starts
 from rules import asked
@@ -36,12 +39,32 @@ EvaluateByPod = Callable[[str, datetime, str | None], Mapping[str, float]]
 BURN_EVERY: Final = timedelta(minutes=1)
 """An SLO is looked at once a minute: its shortest window is five."""
 
+FRESH: Final = timedelta(minutes=2)
+"""A load that was seen earlier is not the load of the CPU that is seen now."""
+
 log = logging.getLogger(__name__)
 
 
 def looks_ahead(rule: ScalingRule) -> bool:
     """Whether a forecast of the rule wants to know how long replicas take to start."""
     return any(one.forecast is not None and one.forecast.lead == "auto" for one in rule.spec.triggers)
+
+
+def asks_starts(rule: ScalingRule) -> bool:
+    """Whether anything of the rule asks for its pods and their starts."""
+    return looks_ahead(rule) or bool(learning_triggers(rule))
+
+
+def _held(rule: ScalingRule, signals: Mapping[str, Reading], burn: Burn | None) -> bool | None:
+    """Whether the rule's latency objective held: of its traces' triggers, and of the SLO that guards it."""
+    known = [] if burn is None or burn.held is None else [burn.held]
+    for trigger in rule.spec.triggers:
+        reading = signals.get(trigger.name)
+        if trigger.trace is None or not trigger.trace.is_latency or trigger.target_value is None:
+            continue
+        if isinstance(reading, Signal) and math.isfinite(reading.value):
+            known.append(reading.value <= trigger.target_value)
+    return all(known) if known else None
 
 
 class Reader:
@@ -100,9 +123,44 @@ class Reader:
             self._burns[key] = (now, burn)
         return burn
 
+    def observation(
+        self, rule: ScalingRule, trigger: Trigger, workload: Workload, signals: Mapping[str, Reading],
+        burn: Burn | None, now: datetime,
+    ) -> Observation:  # fmt: skip
+        """What is to be seen of what one replica carries; never an error."""
+        load, ready = signals.get(trigger.name), workload.ready_replicas
+        return Observation(
+            at=now, versions=self._versions(rule), current=workload.current_replicas, ready=ready,
+            load=load.value if isinstance(load, Signal) and now - load.as_of <= FRESH else None,
+            cpu_share=self._cpu_share(rule, workload, now), held=_held(rule, signals, burn),
+        )  # fmt: skip
+
+    def _versions(self, rule: ScalingRule) -> frozenset[str]:
+        try:
+            return self._cluster.versions(rule.target)
+        except ForetideError as error:
+            log.debug("versions not read", extra={"rule": rule.key, "error": str(error)})
+            return frozenset()
+
+    def _cpu_share(self, rule: ScalingRule, workload: Workload, now: datetime) -> float | None:
+        each = workload.limits.get("cpu") or workload.requests.get("cpu")
+        if not each or not workload.ready_replicas:
+            return None
+        try:
+            used = self._answer(Query(expr=self._cluster.usage_query(rule.target, "cpu", None)), now)
+        except ForetideError as error:
+            log.debug("CPU not read", extra={"rule": rule.key, "error": str(error)})
+            return None
+        return used.value / (each * workload.ready_replicas) if isinstance(used, Signal) else None
+
+    def startup(self, rule: ScalingRule) -> timedelta | None:
+        """What its starts took, the 95th percentile; None where that was not measured."""
+        known = self._starts.of(rule.target)
+        return None if known is None else known.p95
+
     def starts(self, rule: ScalingRule) -> Starts | None:
         """How long its replicas take to start, where a forecast of the rule wants to know; never an error."""
-        if not looks_ahead(rule):
+        if not asks_starts(rule):
             return None
         try:
             pods = self._cluster.starts(rule.target)
@@ -132,7 +190,11 @@ class Reader:
                 why = why or str(error)
             except ForetideError as error:
                 ratios[window], why = None, why or str(error)
-        return slo.burn_of(ratios, document.budget, why=why)
+        burn = slo.burn_of(ratios, document.budget, why=why)
+        recent = ratios[min(slo.WINDOWS)]
+        if document.spec.indicator.latency is None or recent is None:
+            return burn
+        return replace(burn, held=recent <= document.budget)
 
     def _of_resource(self, ref: WorkloadRef, name: str, resource: ResourceTarget, now: datetime) -> dict[str, Reading]:
         """Usage, and where pods can be told apart also of each; their sum is then made of these."""

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from controller import decide, hpa, triggers
 from controller.acting import Actor, acts, fields_of
 from controller.around import BudgetRoom, circumstances
+from controller.capacities import Capacities, learning_triggers
 from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
@@ -104,6 +105,7 @@ class Reconciler:
         gate: Gate = _open,
         shadows: Shadows | None = None,
         outlook_of: OutlookOf | None = None,
+        capacities: Capacities | None = None,
     ) -> None:
         """Everything comes from outside.
 
@@ -125,11 +127,13 @@ class Reconciler:
             gate: Why a rule in ``enforce`` may not act.
             shadows: Rules that do not act keep score there.
             outlook_of: What lies ahead of a price trigger's load.
+            capacities: What one replica carries, where a trigger learns it.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
         self._cautions_of = cautions_of
         self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
+        self._capacities = Capacities() if capacities is None else capacities
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
         self._actor = Actor(cluster, self._metrics)
@@ -196,6 +200,7 @@ class Reconciler:
     def _read(self, cases: list[Case], now: datetime) -> list[Case]:
         self._reader.begin()
         self._reader.keep([case.rule for case in cases])
+        self._capacities.keep([case.rule for case in cases])
         return [case if case.failure else self._with_signals(case, now) for case in cases]
 
     def _with_signals(self, case: Case, now: datetime) -> Case:
@@ -206,17 +211,33 @@ class Reconciler:
                 for trigger in rule.spec.triggers
                 if trigger.forecast is not None
             }
-            signals, workload = (
-                self._reader.signals(rule, now),
-                replace(case.workload, starts=self._reader.starts(rule)),
-            )
+            signals, burn = self._reader.signals(rule, now), self._reader.burn(rule, now)
+            workload = replace(case.workload, starts=self._reader.starts(rule))
+            workload = self._learned(rule, workload, signals, burn, now)
             return replace(
                 case, workload=workload, signals=signals, limits=self._reader.limits(rule, now),
-                burn=self._reader.burn(rule, now), forecasts=forecasts,
+                burn=burn, forecasts=forecasts,
                 outlooks=self._outlooks(rule, workload, signals, now),
             )  # fmt: skip
         except Exception as error:
             return replace(case, failure=self._failed("read_signals", rule, error))
+
+    def _learned(
+        self, rule: ScalingRule, workload: Workload, signals: Mapping[str, Reading], burn: Burn | None, now: datetime
+    ) -> Workload:
+        """With what one replica carries, after a look at it where one is due."""
+        learning = learning_triggers(rule)
+        if not learning:
+            return workload
+        for trigger in learning:
+            if self._capacities.is_due(rule, trigger, now):
+                seen = self._reader.observation(rule, trigger, workload, signals, burn, now)
+                self._capacities.see(rule, trigger, seen)
+        return replace(workload, carried=self._capacities.carried(rule))
+
+    def startup_of(self, rule: ScalingRule) -> timedelta | None:
+        """How long its replicas take to start, measured; None where they were not."""
+        return self._reader.startup(rule)
 
     def _outlooks(
         self, rule: ScalingRule, workload: Workload, signals: Mapping[str, Reading], now: datetime

@@ -37,10 +37,11 @@ WINDOWS: Final = tuple(window for pair in PAIRS for window in (pair.long, pair.s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """The state of an SLO, and the sentence about it."""
+    """The state of an SLO, the sentence about it, and whether a latency objective held in the last five minutes."""
 
     state: SloState
     said: str
+    held: bool | None = None
 
 
 def unknown(why: str) -> Burn:

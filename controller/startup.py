@@ -54,6 +54,10 @@ class StartMemory:
             self._starts[ref] = starts_of(self._seen[ref].values())
         return self._starts.get(ref)
 
+    def of(self, ref: WorkloadRef) -> Starts | None:
+        """What is known of a workload."""
+        return self._starts.get(ref)
+
     def keep(self, refs: Iterable[WorkloadRef]) -> None:
         """Forget the others."""
         known = set(refs)

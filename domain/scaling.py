@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from domain.capacity import Carried
 from domain.money import Money
 from domain.startup import Starts
 
@@ -35,6 +36,7 @@ class Workload:
         requests: Per replica, in base units: ``cpu`` in cores, ``memory`` in bytes. Empty where unknown.
         limits: The same of its limits.
         starts: How long its replicas take to start; None where nobody knows, or nobody asked.
+        carried: By trigger, what one replica carries, of those that learn it.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -44,6 +46,7 @@ class Workload:
     requests: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
     starts: Starts | None = None
+    carried: Mapping[str, Carried] = field(default_factory=dict)
     source: str
 
 

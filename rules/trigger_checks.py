@@ -16,6 +16,7 @@ _REASONS: Final = listed(REASONS, "and")
 _NO_GATE: Final = "goes with quantile: nothing closes the forecast of a price, its spread is doubled while it misses"
 _TARGETS: Final = {
     "perReplica": "query, pods, trace (rate, inFlight) and forecast with document",
+    "learn": "query and its perReplica",
     "value": "query and trace (a latency)",
     "asReplicas": "query",
     "replicas": "schedule and event",
@@ -25,7 +26,7 @@ _TARGETS: Final = {
 _FIELDS: Final = tuple(field.alias or name for name, field in Trigger.model_fields.items())
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|[ywdhms]))+", re.ASCII)
 _ALLOWED: Final = {
-    "query": ("perReplica", "value", "asReplicas", "activate", "fallback"),
+    "query": ("perReplica", "learn", "value", "asReplicas", "activate", "fallback"),
     "resource": ("fallback",),
     "pods": ("perReplica", "fallback"),
     "queue": ("activate", "fallback"),
@@ -50,6 +51,7 @@ def within_triggers(triggers: Sequence[tuple[int, Mapping]], check_query: CheckQ
         if len(reasons) == 1:
             yield from _goes_with(trigger, reasons[0], path)
             yield from _target(trigger, reasons[0], path)
+        yield from _learned(trigger, path)
         yield from _inside(trigger, path, check_query)
     yield from _forecasts(triggers)
     yield from _fallbacks(triggers)
@@ -120,6 +122,17 @@ def _target_of_trace(trigger: Mapping, path: Path) -> Iterator[Fault]:
         yield (*path, wanted), f"this field is required with measure: {measure}: {what}"
     if measure in LATENCIES and at(trigger, "value") is not None and not _is_duration(at(trigger, "value")):
         yield (*path, "value"), "expected a duration such as 300ms (300m is a quantity, 0.3)"
+
+
+def _learned(trigger: Mapping, path: Path) -> Iterator[Fault]:
+    """``learn`` stands beside the number that it starts from, and ends above it."""
+    if at(trigger, "learn") is None or at(trigger, "query") is None:
+        return
+    start, most = quantity_at(trigger, "perReplica"), quantity_at(trigger, "learn", "max")
+    if _is_set(trigger, "value") or _is_set(trigger, "asReplicas"):
+        yield (*path, "learn"), "goes with perReplica: what a replica is taken to carry until it is learned"
+    elif start is not None and most is not None and most < start:
+        yield (*path, "learn", "max"), f"must be at least perReplica ({float(start):g}), where learning starts"
 
 
 def _is_duration(value: object) -> bool:

@@ -97,6 +97,12 @@ class AlertEvent(Strict):
     source: DnsLabel | None = None
 
 
+class Learn(Strict):
+    """What one replica carries is learned as it runs: from perReplica, at most to max."""
+
+    max: PositiveQuantity
+
+
 class Fallback(Strict):
     """What a trigger asks for once its data have been missing for ``after``."""
 
@@ -134,6 +140,7 @@ class Trigger(Strict):
     schedule: CronWindow | None = None
     event: AlertEvent | None = None
     per_replica: PositiveQuantity | None = None
+    learn: Learn | None = None
     value: QuantityOrDuration | None = None
     as_replicas: Boolean = False
     replicas: Replicas | None = None

@@ -93,7 +93,17 @@ def assumptions(rule: ScalingRule, options: Options) -> tuple[Assumptions, list[
         metric_delay_seconds=METRIC_DELAY_SECONDS if delay is None else delay,
         usage_per_load=options.usage_per_load, pools=options.pools,
     )  # fmt: skip
-    return made, [told, told_startup, told_delay, told_nodes, *_ALWAYS]
+    return made, [told, *_unlearned(rule), told_startup, told_delay, told_nodes, *_ALWAYS]
+
+
+def _unlearned(rule: ScalingRule) -> list[Assumed]:
+    """A replay has no pods to learn from."""
+    why = "the rule learns what a replica carries; the replay counts with where learning starts, from begin to end"
+    return [
+        Assumed(name=f"perReplica of {one.name}", value=_number(float(one.per_replica)), origin="assumed", why=why)
+        for one in rule.spec.triggers
+        if one.learn is not None and one.per_replica is not None
+    ]
 
 
 _ALWAYS: Final = (

@@ -32,8 +32,7 @@ def test_paths(paths: Sequence[Path], *, output: str, junit: Path | None, as_dif
         return 2
     if not found.files:
         return _refused(f"no tests in {', '.join(map(str, paths))}; a test file is called NAME_test.yaml")
-    logging.getLogger("controller").setLevel(logging.ERROR)  # each missing signal is part of a story here
-    results = [result for loaded in found.files for result in _played(loaded)]
+    results = _quietly(found.files)
     if junit is not None:
         try:
             junit.write_text(report.to_junit(results), encoding="utf-8")
@@ -56,6 +55,17 @@ def _problem(paths: Sequence[Path], output: str) -> str:
 def _refused(message: str) -> int:
     print(f"foretide: {message}", file=sys.stderr)
     return 2
+
+
+def _quietly(files: Sequence[read.Loaded]) -> list[TestResult]:
+    """Every test of every file, without the loop's warnings: each missing signal is part of a story here."""
+    loop = logging.getLogger("controller")
+    level = loop.level
+    loop.setLevel(logging.ERROR)
+    try:
+        return [result for loaded in files for result in _played(loaded)]
+    finally:
+        loop.setLevel(level)
 
 
 def _played(loaded: read.Loaded) -> list[TestResult]:

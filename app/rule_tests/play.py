@@ -71,7 +71,7 @@ def play(test: DecisionTest, rule: ScalingRule, running: RuleSet, *, every: time
             return {}
 
         cluster = _cluster(test, rule, queries, clock)
-        acting = _acting(rule) if test.follow is not None else _watching(rule)
+        acting = _unlearning(_acting(rule) if test.follow is not None else _watching(rule))
         loop = Reconciler(
             rules=lambda: (acting,),
             evaluate=_given(test, rule, cluster, queries, every),
@@ -125,6 +125,12 @@ def _acting(rule: ScalingRule) -> ScalingRule:
 
 def _watching(rule: ScalingRule) -> ScalingRule:
     return rule.model_copy(update={"spec": rule.spec.model_copy(update={"mode": Mode.OBSERVE})})
+
+
+def _unlearning(rule: ScalingRule) -> ScalingRule:
+    """Nothing is learned in a story's few minutes: a replica carries what the document says, and forecasts count."""
+    triggers = tuple(one.model_copy(update={"learn": None}) for one in rule.spec.triggers)
+    return rule.model_copy(update={"spec": rule.spec.model_copy(update={"triggers": triggers})})
 
 
 @contextmanager

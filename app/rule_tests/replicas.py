@@ -60,6 +60,10 @@ class FollowingReplicas:
         """Nobody knows them by name."""
         return {}
 
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """A test deploys nothing."""
+        return frozenset()
+
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """Nobody measured them: a test says what it wants by ``follow``."""
         return {}

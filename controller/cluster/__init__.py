@@ -46,6 +46,10 @@ class Cluster(Protocol):
         """Its pods that count, with the requests and limits of all containers or one; empty where nobody knows."""
         ...
 
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """Of the replicas that are ready: two during a rollout, none where nobody knows."""
+        ...
+
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """By pod: when those that are ready were created and became so; empty where nobody knows."""
         ...

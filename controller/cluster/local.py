@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -194,6 +195,14 @@ class LocalCluster:
         with self._lock:
             running = self._groups[ref.namespace, ref.name].running()
             return {pod: _state(process, known.requests, at) for pod, process in running.items()}
+
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """A digest of the command and its environment."""
+        known = self._workloads.get(ref)
+        if known is None:
+            return frozenset()
+        text = json.dumps([known.command, sorted(known.env.items()), sorted(known.requests.items())])
+        return frozenset({sha256(text.encode()).hexdigest()[:10]})
 
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """Of the processes that run, each start of a replica by itself."""

@@ -149,6 +149,12 @@ class ObserveCluster:
             if pod in created and mine.fullmatch(pod)
         }
 
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """A Deployment's pods are called ``<name>-<pod-template-hash>-<five letters>``; of others nobody knows."""
+        if ref.kind != "Deployment":
+            return frozenset()
+        return frozenset(pod.removeprefix(f"{ref.name}-").rpartition("-")[0] for pod in self.starts(ref))
+
     def start_queries_of(self, ref: WorkloadRef) -> tuple[str, ...]:
         """What is asked to know its starts."""
         return _start_queries(ref) if ref.kind in _KUBE_STATE else ()

@@ -6,7 +6,7 @@ Functions of the load only: computed once for a forecast and replayed against an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,6 @@ from controller.ahead import Terms
 from controller.simulate.loop import FloatArray, Plan
 from controller.simulate.pods import IntArray
 from domain.load_ahead import LoadAhead, Outlook
-
-LARGE: Final = 20
-"""Replicas from which a share of them is a whole one: 3 % of a small workload round up to 11 % of its cost."""
-SPARE_SHARE: Final = 0.05
-IDLE_SHARE: Final = 0.1
 
 
 def no_plan() -> Plan:
@@ -103,10 +98,10 @@ def priced(outlook: Outlook, *, capacity: float, terms: Terms, by: Any = price) 
     surge = np.ceil(outlook.surge / capacity).astype(np.int64)
     raises = np.stack([np.maximum(_floors_by(outlook.add, capacity, one, by), surge) for one in missed])
     keeps = np.maximum(np.stack([_floors_by(outlook.keep, capacity, one, by) for one in missed]), raises)
-    return no_plan()._replace(
+    return calmer(no_plan()._replace(
         raise_below=raises, raise_to=raises, lower_above=keeps, lower_to=keeps, violated_budget=terms.budget,
         gain=policy.GAIN, first_level=policy.FIRST_LEVEL if terms.budget else 0.0,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _floors_by(ahead: LoadAhead, capacity: float, missed: FloatArray, by: Any) -> IntArray:
@@ -121,13 +116,7 @@ def _floors_by(ahead: LoadAhead, capacity: float, missed: FloatArray, by: Any) -
 
 def calmer(plan: Plan) -> Plan:
     """Half as many moves of a large workload: a little more than is asked for, and nothing given back for a little."""
-    return plan._replace(
-        raise_to=_more(plan.raise_to, SPARE_SHARE), lower_above=_more(plan.lower_above, IDLE_SHARE)
-    )  # fmt: skip
-
-
-def _more(replicas: IntArray, share: float) -> IntArray:
-    return replicas + np.where(replicas >= LARGE, share * replicas, 0).astype(np.int64)
+    return plan._replace(raise_to=policy.spared(plan.raise_to), lower_above=policy.idle(plan.lower_above))
 
 
 def at_least(replicas: FloatArray) -> Plan:

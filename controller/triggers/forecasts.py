@@ -8,7 +8,7 @@ from typing import Final
 
 from controller import hpa, startup
 from controller.triggers.wants import Want, silent
-from controller.triggers.wording import number, per_replica, percent, span, unit_of
+from controller.triggers.wording import carried, number, percent, span, unit_of, unlearned
 from domain.forecasts import Forecast
 from domain.scaling import Proposal, Reason, Workload
 from domain.startup import Starts
@@ -34,7 +34,8 @@ def from_forecast(
     """The peak of the quantile between now and one lead ahead ÷ what one replica of its source carries."""
     if forecast is None:
         return silent(trigger, f"{trigger.name}: there is no forecast of {wanted.source} yet")
-    objection = _objection(wanted, forecast, now)
+    source = trigger if wanted.of is None else rule.trigger(wanted.of)
+    objection = _objection(wanted, forecast, now) or unlearned(source, workload)
     if objection:
         return silent(trigger, f"{trigger.name}: {objection}")
     # At least one step ahead: a step of 5 min has no point within a lead of 2 min.
@@ -43,8 +44,7 @@ def from_forecast(
     if peak is None or not math.isfinite(peak[1]):
         reason = f"{trigger.name}: the forecast of {wanted.source} has no value in the next {span(lead)}"
         return silent(trigger, reason)
-    source = trigger if wanted.of is None else rule.trigger(wanted.of)
-    target, unit, value = per_replica(source), unit_of(source), max(peak[1], 0.0)
+    target, unit, value = carried(source, workload), unit_of(source), max(peak[1], 0.0)
     replicas = hpa.ceil32(value / target)
     reason = (
         f"forecast p{wanted.quantile * 100:g} in ≤ {span(lead)} = {number(value)}{unit}"

@@ -10,7 +10,7 @@ from controller.ahead import Floor, Terms
 from controller.memory import Memory
 from controller.triggers.forecasts import lead_of
 from controller.triggers.wants import Missing, Reading, Want, silent
-from controller.triggers.wording import per_replica, span, unit_of
+from controller.triggers.wording import carried, span, unit_of, unlearned
 from domain.load_ahead import Outlook, kept_within
 from domain.scaling import Proposal, Reason, Workload
 from domain.series import Signal
@@ -45,15 +45,17 @@ def from_price(
         )
     source = rule.trigger(wanted.of)
     level = memory.cautions.get(trigger.name)
-    if isinstance(outlook, Missing):  # as in the first minutes after a start: the ledger keeps the level all the same
-        unsaid = silent(trigger, f"{trigger.name}: {outlook.reason}")
+    why = outlook.reason if isinstance(outlook, Missing) else unlearned(source, workload)
+    if isinstance(outlook, Missing) or why:
+        # As in the first minutes after a start, or a deploy: the ledger keeps the level all the same.
+        unsaid = silent(trigger, f"{trigger.name}: {why}")
         return replace(unsaid, proposal=replace(unsaid.proposal, caution=level))
     unseen = _unseen(source, reading, memory, now)
     if unseen > ahead.STALE_AFTER:
         found = ahead.held(current, level, f"{trigger.name}: {source.name} was last seen {span(unseen)} ago")
-        return _said(trigger, found, source, None, now - unseen)
+        return _said(trigger, found, source, None, now - unseen, workload)
     lead = lead_of(wanted, workload.starts)
-    capacity, ready = per_replica(source), workload.ready_replicas
+    capacity, ready = carried(source, workload), workload.ready_replicas
     seen = max(reading.value, 0.0) if isinstance(reading, Signal) else None
     load = 0.0 if seen is None else seen  # not seen for a moment: neither missed nor overloaded, as far as is known
     able, by = current if ready is None else ready, terms(price)
@@ -63,7 +65,7 @@ def from_price(
         leads=(lead, kept_within(lead)),
         unit=unit_of(source),
     )  # fmt: skip
-    return _said(trigger, found, source, seen, now - unseen)
+    return _said(trigger, found, source, seen, now - unseen, workload)
 
 
 def _unseen(source: Trigger, reading: Reading, memory: Memory, now: datetime) -> timedelta:
@@ -73,9 +75,11 @@ def _unseen(source: Trigger, reading: Reading, memory: Memory, now: datetime) ->
     return now - memory.missing_since.get(source.name, now)
 
 
-def _said(trigger: Trigger, found: Floor, source: Trigger, load: float | None, as_of: datetime) -> Want:
+def _said(
+    trigger: Trigger, found: Floor, source: Trigger, load: float | None, as_of: datetime, workload: Workload
+) -> Want:
     proposal = Proposal(
-        trigger=trigger.name, kind="forecast", replicas=found.replicas, value=load, target=per_replica(source),
+        trigger=trigger.name, kind="forecast", replicas=found.replicas, value=load, target=carried(source, workload),
         unit=unit_of(source), reason=found.reason, as_of=as_of, caution=found.level,
     )  # fmt: skip
     return Want(proposal=proposal, word=Reason.FORECAST_FLOOR, asked=found.replicas)

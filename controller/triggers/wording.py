@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from domain.scaling import Workload
 from domain.units import format_duration
 from rules.schema import Trigger
 
@@ -17,6 +18,20 @@ def per_replica(trigger: Trigger) -> float:
     if trigger.per_replica is None:  # the schema demands it; this is for the type checker
         raise ValueError(f"trigger {trigger.name} has no perReplica")
     return float(trigger.per_replica)
+
+
+def carried(trigger: Trigger, workload: Workload) -> float:
+    """The same, as it was learned where the trigger learns it."""
+    found = workload.carried.get(trigger.name)
+    return per_replica(trigger) if found is None else found.value
+
+
+def unlearned(source: Trigger, workload: Workload) -> str:
+    """Why a forecast of ``source`` has no say; empty where it has: what a replica carries is known."""
+    found = workload.carried.get(source.name)
+    if found is None or found.learned:
+        return ""
+    return f"what a replica carries of {source.name} is not learned ({found.said}): reactive until it is"
 
 
 def unit_of(trigger: Trigger) -> str:

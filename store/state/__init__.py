@@ -6,6 +6,7 @@ the edge with ``State.transaction()``; queries live in the repositories here, wh
 
 from store.state.audit import AuditEntry, AuditTrail
 from store.state.backtests import BacktestBrief, Backtests
+from store.state.capacities import LearnedCapacities
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
@@ -14,5 +15,5 @@ from store.state.shadows import ShadowScores
 
 __all__ = [
     "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "DecisionLedger", "DocumentsSeen", "ForecastMemories",
-    "ForecastShelf", "ShadowScores", "State",
+    "ForecastShelf", "LearnedCapacities", "ShadowScores", "State",
 ]  # fmt: skip

@@ -148,6 +148,17 @@ class ShadowRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class CapacityRow(Base):
+    """What one replica of a workload carries, as far as a trigger learned it."""
+
+    __tablename__ = "capacity"
+    rule: Mapped[str] = mapped_column(String(320), primary_key=True)
+    trigger: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(256))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

@@ -174,6 +174,14 @@ def test_what_a_replica_carries_is_learned_from_recorded_misses() -> None:
     assert report.fidelity.misses_agree
 
 
+def test_a_rule_that_learns_is_replayed_with_where_that_starts_and_the_report_says_so() -> None:
+    spec = {**SPEC, "triggers": [{**SPEC["triggers"][0], "learn": {"max": 200}}]}
+    report = study(case(ran(57), rule=rule_of(spec)))
+    said = next(one for one in report.assumed if one.name == "perReplica of rps")
+    assert (said.value, said.origin) == ("50", "assumed")
+    assert "where learning starts" in said.why
+
+
 def test_a_latency_with_its_objective_is_as_good_as_a_column_of_misses(
     history: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:

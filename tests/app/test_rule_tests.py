@@ -100,6 +100,15 @@ def test_a_forecast_raises_what_the_load_does_not_ask_for(folder: Path) -> None:
     assert run(path)[0] == 0
 
 
+def test_a_story_learns_nothing_and_its_forecast_counts(folder: Path) -> None:
+    learning = rule_text().replace("perReplica: 10", "perReplica: 10, learn: {max: 50}")
+    (folder / "rules.yaml").write_text(learning)
+    assert "learn" in learning
+    text = STORY.replace("  decision_test:\n", "  forecasts:\n  - {of: rps, values: '20x8 50x20'}\n  decision_test:\n")
+    path = story(folder, "{eval_time: 3m, replicas: 5, reason: ForecastFloor, trigger: {rps: 2}}", text=text)
+    assert run(path) == (0, "ok: 1 test with 3 assertions in 1 file\n")
+
+
 def test_json_has_every_assertion(folder: Path) -> None:
     path = story(folder, "{eval_time: 2m, replicas: 3, limited_by: [], trigger: {rps: 2}}")
     code, out = run(path, output="json")

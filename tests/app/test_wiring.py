@@ -12,6 +12,7 @@ import pytest
 from app import local_processes
 from app.settings import read_settings
 from app.system_clock import SystemClock
+from app.wiring import House
 from controller.cluster.observe import ObserveCluster
 from domain.errors import SettingsError, StoreError
 from domain.scaling import Workload
@@ -97,6 +98,25 @@ def test_the_observing_cluster_reads_the_houses_metrics(tmp_path: Path) -> None:
     assert isinstance(found, Workload)
     assert found.current_replicas == 3
     house.close()
+
+
+def test_what_replicas_carry_is_known_again_after_a_restart(tmp_path: Path) -> None:
+    def learning_house() -> House:
+        house = a_house(tmp_path)
+        (tmp_path / "rules" / "shop.yaml").write_text(
+            rule_text().replace("perReplica: 10", "perReplica: 10, learn: {max: 50}")
+        )
+        house.prepare()
+        return house
+
+    first = learning_house()
+    first.decide(SystemClock().now())
+    learned = first.capacities.all()
+    asyncio.run(first.stop())
+    second = learning_house()
+    assert [(one.rule, one.trigger) for one in learned] == [("demo/shop", "rps")]
+    assert second.capacities.all() == learned
+    second.close()
 
 
 def test_children_get_the_token_and_none_of_our_settings(tmp_path: Path) -> None:

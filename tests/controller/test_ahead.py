@@ -109,8 +109,8 @@ def test_a_price_alone_stays_and_a_budget_steers_it() -> None:
         return ahead.level_after(level, load=load, ready=5, capacity=CAPACITY, terms=terms)
 
     assert after(fixed, 60) == after(fixed, 40) == ahead.FIRST_LEVEL
-    assert after(found, 60) == pytest.approx(ahead.FIRST_LEVEL + 0.05 * (1 - 0.006))
-    assert after(found, 50) == pytest.approx(ahead.FIRST_LEVEL - 0.05 * 0.006)
+    assert after(found, 60) == pytest.approx(ahead.FIRST_LEVEL + ahead.GAIN * (1 - ahead.BUDGET))
+    assert after(found, 50) == pytest.approx(ahead.FIRST_LEVEL - ahead.GAIN * ahead.BUDGET)
     assert after(both, 50) == pytest.approx(ahead.FIRST_LEVEL - 0.05 * 0.003)
     assert after(both, 60, level=7.99) == 8.0
     assert after(both, 60, level=3.0) == price.steered(3.0, 1, 0.003, 0.05, 8.0)

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -181,6 +182,14 @@ def test_its_pods_are_told_with_their_state(start: Callable[..., LocalCluster], 
     asked = cluster.pod_usage_query(SHOP, "cpu")
     assert asked is not None
     assert asked.expr == 'sum by (pod) (rate(process_cpu_seconds_total{job="shop", namespace="demo"}[1m]))'
+
+
+def test_another_command_is_another_version(start: Callable[..., LocalCluster], tmp_path: Path) -> None:
+    one = workload(tmp_path)
+    versions = start(one).versions(SHOP)
+    assert len(versions) == 1
+    assert start(one).versions(SHOP) == versions
+    assert start(replace(one, env={"RELEASE": "2"})).versions(SHOP) != versions
 
 
 def test_usage_is_read_from_the_replicas_themselves(start: Callable[..., LocalCluster]) -> None:

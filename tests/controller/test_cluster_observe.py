@@ -81,6 +81,7 @@ def test_start_ups_are_read_for_its_own_pods_with_the_age_of_their_nodes() -> No
     starts = ObserveCluster(Metrics(), by_pod).starts(SHOP)
     assert starts == {mine: PodStart(created=100.0, ready=130.0, node_created=95.0)}
     assert starts[mine].is_cold
+    assert ObserveCluster(Metrics(), by_pod).versions(SHOP) == {"5d8f7c9b4d"}
     cluster = ObserveCluster(Metrics(), by_pod)
     for query in (*cluster.queries_of(SHOP), *cluster.start_queries_of(SHOP)):
         check(query)

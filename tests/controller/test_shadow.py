@@ -125,7 +125,10 @@ class Live:
         self.cluster = FakeCluster.of(SHOP, replicas, requests={"cpu": 1.0})
         self.shadows = Shadows(cost_of=self._cost, known=known, startup_of=lambda rule: timedelta(seconds=30))
         self.decisions: list[Decision] = []
-        self.loop = Reconciler(
+        self.loop = self.made()
+
+    def made(self) -> Reconciler:
+        return Reconciler(
             rules=lambda: [self.rule], evaluate=self._evaluate, forecast_of=lambda signal: None, cluster=self.cluster,
             record=self._record, cost_of=self._cost, registry=CollectorRegistry(), tracer=NoOpTracer(),
             shadows=self.shadows,
@@ -202,3 +205,10 @@ def test_without_a_replica_count_nothing_is_compared() -> None:
     live.cluster.workloads.clear()
     live.loop.tick(live.now)
     assert live.shadows.all() == []
+
+
+def test_a_learned_capacity_judges_the_shadow() -> None:
+    live = Live()
+    live.shadows = Shadows(cost_of=live._cost, capacity_of=lambda rule: 2.0)
+    live.loop = live.made()
+    assert live.ticks(3, load=20.0).real.violated_seconds == 30  # 4 replicas carry 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 from controller import triggers
 from controller.memory import Memory
 from controller.triggers import Missing, PodSignal, Reading, Want
+from domain.capacity import Carried
 from domain.pods import PodState
 from domain.scaling import Reason, Workload
 from domain.series import Signal
 from rules import asked
 from rules.schema import Trigger
 from store.promql import check
-from tests.controller.stories import START, rule_of
+from tests.controller.stories import START, flat_forecast, rule_of
+from tests.controller.test_ahead import outlook
 
 
 def read(value: float, *, complete: float = 1.0) -> Signal:
@@ -29,11 +32,12 @@ def read(value: float, *, complete: float = 1.0) -> Signal:
 def wanted(
     *documents: Mapping[str, Any], signals: Mapping[str, Reading], current: int = 4, ready: int | None = None,
     now: datetime = START, silent_since: datetime | None = None, limits: Mapping[str, float] | None = None,
+    carried: Carried | None = None,
 ) -> tuple[Want, ...]:  # fmt: skip
     rule = rule_of({"replicas": {"min": 1, "max": 50}, "triggers": list(documents)})
     workload = Workload(
         ref=rule.target, current_replicas=current, ready_replicas=current if ready is None else ready, source="test",
-        requests={"cpu": 0.5}, limits=limits or {},
+        requests={"cpu": 0.5}, limits=limits or {}, carried={} if carried is None else {documents[0]["name"]: carried},
     )  # fmt: skip
     missing = {} if silent_since is None else {one["name"]: silent_since for one in documents}
     return triggers.propose(
@@ -65,6 +69,40 @@ def test_a_value_is_a_ratio_of_the_ready_replicas(
 ) -> None:
     want = one(LATENCY, value, current=current, ready=ready)
     assert (want.replicas, want.proposal.reason) == (replicas, said)
+
+
+def test_a_learned_capacity_divides_and_says_where_it_comes_from() -> None:
+    document = {"name": "rps", "query": "sum(rate(requests_total[1m]))", "perReplica": 40, "learn": {"max": 200}}
+    known = Carried(value=78, learned=True, said="learned from 412 samples since 2026-11-21 09:12Z, ± 4 %")
+
+    found = one(document, 530, carried=known)
+
+    assert (found.proposal.replicas, found.proposal.target) == (7, 78)
+    assert found.proposal.reason == (
+        "rps 530/s ÷ 78/s per replica (learned from 412 samples since 2026-11-21 09:12Z, ± 4 %) → 7"
+    )
+
+
+@pytest.mark.parametrize("ahead", [{"quantile": 0.9}, {"price": {"violatedMinute": "auto"}}])
+def test_until_it_is_learned_a_forecast_has_no_say(ahead: dict[str, Any]) -> None:
+    source = {"name": "rps", "query": "sum(rate(requests_total[1m]))", "perReplica": 40, "learn": {"max": 200}}
+    soon = {"name": "soon", "forecast": {"of": "rps", "season": "1d", "lead": "2m", "horizon": "1h", **ahead}}
+    rule = rule_of({"replicas": {"min": 1, "max": 50}, "triggers": [source, soon]})
+    start = Carried(value=40, learned=False, said="where learning starts, it is learned anew since 2026-11-21 09:12Z")
+
+    def floor(carried: Mapping[str, Carried]) -> Want:
+        found = triggers.propose(
+            rule, signals={"rps": read(100)}, forecasts={"soon": flat_forecast("x", 900, cutoff=START)},
+            outlooks={"soon": outlook(900, 900)}, memory=Memory(), now=START,
+            workload=Workload(ref=rule.target, current_replicas=4, ready_replicas=4, source="test", carried=carried),
+        )  # fmt: skip
+        return found[1]
+
+    assert floor({"rps": start}).proposal.replicas is None
+    assert floor({"rps": start}).proposal.reason.endswith("since 2026-11-21 09:12Z): reactive until it is")
+    known = replace(start, learned=True, value=90)
+    assert floor({"rps": known}).proposal.target == 90
+    assert floor({}).proposal.target == 40
 
 
 def test_a_query_may_say_replicas_itself() -> None:

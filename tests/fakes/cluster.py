@@ -21,6 +21,7 @@ class FakeCluster:
         self.failing: dict[WorkloadRef, Exception] = {}
         self.started: dict[WorkloadRef, Mapping[str, PodStart]] = {}
         self.states: dict[WorkloadRef, Mapping[str, PodState]] = {}
+        self.running: dict[WorkloadRef, tuple[str, ...]] = {}
         self.asked: list[tuple[WorkloadRef, int]] = []
 
     @classmethod
@@ -50,6 +51,9 @@ class FakeCluster:
 
     def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
         return self.states.get(ref, {})
+
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        return frozenset(self.running.get(ref, ()))
 
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         return self.started.get(ref, {})

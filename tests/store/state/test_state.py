@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from domain.capacity import Learning
 from domain.errors import StoreError
 from domain.forecasts import Backtest, Combination, Forecast, ForecastMemory, HorizonAccuracy, Quality
 from domain.money import Money
@@ -40,6 +41,7 @@ from store.state import (
     DocumentsSeen,
     ForecastMemories,
     ForecastShelf,
+    LearnedCapacities,
     ShadowScores,
     State,
     engine,
@@ -388,3 +390,20 @@ def test_shadow_scores_come_back_as_they_were(state: State) -> None:
         ShadowScores(session).forget_others({"demo/shop"})
     with state.transaction() as session:
         assert ShadowScores(session).all() == [replace(score, replicas=6)]
+
+
+def test_learned_capacities_come_back_as_they_were_and_others_are_forgotten(state: State) -> None:
+    one = Learning(
+        rule="demo/shop", trigger="rps", subject="s", version="5d8f7c9b4d", since=NOW, deployed=True, at=NOW, ready=3,
+        settled_since=NOW, load=12.5, top=70.25, samples=412, sums=(1.0, 2.5, 0.1, 3.0, 0.25, 0.01), learned=True,
+        outcomes={-3: (1.5, 0.0), 41: (0.25, 7.0)},
+    )  # fmt: skip
+    later = replace(one, samples=413, settled_since=None)
+    with state.transaction() as session:
+        LearnedCapacities(session).put_all([one, replace(one, trigger="jobs"), replace(one, rule="demo/cart")])
+    with state.transaction() as session:
+        LearnedCapacities(session).put_all([later, replace(one, trigger="jobs")])
+    with state.transaction() as session:
+        assert LearnedCapacities(session).all() == [
+            replace(one, trigger="jobs"), later,
+        ]  # fmt: skip
