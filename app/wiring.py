@@ -415,6 +415,9 @@ class House:
             also = {query for rule in rules for query in self.cluster.queries_of(rule.target)}
             ahead = (rule for rule in rules if asks_starts(rule))
             also |= {query for rule in ahead for query in self.cluster.start_queries_of(rule.target)}
+            used = ((rule.target, one.resource) for rule in rules for one in rule.spec.triggers if one.resource)
+            for ref, resource in used:
+                also |= set(self.cluster.pod_queries_of(ref, resource.name, resource.container))
         self.guests.expect(also)
         self.queries.expect(self.guests.asked_here())
 

@@ -18,14 +18,14 @@ from controller.capacity import Observation
 from controller.cluster import Cluster
 from controller.slo import Burn
 from controller.startup import StartMemory
-from controller.triggers import Missing, PodSignal, Reading, part
+from controller.triggers import PODS, Missing, PodSignal, Reading, part
 from domain.errors import ForetideError, NoNumberError
 from domain.scaling import Workload, WorkloadRef
 from domain.series import Signal
 from domain.startup import Starts
 from rules import asked
 from rules.document import Query
-from rules.schema import SLO, ScalingRule, Trigger
+from rules.schema import SLO, ResourceTarget, ScalingRule, Trigger
 
 Evaluate = Callable[[str, datetime, str | None], Signal]
 """One number for a PromQL text at a time, from the source of that name (None: the default one); raises
@@ -78,12 +78,13 @@ class Reader:
         self._by_pod = by_pod
         self._evaluate, self._cluster, self._slo_of, self._place_of = evaluate, cluster, slo_of, place_of
         self._answers: dict[tuple[str, str | None], Reading] = {}
+        self._pods: dict[str, PodSignal | Missing] = {}
         self._starts = StartMemory()
         self._burns: dict[str, tuple[datetime, Burn]] = {}
 
     def begin(self) -> None:
         """Forget the answers of the last pass."""
-        self._answers = {}
+        self._answers, self._pods = {}, {}
 
     def signals(self, rule: ScalingRule, now: datetime) -> dict[str, Reading]:
         """By trigger (and part): everything but forecasts."""
@@ -91,8 +92,11 @@ class Reader:
         for index, trigger in enumerate(rule.spec.triggers):
             if trigger.forecast is not None or trigger.schedule is not None:
                 continue
+            if trigger.resource is not None:
+                found |= self._of_resource(rule.target, trigger.name, trigger.resource, now)
+                continue
             at = f"spec.triggers[{index}].{trigger.kind}"
-            found[trigger.name] = self._placed(self._of_trigger(rule.target, trigger, now), rule, at)
+            found[trigger.name] = self._placed(self._of_trigger(trigger, now), rule, at)
             for name, query in asked.further_queries(trigger).items():
                 found[part(trigger.name, name)] = self._placed(self._answer(query, now), rule, f"{at}.{name}")
         return found
@@ -192,19 +196,42 @@ class Reader:
             return burn
         return replace(burn, held=recent <= document.budget)
 
-    def _of_trigger(self, ref: WorkloadRef, trigger: Trigger, now: datetime) -> Reading:
-        resource = trigger.resource
-        if resource is not None:
-            try:
-                return self._answer(Query(expr=self._cluster.usage_query(ref, resource.name, resource.container)), now)
-            except ForetideError as error:
-                return Missing(reason=str(error))
+    def _of_resource(self, ref: WorkloadRef, name: str, resource: ResourceTarget, now: datetime) -> dict[str, Reading]:
+        """Usage, and where pods can be told apart also of each; their sum is then made of these."""
+        try:
+            query = self._cluster.pod_usage_query(ref, resource.name, resource.container)
+            states = {} if query is None else self._cluster.pods(ref, now, resource.container)
+            if query is None or not states:
+                summed = Query(expr=self._cluster.usage_query(ref, resource.name, resource.container))
+                return {name: self._answer(summed, now)}
+        except ForetideError as error:
+            return {name: Missing(reason=str(error))}
+        answer = self._pods_answer(query.expr, now)
+        if isinstance(answer, Missing):
+            return {name: answer}
+        own = {pod: answer.values[pod] for pod in states if pod in answer.values}
+        if not own:
+            return {name: Missing(reason=f"no pod of {ref} has a sample of its {resource.name}")}
+        pods = replace(answer, values=own, states=states, window=query.window)
+        complete = pods.completeness_ratio
+        signal = Signal(
+            value=sum(own.values()), window=query.window, as_of=now, count=len(own), completeness_ratio=complete
+        )
+        return {name: signal, part(name, PODS): pods}
+
+    def _pods_answer(self, expr: str, now: datetime) -> PodSignal | Missing:
+        """Workloads of one namespace are answered by one evaluation."""
+        if expr not in self._pods:
+            self._pods[expr] = self._of_pods(Query(expr=expr), now)
+        return self._pods[expr]
+
+    def _of_trigger(self, trigger: Trigger, now: datetime) -> Reading:
         if trigger.pods is not None:
             return self._of_pods(trigger.pods, now)
         query = asked.main_query(trigger)
         return Missing(reason="it has nothing to read") if query is None else self._answer(query, now)
 
-    def _of_pods(self, query: Query, now: datetime) -> Reading:
+    def _of_pods(self, query: Query, now: datetime) -> PodSignal | Missing:
         try:
             return PodSignal(values=self._by_pod(query.expr, now, query.source), as_of=now)
         except ForetideError as error:

@@ -328,8 +328,13 @@ class Reconciler:
                     self._failed("shadow", case.rule, error)
 
     def _shadow(self, shadows: Shadows, case: Case, now: datetime) -> None:
+        # The pods that are measured are not the shadow's: its usage is taken by the sum.
+        names = {triggers.part(one.name, triggers.PODS) for one in case.rule.spec.triggers if one.resource is not None}
+        signals = {name: reading for name, reading in (case.signals or {}).items() if name not in names}
+
         def decided(workload: Workload, memory: Memory) -> tuple[Decision | None, Memory]:
-            virtual = self._decided(self._proposed(replace(case, workload=workload, memory=memory), now), now)
+            own = replace(case, workload=workload, memory=memory, signals=signals)
+            virtual = self._decided(self._proposed(own, now), now)
             return virtual.decision, virtual.memory
 
         shadows.follow(case.rule, real=case.workload, signals=case.signals or {}, decide=decided, now=now)

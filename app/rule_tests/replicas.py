@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from controller.cluster import Resource
+from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
 
@@ -50,6 +51,14 @@ class FollowingReplicas:
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """As ``cluster: observe`` asks."""
         return self._usage_query(ref, resource, container)
+
+    def pod_usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> PodQuery | None:
+        """A test gives one number."""
+        return None
+
+    def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
+        """Nobody knows them by name."""
+        return {}
 
     def versions(self, ref: WorkloadRef) -> frozenset[str]:
         """A test deploys nothing."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Literal, Protocol
 
+from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
 
@@ -34,6 +36,14 @@ class Cluster(Protocol):
 
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """PromQL for the usage of all replicas together, of all containers or one, in base units: cores, bytes."""
+        ...
+
+    def pod_usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> PodQuery | None:
+        """The same pod by pod, also of others of its namespace; None where pods cannot be told apart."""
+        ...
+
+    def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
+        """Its pods that count, with the requests and limits of all containers or one; empty where nobody knows."""
         ...
 
     def versions(self, ref: WorkloadRef) -> frozenset[str]:

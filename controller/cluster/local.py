@@ -13,17 +13,18 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from controller.cluster import Resource
-from controller.cluster.process import PROBE_TIMEOUT_SECONDS
+from controller.cluster.process import PROBE_TIMEOUT_SECONDS, Process
 from controller.cluster.replicas import Replicas
 from domain.errors import ActuationError, UnavailableError
 from domain.labels import Labels
 from domain.names import INSTANCE, JOB, NAMESPACE
+from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
 
@@ -180,6 +181,21 @@ class LocalCluster:
             return f"sum(rate(process_cpu_seconds_total{chosen}[1m]))"
         return f"sum(process_resident_memory_bytes{chosen})"
 
+    def pod_usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> PodQuery | None:
+        """The same of each replica."""
+        window = timedelta(minutes=1) if resource == "cpu" else timedelta()
+        return PodQuery(expr=self.usage_query(ref, resource).replace("sum(", f"sum by ({POD}) (", 1), window=window)
+
+    def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
+        """The processes that run and are wanted; they have no limits."""
+        known = self._workloads.get(ref)
+        if known is None:
+            return {}
+        at = time.monotonic()
+        with self._lock:
+            running = self._groups[ref.namespace, ref.name].running()
+            return {pod: _state(process, known.requests, at) for pod, process in running.items()}
+
     def versions(self, ref: WorkloadRef) -> frozenset[str]:
         """A digest of the command and its environment."""
         known = self._workloads.get(ref)
@@ -290,3 +306,11 @@ class LocalCluster:
     def _longest_grace(self) -> float:
         graces = [one.stop_grace.total_seconds() for one in self._workloads.values()]
         return min(max(graces, default=5.0), LONGEST_CLOSE_SECONDS)
+
+
+def _state(process: Process, requests: Mapping[str, float], at: float) -> PodState:
+    since, was_ready = process.ready_at, process.ready_at is not None
+    return PodState(
+        age_seconds=at - process.started_at, ready_seconds=at - since if process.ready and since is not None else None,
+        was_ready=was_ready, requests=requests,
+    )  # fmt: skip

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from controller.cluster import Resource
 from domain.errors import ForbiddenError
 from domain.labels import Labels
 from domain.names import JOB, NAMESPACE, UP
+from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
 
@@ -22,6 +25,11 @@ _KUBE_STATE: Final = {
     "StatefulSet": ("statefulset", "kube_statefulset_replicas", "kube_statefulset_status_replicas_ready"),
 }
 _POD_SUFFIX: Final = {"Deployment": "-[a-z0-9]+-[a-z0-9]{5}", "StatefulSet": "-[0-9]+"}
+_OWNER: Final = {kind: re.compile(f"(.+){suffix}") for kind, suffix in _POD_SUFFIX.items()}
+_KEPT: Final = 10_000
+"""Texts of queries: one takes 3 µs to write, and each rule needs ten of them at each tick."""
+REQUESTS: Final = "kube_pod_container_resource_requests"
+LIMITS: Final = "kube_pod_container_resource_limits"
 
 
 class ObserveCluster:
@@ -43,6 +51,7 @@ class ObserveCluster:
                 a namespace's requests are asked for at once, and each workload finds its own pods among them.
         """
         self._query, self._by_pod = query, by_pod
+        self._owned: dict[tuple[str, str], tuple[Mapping[str, float], dict[str, dict[str, float]]]] = {}
 
     def workload(self, ref: WorkloadRef) -> Workload:
         """Replicas by kube-state-metrics, else by targets that are up; None where neither knows."""
@@ -53,12 +62,14 @@ class ObserveCluster:
             return Workload(ref=ref, current_replicas=count, ready_replicas=count, source=f"up of job {ref.name}")
         label, _, ready_metric = _KUBE_STATE[ref.kind]
         ready = self._query(f"max({_of(ready_metric, ref, label)})")
-        requests = {"cpu": self._request(ref, "cpu"), "memory": self._request(ref, "memory")}
+        requests = {"cpu": self._asked(ref, "cpu"), "memory": self._asked(ref, "memory")}
+        limits = {"cpu": self._asked(ref, "cpu", LIMITS), "memory": self._asked(ref, "memory", LIMITS)}
         return Workload(
             ref=ref,
             current_replicas=wanted,
             ready_replicas=None if ready is None else int(ready),
             requests={name: value for name, value in requests.items() if value is not None},
+            limits={name: value for name, value in limits.items() if value is not None},
             source="kube-state-metrics",
         )
 
@@ -68,7 +79,8 @@ class ObserveCluster:
             return (_up(ref),)
         label, *metrics = _KUBE_STATE[ref.kind]
         replicas = (f"max({_of(metric, ref, label)})" for metric in metrics)
-        return (_up(ref), *replicas, _pod_requests(ref, "cpu"), _pod_requests(ref, "memory"))
+        asked = (_pod_asked(ref.namespace, name, metric) for name in ("cpu", "memory") for metric in (REQUESTS, LIMITS))
+        return (_up(ref), *replicas, *asked)
 
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Refused, always."""
@@ -86,6 +98,44 @@ class ObserveCluster:
         if resource == "cpu":
             return f"sum(rate(process_cpu_seconds_total{job}[1m]))"
         return f"sum(process_resident_memory_bytes{job})"
+
+    def pod_usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> PodQuery | None:
+        """Of all pods of its namespace, so that it is one question for all workloads together."""
+        if self._by_pod is None or self._kube_state(ref) is None:
+            return None
+        return _pod_usage(ref.namespace, resource, container)
+
+    def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
+        """As kube-state-metrics told it within the last minute; without the failed and the deleted ones."""
+        if ref.kind not in _KUBE_STATE:
+            return {}
+        created, ready, deleted, pending, failed = (self._of_own(ref, query) for query in _state_queries(ref.namespace))
+        requests, limits = (
+            {name: self._of_own(ref, _pod_asked(ref.namespace, name, metric, container)) for name in ("cpu", "memory")}
+            for metric in (REQUESTS, LIMITS)
+        )
+        at = now.timestamp()
+        return {
+            pod: PodState(
+                age_seconds=at - since, ready_seconds=at - ready[pod] if pod in ready else None,
+                pending=pod in pending,
+                requests={name: pods[pod] for name, pods in requests.items() if pod in pods},
+                limits={name: pods[pod] for name, pods in limits.items() if pod in pods},
+            )
+            for pod, since in created.items()
+            if pod not in deleted and pod not in failed
+        }  # fmt: skip
+
+    def pod_queries_of(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> tuple[str, ...]:
+        """What is asked to know its usage pod by pod."""
+        if ref.kind not in _KUBE_STATE:
+            return ()
+        asked = (
+            _pod_asked(ref.namespace, name, metric, container)
+            for name in ("cpu", "memory")
+            for metric in (REQUESTS, LIMITS)
+        )
+        return (_pod_usage(ref.namespace, resource, container).expr, *_state_queries(ref.namespace), *asked)
 
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """From kube-state-metrics; on a new node where it knows the nodes, too."""
@@ -120,25 +170,45 @@ class ObserveCluster:
         wanted = self._query(f"max({_of(spec_metric, ref, label)})")
         return None if wanted is None else int(wanted)
 
-    def _request(self, ref: WorkloadRef, resource: Resource) -> float | None:
+    def _asked(self, ref: WorkloadRef, resource: Resource, metric: str = REQUESTS) -> float | None:
         """Of one pod: the largest, while a rollout has two kinds of them."""
         if self._by_pod is not None:
-            mine = self._own(ref)
-            asked = self._by_pod(_pod_requests(ref, resource))
-            own = (value for pod, value in asked.items() if pod.startswith(ref.name) and mine.fullmatch(pod))
-            return max(own, default=None)
+            return max(self._of_own(ref, _pod_asked(ref.namespace, resource, metric)).values(), default=None)
         pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", resource="{resource}"'
-        return self._query(f"max(sum by (pod) (kube_pod_container_resource_requests{{{pods}}}))")
+        return self._query(f"max(sum by (pod) ({metric}{{{pods}}}))")
+
+    def _of_own(self, ref: WorkloadRef, query: str) -> dict[str, float]:
+        """The workload's part of what is answered for its namespace, which is put in order once for each answer."""
+        answer = {} if self._by_pod is None else self._by_pod(query)
+        known = self._owned.get((query, ref.kind))
+        if known is None or known[0] is not answer:
+            owners: dict[str, dict[str, float]] = {}
+            for pod, value in answer.items():
+                if (match := _OWNER[ref.kind].fullmatch(pod)) is not None:
+                    owners.setdefault(match[1], {})[pod] = value
+            known = self._owned[query, ref.kind] = (answer, owners)
+        return known[1].get(ref.name, {})
 
 
 def _up(ref: WorkloadRef) -> str:
     return f"count({Labels.of({'__name__': UP, JOB: ref.name})} == 1)"
 
 
-def _pod_requests(ref: WorkloadRef, resource: str) -> str:
-    """Of all pods of its namespace."""
-    asked = {"__name__": "kube_pod_container_resource_requests", NAMESPACE: ref.namespace, "resource": resource}
-    return f"sum by (pod) ({Labels.of(asked)})"
+@lru_cache(maxsize=_KEPT)
+def _pod_usage(namespace: str, resource: Resource, container: str | None) -> PodQuery:
+    which = 'container!=""' if container is None else f'container="{container}"'
+    chosen = f'namespace="{namespace}", {which}'
+    if resource == "cpu":
+        expr = f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{chosen}}}[2m]))"
+        return PodQuery(expr=expr, window=timedelta(minutes=2))
+    return PodQuery(expr=f"sum by (pod) (container_memory_working_set_bytes{{{chosen}}})", window=timedelta())
+
+
+@lru_cache(maxsize=_KEPT)
+def _pod_asked(namespace: str, resource: str, metric: str, container: str | None = None) -> str:
+    """Requests or limits of all pods of its namespace."""
+    asked = {"__name__": metric, NAMESPACE: namespace, "resource": resource}
+    return f"sum by (pod) ({Labels.of(asked if container is None else {**asked, 'container': container})})"
 
 
 def _of(metric: str, ref: WorkloadRef, label: str) -> Labels:
@@ -153,3 +223,19 @@ def _start_queries(ref: WorkloadRef) -> tuple[str, str, str]:
     )
     on_node = f"{info} * on (node) group_left () max by (node) (kube_node_created)"
     return f"max by (pod) ({created})", f"max by (pod) ({ready})", f"max by (pod) ({on_node})"
+
+
+@lru_cache(maxsize=_KEPT)
+def _state_queries(namespace: str) -> tuple[str, str, str, str, str]:
+    """Of all pods of its namespace: when created and ready; which are deleted, pending, failed."""
+    created, ready, deleted, pending, failed = (
+        Labels.of({"__name__": name, NAMESPACE: namespace, **more})
+        for name, more in (
+            ("kube_pod_created", {}), ("kube_pod_status_ready_time", {}), ("kube_pod_deletion_timestamp", {}),
+            ("kube_pod_status_phase", {"phase": "Pending"}), ("kube_pod_status_phase", {"phase": "Failed"}),
+        )
+    )  # fmt: skip
+    return (
+        f"max by (pod) ({created})", f"max by (pod) ({ready})", f"max by (pod) ({deleted})",
+        f"max by (pod) ({pending} == 1)", f"max by (pod) ({failed} == 1)",
+    )  # fmt: skip

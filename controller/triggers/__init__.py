@@ -16,12 +16,13 @@ from controller.memory import Memory
 from controller.triggers.demand import from_number
 from controller.triggers.fallback import without_data
 from controller.triggers.forecasts import from_forecast, lead_of
+from controller.triggers.pod_usage import from_pod_usage
 from controller.triggers.pods import from_pods
 from controller.triggers.priced import from_price
 from controller.triggers.queue import from_queue
 from controller.triggers.times import from_event, from_schedule
 from controller.triggers.usage import from_usage
-from controller.triggers.wants import Missing, PodSignal, Reading, Want, part
+from controller.triggers.wants import PODS, Missing, PodSignal, Reading, Want, part
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
 from domain.scaling import Workload
@@ -30,7 +31,7 @@ from rules.schema import ScalingRule, Trigger
 
 NO_OUTLOOKS: Final[Mapping[str, Outlook | Missing]] = {}
 
-__all__ = ["Missing", "PodSignal", "Reading", "Want", "lead_of", "part", "propose"]
+__all__ = ["PODS", "Missing", "PodSignal", "Reading", "Want", "lead_of", "part", "propose"]
 
 
 def propose(
@@ -89,6 +90,9 @@ def _measured(
     rule: ScalingRule, trigger: Trigger, reading: Signal, signals: Mapping[str, Reading], workload: Workload
 ) -> Want:
     if trigger.resource is not None:
+        pods = signals.get(part(trigger.name, PODS))
+        if isinstance(pods, PodSignal):
+            return from_pod_usage(trigger, trigger.resource, pods, workload, rule.spec.behavior)
         return from_usage(trigger, trigger.resource, reading, workload, rule.spec.behavior)
     if trigger.queue is not None:
         return from_queue(trigger, trigger.queue, reading, signals, workload)

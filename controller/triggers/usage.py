@@ -51,7 +51,7 @@ def _from_utilization(
     # More use never means fewer: terminating replicas are still ready, starting ones not yet.
     replicas = max(asked, current) if busy else min(asked, current)
     value, target = used / 100, goal / 100
-    told = f"{trigger.name} {used} % of the {resource.against} over {ready} ready ÷ {goal} %"
+    told = f"{trigger.name} {used} % of the {resource.against}, summed over {ready} ready ÷ {goal} %"
     if hpa.within_tolerance(ratio, behavior):
         reason = f"{told} is within tolerance of {current}"
         return said(trigger, current, value, target, "ratio", signal, reason, asked=replicas, held=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from controller.triggers.wording import percent
+from domain.pods import PodState
 from domain.scaling import Proposal, Reason
 from domain.series import Signal
 from rules.schema import Trigger
@@ -29,13 +30,25 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSignal:
-    """A number for each pod, by its name."""
+    """A number for each pod, by its name; of usage also what is known of the pods, and what its rate looks back on."""
 
     values: Mapping[str, float]
     as_of: datetime
+    states: Mapping[str, PodState] = field(default_factory=dict)
+    window: timedelta = timedelta()
+
+    @property
+    def completeness_ratio(self) -> float:
+        """How many of the pods that are ready have a value."""
+        ready = sum(one.ready_seconds is not None for one in self.states.values())
+        return min(len(self.values) / ready, 1.0) if ready else 1.0
 
 
 Reading = Signal | PodSignal | Missing
+
+
+PODS: Final = "pods"
+"""Part of a resource trigger: its usage pod by pod, where that is known."""
 
 
 def part(trigger: str, name: str) -> str:

@@ -32,6 +32,7 @@ spec:
   triggers:
   - {name: rps, query: 'sum(rate(http_requests_total{app="app-N"}[2m]))', perReplica: 10}
   - {name: queue, query: {expr: 'max(queue_depth{app="app-N"})', source: prometheus}, perReplica: 100}
+  - {name: cpu, resource: {name: cpu, utilization: 50}}
   - name: soon
     forecast: {of: rps, season: 1h, horizon: 10m, step: 1m, history: 3h}
 """
@@ -64,9 +65,13 @@ def world() -> list[Series]:
             up_gone = 6 if number == 8 and pod == "1" else 0
             found.append(past("up", 1.0, gone=up_gone, job=app, instance=f"{app}-{pod}"))
             pod_name = f"{app}-5d9c-abcd{pod}"
-            found.append(
-                past("kube_pod_container_resource_requests", 0.5, namespace="shop", pod=pod_name, resource="cpu")
-            )
+            at = {"namespace": "shop", "pod": pod_name}
+            found.append(past("kube_pod_container_resource_requests", 0.5, **at, resource="cpu"))
+            found.append(past("kube_pod_container_resource_limits", 1.0, **at, resource="cpu"))
+            found.append(past("kube_pod_created", NOW.timestamp() - 9_000, **at))
+            found.append(past("kube_pod_status_ready_time", NOW.timestamp() - 8_900, **at))
+            found.append(past("kube_pod_status_phase", 0.0, **at, phase="Pending"))
+            found.append(past("container_cpu_usage_seconds_total", 6.0, **at, container="web"))
     return found
 
 
@@ -104,8 +109,10 @@ def test_rules_are_decided_from_it_at_few_queries(house: House) -> None:
     rps = next(one for one in three.proposals if one.trigger == "rps")
     assert rps.value == pytest.approx(2 * 153.0 / 15, rel=0.01)
     assert rps.completeness == 1.0
+    cpu = next(one for one in three.proposals if one.trigger == "cpu")
+    assert cpu.reason == "cpu 80 % of the request on average over 2 of 2 pods ÷ 50 % → 4"
     first = asked(house)
-    assert first <= 15  # three of them about start-ups, once a minute
+    assert first <= 18  # seven of them about pods (starts, states, requests, limits), once a minute
     house.decide(NOW + timedelta(seconds=15))
     assert asked(house) - first <= 8
 
@@ -147,6 +154,7 @@ def test_histories_come_from_it_a_little_at_a_time(house: House) -> None:
 def test_requests_are_found_among_the_pods_of_the_namespace(house: House) -> None:
     workload = house.cluster.workload(next(iter(house.running_rules().rules)).target)
     assert workload.requests == {"cpu": 0.5}
+    assert workload.limits == {"cpu": 1.0}
 
 
 def test_an_unknown_source_is_refused_at_its_place(house: House, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -168,6 +168,20 @@ def test_the_start_of_each_replica_is_measured(start: Callable[..., LocalCluster
     starts = cluster.starts(SHOP)
     assert sorted(name.partition("@")[0] for name in starts) == ["shop-0", "shop-1"]
     assert all(0 < one.seconds < 60 for one in starts.values())
+
+
+def test_its_pods_are_told_with_their_state(start: Callable[..., LocalCluster], tmp_path: Path) -> None:
+    cluster = start(workload(tmp_path))
+    ready(cluster, 2)
+    pods = cluster.pods(SHOP, datetime.now(UTC))
+    assert sorted(pods) == ["shop-0", "shop-1"]
+    for one in pods.values():
+        assert one.ready_seconds is not None
+        assert 0 <= one.ready_seconds <= one.age_seconds
+        assert (one.requests["cpu"], one.limits) == (0.25, {})
+    asked = cluster.pod_usage_query(SHOP, "cpu")
+    assert asked is not None
+    assert asked.expr == 'sum by (pod) (rate(process_cpu_seconds_total{job="shop", namespace="demo"}[1m]))'
 
 
 def test_another_command_is_another_version(start: Callable[..., LocalCluster], tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from controller.cluster.observe import ObserveCluster
 from domain.errors import ForbiddenError
+from domain.pods import PodState
 from domain.scaling import WorkloadRef
 from domain.startup import PodStart
 from store.promql import check
+from store.promql.coalesce import questions, shape_of
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHOP = WorkloadRef(kind="Deployment", namespace="demo", name="shop")
 
 
@@ -29,11 +35,12 @@ class Metrics:
 def test_kube_state_metrics_tell_replicas_and_requests() -> None:
     metrics = Metrics(
         kube_deployment_spec_replicas=5, kube_deployment_status_replicas_ready=4,
-        kube_pod_container_resource_requests=0.25,
+        kube_pod_container_resource_requests=0.25, kube_pod_container_resource_limits=0.5,
     )  # fmt: skip
     workload = ObserveCluster(metrics).workload(SHOP)
     assert (workload.current_replicas, workload.ready_replicas) == (5, 4)
     assert workload.requests == {"cpu": 0.25, "memory": 0.25}
+    assert workload.limits == {"cpu": 0.5, "memory": 0.5}
     assert workload.source == "kube-state-metrics"
     assert metrics.asked[0] == 'max(kube_deployment_spec_replicas{deployment="shop", namespace="demo"})'
 
@@ -78,3 +85,42 @@ def test_start_ups_are_read_for_its_own_pods_with_the_age_of_their_nodes() -> No
     cluster = ObserveCluster(Metrics(), by_pod)
     for query in (*cluster.queries_of(SHOP), *cluster.start_queries_of(SHOP)):
         check(query)
+
+
+def test_its_pods_are_told_with_their_state_without_those_that_failed_or_go() -> None:
+    old, young, other = "shop-5d8f7c9b4d-abcde", "shop-5d8f7c9b4d-fghij", "shop-api-5d8f7c9b4d-abcde"
+    failed, going = "shop-5d8f7c9b4d-klmno", "shop-5d8f7c9b4d-pqrst"
+    answers = {
+        "kube_pod_created": dict.fromkeys((old, young, other, failed, going), NOW.timestamp() - 100),
+        "kube_pod_status_ready_time": {old: NOW.timestamp() - 70, other: 1.0},
+        "kube_pod_deletion_timestamp": {going: 5.0},
+        'phase="Pending"': {young: 1.0},
+        'phase="Failed"': {failed: 1.0},
+        "kube_pod_container_resource_requests": {old: 0.5, young: 0.5},
+        "kube_pod_container_resource_limits": {old: 2.0},
+    }
+
+    def by_pod(query: str) -> Mapping[str, float]:
+        return next(values for name, values in answers.items() if name in query)
+
+    cluster = ObserveCluster(Metrics(kube_deployment_spec_replicas=2), by_pod)
+    both = {"cpu": 0.5, "memory": 0.5}
+    assert cluster.pods(SHOP, NOW) == {
+        old: PodState(age_seconds=100, ready_seconds=70, requests=both, limits={"cpu": 2.0, "memory": 2.0}),
+        young: PodState(age_seconds=100, ready_seconds=None, pending=True, requests=both),
+    }
+    for query in cluster.pod_queries_of(SHOP, "cpu", "web"):
+        check(query)
+        assert shape_of(query) is not None
+
+
+def test_usage_pod_by_pod_is_one_question_for_a_whole_namespace() -> None:
+    cluster = ObserveCluster(Metrics(kube_deployment_spec_replicas=2), lambda query: {})
+    asked = cluster.pod_usage_query(SHOP, "cpu")
+    cart = replace(SHOP, name="cart")
+    elsewhere = cluster.pod_usage_query(replace(SHOP, namespace="live"), "cpu")
+    assert asked is not None
+    assert elsewhere is not None
+    assert asked == cluster.pod_usage_query(cart, "cpu")
+    assert len(questions([asked.expr, elsewhere.expr])) == 1
+    assert ObserveCluster(Metrics(up=3), lambda query: {}).pod_usage_query(SHOP, "cpu") is None

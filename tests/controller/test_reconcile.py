@@ -30,6 +30,7 @@ from domain.errors import (
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
 from domain.money import Money
+from domain.pods import PodState
 from domain.scaling import Action, ActionResult, Decision, Outcome, Reason, Workload, WorkloadRef
 from domain.series import Signal
 from rules import asked
@@ -75,6 +76,7 @@ class Bench:
     asleep: set[str] = field(default_factory=set)
     capacities: Capacities | None = None
     levels: dict[str, float] = field(default_factory=dict)
+    by_pod: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         provider = TracerProvider()
@@ -95,6 +97,7 @@ class Bench:
             slept=lambda key: key in self.asleep,
             cautions_of=lambda rule: self.levels,
             place_of=lambda rule: "rules.yaml:3",
+            by_pod=self.asked_by_pod,
             capacities=self.capacities,
         )
 
@@ -104,6 +107,10 @@ class Bench:
         if isinstance(answer, Exception):
             raise answer
         return Signal(value=answer, window=timedelta(), as_of=now, count=1)
+
+    def asked_by_pod(self, expr: str, now: datetime, source: str | None = None) -> dict[str, float]:
+        self.asked.append(expr)
+        return self.by_pod
 
     def record(self, made: Sequence[tuple[Decision, Action | None]]) -> dict[str, str]:
         lost = {}
@@ -400,6 +407,27 @@ def test_a_price_trigger_is_given_what_was_read_and_without_an_outlook_the_rule_
     assert decisions[1].reason is Reason.FORECAST_FLOOR
     assert decisions[2].trace[3].message == "soon: ValueError: broken"
     assert bench.metric("foretide_controller_errors_total", step="read_signals") == 1
+
+
+def test_usage_is_taken_pod_by_pod_where_the_cluster_knows_its_pods_else_by_the_sum(now: datetime) -> None:
+    cpu = {"name": "cpu", "resource": {"name": "cpu", "utilization": 50}}
+    bench = Bench(
+        cluster=FakeCluster.of(SHOP, 2, requests={"cpu": 0.5}), rules=[rule(triggers=[cpu], mode="observe")],
+        answers={'usage{workload="shop", resource="cpu"}': 0.8}, by_pod={"shop-0": 0.4, "shop-1": 0.5, "cart-0": 9.0},
+    )  # fmt: skip
+    bench.reconciler.tick(now)
+    assert bench.last("shop")[0].proposals[0].reason == "cpu 80 % of the request, summed over 2 ready ÷ 50 % → 4"
+    ready = PodState(age_seconds=900, ready_seconds=800)
+    bench.cluster.states[SHOP] = {"shop-0": ready, "shop-1": ready}
+    bench.asked.clear()
+    bench.reconciler.tick(now + TICK)
+    proposal = bench.last("shop")[0].proposals[0]
+    assert proposal.reason == "cpu 90 % of the request on average over 2 of 2 pods ÷ 50 % → 4"
+    assert bench.asked == ["usage_of_pods_cpu"]
+    bench.by_pod = {"cart-0": 9.0}
+    bench.reconciler.tick(now + 2 * TICK)
+    proposal = bench.last("shop")[0].proposals[0]
+    assert (proposal.missing, proposal.reason) == (True, "cpu: no pod of Deployment demo/shop has a sample of its cpu")
 
 
 def test_a_price_goes_on_from_the_level_of_before_a_restart(now: datetime) -> None:

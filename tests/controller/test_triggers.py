@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller import triggers
 from controller.memory import Memory
 from controller.triggers import Missing, PodSignal, Reading, Want
 from domain.capacity import Carried
+from domain.pods import PodState
 from domain.scaling import Reason, Workload
 from domain.series import Signal
 from rules import asked
@@ -175,6 +178,108 @@ def test_usage_against_an_average_and_against_the_limit() -> None:
     of_limit = {"name": "cpu", "resource": {"name": "cpu", "utilization": 50, "of": "limit"}}
     assert one(of_limit, 2.0, limits={"cpu": 0.5}).replicas == 8
     assert "has no cpu limit" in one(of_limit, 2.0).proposal.reason
+
+
+def state(*, age: float = 9_000.0, ready: float | None = 8_000.0, **more: Any) -> PodState:
+    return PodState(age_seconds=age, ready_seconds=ready, **{"requests": {"cpu": 0.5, "memory": 100.0}, **more})
+
+
+def used(
+    values: Mapping[str, float], states: Mapping[str, PodState], *, current: int, **resource: Any
+) -> Want:  # fmt: skip
+    document = {"name": "cpu", "resource": {"name": "cpu", "utilization": 50, **resource}}
+    pods = PodSignal(values=values, as_of=START, states=states, window=timedelta(minutes=2))
+    return wanted(document, signals={"cpu": read(sum(values.values())), "cpu.pods": pods}, current=current)[0]
+
+
+STATES = {f"shop-{n}": state() for n in range(4)}
+
+
+def test_usage_is_averaged_over_the_pods_as_kubernetes_does() -> None:
+    want = used(dict.fromkeys(STATES, 0.4), STATES, current=4)
+    assert want.replicas == 7
+    assert want.proposal.reason == "cpu 80 % of the request on average over 4 of 4 pods ÷ 50 % → 7"
+    held = used(dict.fromkeys(STATES, 0.26), STATES, current=4)
+    assert (held.replicas, held.asked, held.word) == (4, 5, Reason.WITHIN_TOLERANCE)
+
+
+def test_a_ready_pod_without_a_sample_stands_against_the_move_and_releases_nothing() -> None:
+    three = dict.fromkeys(list(STATES)[:3], 0.1)
+    want = used(three, STATES, current=4)
+    assert (want.replicas, want.proposal.incomplete) == (4, True)
+    busy = used(dict.fromkeys(list(STATES)[:3], 0.3), STATES, current=4)
+    assert (busy.replicas, busy.proposal.reason) == (
+        4, "cpu 60 % of the request on average over 3 of 4 pods ÷ 50 % → 4; 1 without a sample",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "young",
+    [
+        state(age=60, ready=None), state(age=60, ready=None, was_ready=False), state(age=90, ready=30),
+        state(age=20, ready=None, pending=True), state(age=9_000, ready=None, was_ready=False),
+    ],
+)  # fmt: skip
+def test_a_pod_that_starts_is_left_out_of_the_mean_and_idle_while_more_are_wanted(young: PodState) -> None:
+    states = {**STATES, "shop-4": young}
+    idle = used({**dict.fromkeys(STATES, 0.1), "shop-4": 0.5}, states, current=5)
+    assert idle.replicas == 2
+    busy = used({**dict.fromkeys(STATES, 0.3), "shop-4": 0.5}, states, current=5)
+    assert (busy.replicas, busy.proposal.reason) == (
+        5, "cpu 60 % of the request on average over 4 of 5 pods ÷ 50 % → 5; 1 not ready yet",
+    )  # fmt: skip
+
+
+def test_a_pod_that_was_ready_and_breaks_under_its_load_counts_with_it() -> None:
+    states = {**STATES, "shop-3": state(ready=None)}
+    assert used(dict.fromkeys(states, 0.5), states, current=4).replicas == 8
+
+
+def test_pods_that_are_asked_for_and_not_yet_known_are_not_asked_for_again() -> None:
+    assert used(dict.fromkeys(STATES, 0.5), STATES, current=8).replicas == 8
+    assert used(dict.fromkeys(STATES, 0.5), STATES, current=6).replicas == 8
+
+
+def test_pods_that_went_within_the_last_minute_turn_no_fall_into_a_rise() -> None:
+    assert used(dict.fromkeys(STATES, 0.2), STATES, current=3).replicas == 3
+
+
+POD_STATES = st.builds(
+    state, age=st.sampled_from([10.0, 200.0, 900.0]), ready=st.sampled_from([None, 5.0, 190.0]), pending=st.booleans(),
+    was_ready=st.booleans(), requests=st.sampled_from([{"cpu": 0.5}, {"cpu": 2.0}, {}]),
+)  # fmt: skip
+
+
+@given(
+    pods=st.lists(st.tuples(POD_STATES, st.none() | st.floats(0, 4)), min_size=1, max_size=6),
+    current=st.integers(1, 9), factor=st.floats(1, 8),
+)  # fmt: skip
+def test_more_use_of_the_same_pods_never_asks_for_fewer(
+    pods: list[tuple[PodState, float | None]], current: int, factor: float
+) -> None:
+    states = {f"shop-{index}": one for index, (one, _) in enumerate(pods)}
+    values = {f"shop-{index}": value for index, (_, value) in enumerate(pods) if value is not None}
+    less, more = (used({pod: v * by for pod, v in values.items()}, states, current=current) for by in (1.0, factor))
+    if less.replicas is None or more.replicas is None:
+        assert less.proposal.missing
+        assert more.proposal.missing
+    else:
+        assert less.replicas <= more.replicas
+
+
+def test_pods_with_uneven_requests_are_weighed_by_them() -> None:
+    states = {"a": state(requests={"cpu": 0.5}), "b": state(requests={"cpu": 1.5})}
+    want = used({"a": 0.5, "b": 0.5}, states, current=2)
+    assert want.proposal.reason == "cpu 50 % of the request on average over 2 of 2 pods ÷ 50 % is within tolerance of 2"
+
+
+def test_pods_are_compared_with_their_limits_or_an_average_and_of_no_limit_it_is_said() -> None:
+    limited = {name: state(limits={"cpu": 1.0}) for name in STATES}
+    assert used(dict.fromkeys(STATES, 0.75), limited, current=4, of="limit").replicas == 6
+    without = used(dict.fromkeys(STATES, 0.75), STATES, current=4, of="limit")
+    assert "has no cpu limit to compare usage with" in without.proposal.reason
+    average = used(dict.fromkeys(STATES, 0.75), STATES, current=4, utilization=None, averageValue="500m")
+    assert average.proposal.reason == "cpu 0.75 cores on average over 4 of 4 pods ÷ 0.5 cores → 6"
 
 
 SPARE = {"name": "spare", "query": "b", "perReplica": 10}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from domain.errors import ActuationError
+from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
 
@@ -18,6 +20,7 @@ class FakeCluster:
         self.workloads = dict(workloads)
         self.failing: dict[WorkloadRef, Exception] = {}
         self.started: dict[WorkloadRef, Mapping[str, PodStart]] = {}
+        self.states: dict[WorkloadRef, Mapping[str, PodState]] = {}
         self.running: dict[WorkloadRef, tuple[str, ...]] = {}
         self.asked: list[tuple[WorkloadRef, int]] = []
 
@@ -42,6 +45,12 @@ class FakeCluster:
 
     def usage_query(self, ref: WorkloadRef, resource: str, container: str | None = None) -> str:
         return f'usage{{workload="{ref.name}", resource="{resource}"}}'
+
+    def pod_usage_query(self, ref: WorkloadRef, resource: str, container: str | None = None) -> PodQuery | None:
+        return PodQuery(expr=f"usage_of_pods_{resource}", window=timedelta(minutes=1)) if self.states else None
+
+    def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
+        return self.states.get(ref, {})
 
     def versions(self, ref: WorkloadRef) -> frozenset[str]:
         return frozenset(self.running.get(ref, ()))
