@@ -146,11 +146,7 @@ class Reader:
         each = workload.limits.get("cpu") or workload.requests.get("cpu")
         if not each or not workload.ready_replicas:
             return None
-        try:
-            used = self._answer(Query(expr=self._cluster.usage_query(rule.target, "cpu", None)), now)
-        except ForetideError as error:
-            log.debug("CPU not read", extra={"rule": rule.key, "error": str(error)})
-            return None
+        used = self._of_resource(rule.target, "cpu", ResourceTarget(name="cpu", utilization=100), now)["cpu"]
         return used.value / (each * workload.ready_replicas) if isinstance(used, Signal) else None
 
     def startup(self, rule: ScalingRule) -> timedelta | None:

@@ -130,11 +130,11 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def test_holds_for_15_examples() -> None:
-    given(seeds)(settings(max_examples=15, deadline=None)(a_document_is_replayed_as_decided_live))()
+    settings(max_examples=15, deadline=None)(given(seeds)(a_document_is_replayed_as_decided_live))()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_holds_for_60_examples() -> None:
     """Of 480 ticks each: 144,000 decisions."""
-    given(seeds)(settings(max_examples=60, deadline=None)(a_document_is_replayed_as_decided_live))()
+    settings(max_examples=60, deadline=None)(given(seeds)(a_document_is_replayed_as_decided_live))()

@@ -40,7 +40,7 @@ def invariant(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., N
 
     def register(check: Callable[..., None]) -> Callable[..., None]:
         def run(examples: int) -> None:
-            given(**strategies)(settings(max_examples=examples, deadline=None)(check))()
+            settings(max_examples=examples, deadline=None)(given(**strategies)(check))()
 
         INVARIANTS[check.__name__] = run
         return check

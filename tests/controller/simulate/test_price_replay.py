@@ -139,14 +139,14 @@ PROMISES = (a_replay_decides_as_live, compiled_equals_plain)
 
 @pytest.mark.parametrize("promise", PROMISES)
 def test_holds_for_25_examples(promise: object) -> None:
-    given(st.integers(0, 2**32 - 1))(settings(max_examples=25, deadline=None)(promise))()  # type: ignore[arg-type]
+    settings(max_examples=25, deadline=None)(given(st.integers(0, 2**32 - 1))(promise))()  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("promise", PROMISES)
 def test_holds_for_200_examples(promise: object) -> None:
-    given(st.integers(0, 2**32 - 1))(settings(max_examples=200, deadline=None)(promise))()  # type: ignore[arg-type]
+    settings(max_examples=200, deadline=None)(given(st.integers(0, 2**32 - 1))(promise))()  # type: ignore[arg-type]
 
 
 def test_the_price_acts_in_these_replays() -> None:

@@ -153,14 +153,14 @@ seeds = st.integers(0, 2**32 - 1)
 
 @pytest.mark.parametrize("promise", PROMISES)
 def test_holds_for_150_examples(promise: Callable[[int], None]) -> None:
-    given(seeds)(settings(max_examples=150, deadline=None)(promise))()
+    settings(max_examples=150, deadline=None)(given(seeds)(promise))()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("promise", PROMISES)
 def test_holds_for_10_000_examples(promise: Callable[[int], None]) -> None:
-    given(seeds)(settings(max_examples=10_000, deadline=None)(promise))()
+    settings(max_examples=10_000, deadline=None)(given(seeds)(promise))()
 
 
 def test_a_simulated_utilisation_rises_with_load_and_is_capped_where_the_pods_are_full() -> None:
