@@ -18,7 +18,7 @@ from rules.forecast import Lengths
 class Gate(Strict):
     """The forecast is used only while its backtest error is at most this."""
 
-    wape: Float = 0.25
+    wape: Float = Field(default=0.25, json_schema_extra={"exclusiveMinimum": 0, "maximum": 10})
     over: Duration | None = None
 
     @field_validator("wape")
@@ -53,7 +53,7 @@ class ForecastTrigger(Lengths):
     of: DnsLabel | None = None
     document: DocumentKey | None = None
     series: dict[MetricLabel, Text] = Field(default_factory=dict)
-    quantile: Float = 0.9
+    quantile: Float = Field(default=0.9, json_schema_extra={"minimum": 0.5, "maximum": 0.99})
     price: MissPrice | None = None
     lead: DurationOrAuto = "auto"
     gate: Gate | None = None
