@@ -7,7 +7,7 @@ junctors. Messages are those of ``foretide check``, as far as CEL may speak. A m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from rules.structural import Additions, Node
 from rules.trigger_checks import ALLOWED, NEEDED, TARGETS

@@ -84,7 +84,7 @@ class PolicyStatus(Status):
     """What holds for a policy, and for how many workloads."""
 
     matched: WholeNumber | None = Field(default=None, description="Workloads that a rule came out for.")
-    left_out: WholeNumber | None = Field(default=None, description="Workloads that it selects and no rule came out for.")
+    left_out: WholeNumber | None = Field(default=None, description="Workloads selected that no rule came out for.")
 
 
 STATUSES: dict[str, type[Status]] = {"ScalingRule": RuleStatus, "ScalingPolicy": PolicyStatus}

@@ -52,7 +52,8 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
 def crds(docs: Path = DOCS) -> dict[str, dict[str, Any]]:
     """The definitions by the name of their file."""
     defs: dict[str, Node] = dict(schema(docs)["$defs"])
-    for status in {Status, *STATUSES.values()}:
+    statuses: tuple[type[Status], ...] = (Status, *STATUSES.values())
+    for status in statuses:
         defs |= _definitions(status)
     return {f"{plural(kind)}.yaml": _crd(kind, model, defs) for kind, model in KINDS.items()}
 
@@ -68,7 +69,7 @@ def _definitions(model: type[BaseModel]) -> dict[str, Node]:
 
 
 def _crd(kind: str, model: type[BaseModel], defs: dict[str, Node]) -> dict[str, Any]:
-    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural(kind), "singular": kind.lower()}
+    names: dict[str, Any] = {"kind": kind, "listKind": f"{kind}List", "plural": plural(kind), "singular": kind.lower()}
     if kind in _SHORT:
         names["shortNames"] = [_SHORT[kind]]
     version = {
@@ -115,13 +116,20 @@ def _model_of(node: Node) -> str:
     return str(node["$ref"]).rpartition("/")[2]
 
 
-def text(definition: dict[str, Any]) -> str:
-    """As it stands in the file."""
-    return _HEAD + yaml.safe_dump(definition, sort_keys=False, width=120, allow_unicode=True)
+def files(docs: Path = DOCS) -> dict[str, str]:
+    """What stands in the folder, by the name of the file."""
+    made = crds(docs)
+    api_version = "kustomize.config.k8s.io/v1beta1"
+    kustomization = {"apiVersion": api_version, "kind": "Kustomization", "resources": sorted(made)}
+    return {name: _text(one) for name, one in {**made, "kustomization.yaml": kustomization}.items()}
+
+
+def _text(of: dict[str, Any]) -> str:
+    return _HEAD + yaml.safe_dump(of, sort_keys=False, width=120, allow_unicode=True)
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, definition in crds().items():
-        (FOLDER / name).write_text(text(definition), encoding="utf-8")
+    for name, text in files().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"{FOLDER.name}/{name}\n")

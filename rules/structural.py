@@ -116,7 +116,7 @@ def _union(choices: Sequence[Node], around: _Around) -> Node:
     """Of a number, a text and a mapping, or of two of them; a choice of one type is that type."""
     found = {str(one["type"]): one for one in _flat(choices, around)}
     if len(found) == 1:
-        return _one(*found.values(), "", around)
+        return _one(next(iter(found.values())), "", around)
     bounds: Node = {}
     for one in found.values():
         bounds |= _bounds(one, around)
@@ -164,7 +164,7 @@ def _closed(node: Node, around: _Around) -> Node:
 
 
 def _bounds(node: Node, around: _Around) -> Node:
-    made = {key: node[key] for key in _COPIED if key in node and key != "required"}
+    made: Node = {key: node[key] for key in _COPIED if key in node and key != "required"}
     if node.get("type") == "object" and node.get("required"):
         made["required"] = list(node["required"])
     if "const" in node:
