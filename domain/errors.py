@@ -28,6 +28,7 @@
     └── ActuationError           the cluster did not do what was decided
         ├── ConflictError            → next tick
         ├── ForbiddenError           → stop this target, alert
+        ├── RefusedError             the object is such that nothing may be written to it → hold, say so
         └── UnavailableError         → throttle this target only
 
 A message is one sentence that says what and where; library errors are chained with ``from``.
@@ -239,6 +240,10 @@ class ConflictError(ActuationError):
 
 class ForbiddenError(ActuationError):
     """We may not act on this target (403): stop it and alert."""
+
+
+class RefusedError(ActuationError):
+    """We do not act on this object as it stands (another owner, a stamp that is not ours): nothing is written."""
 
 
 class UnavailableError(ActuationError):
