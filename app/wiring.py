@@ -121,42 +121,74 @@ class House:
             self._opened = opened.pop_all()
 
     def _build(self, opened: ExitStack, base_url: str, environment: Mapping[str, str]) -> None:
-        settings, clock, version = self.settings, self._clock, self._version
+        """Room after room in the order of the flow; what stands further down is only asked for when it runs."""
+        self._build_telemetry(opened)
+        self._open_stores(opened)
+        self._build_collector(opened)
+        self.cluster = self._cluster(base_url, environment)
+        self._build_rules()
+        self._build_forecaster()
+        self._build_controller()
+        self._build_views()
+        self._plan_loops()
+        self._stop_scraping = asyncio.Event()
+        self._scraping: asyncio.Task[None] | None = None
+
+    def _build_telemetry(self, opened: ExitStack) -> None:
+        """What Foretide tells about itself, and the schedule, whose ticks are the first of it."""
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self._tracing = Tracing(version=version, otlp_endpoint=settings.otlp_endpoint)
+        self._tracing = Tracing(version=self._version, otlp_endpoint=self.settings.otlp_endpoint)
         opened.callback(self._tracing.close)
-        self.schedule = Schedule(clock=clock, registry=self.registry, tracer=self._tracing.tracer("app"))
-        self._open_stores(opened)
+        self.schedule = Schedule(clock=self._clock, registry=self.registry, tracer=self._tracing.tracer("app"))
 
-        # Collector: what comes in.
-        self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=clock, registry=self.registry)
-        self._host = HostExporter(store=self.metrics, clock=clock)
+    def _open_stores(self, opened: ExitStack) -> None:
+        """What is kept: samples, spans, and everything else in the state database."""
+        settings, folder = self.settings, self.settings.data_dir
+        # First what locks the folder: a second Foretide in it shall touch nothing.
+        self.metrics = MetricsStore.open(folder / "metrics.db", retention=settings.retention.metrics, clock=self._clock)
+        opened.callback(self.metrics.close)
+        self.state = State.open(settings.database_url)
+        opened.callback(self.state.close)
+        self._red = RedAggregator(store=self.metrics, registry=self.registry)
+        self.traces = TraceStore.open(
+            folder / "traces.db", retention=settings.retention.traces, on_commit=self._red.count
+        )
+        opened.callback(self.traces.close)
+        self._red.resume(self.traces, now=self._clock.now())
+
+    def _build_collector(self, opened: ExitStack) -> None:
+        """What comes in: pushed, scraped, or asked from the servers Foretide is a guest of."""
+        settings = self.settings
+        self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=self._clock, registry=self.registry)
+        self._host = HostExporter(store=self.metrics, clock=self._clock)
         self.guests = Guests(
-            settings.sources, default=settings.default_source, opened=opened, clock=clock, registry=self.registry,
-            folder=settings.data_dir, rules=self.running_rules,
+            settings.sources, default=settings.default_source, opened=opened, clock=self._clock,
+            registry=self.registry, folder=settings.data_dir, rules=self.running_rules,
         )  # fmt: skip
         self._trace_guests = TraceGuests(
             self.traces, self.guests.traces, configs=settings.sources, metrics=self.metrics, rules=self.running_rules
         )
-        self.queries = Queries(self.metrics, clock=clock, guests=self.guests)
+        self.queries = Queries(self.metrics, clock=self._clock, guests=self.guests)
         opened.callback(self.queries.close)
-        self.cluster = self._cluster(base_url, environment)
         self._scraper = Scraper(
             jobs=settings.scrape.jobs,
             store=self.metrics,
-            clock=clock,
+            clock=self._clock,
             registry=self.registry,
             extra_targets=lambda: local_processes.scrape_targets(self.cluster, settings.scrape),
         )
 
-        # Rules, and the keeper that writes down what happens.
+    def _build_rules(self) -> None:
+        """The documents, and the keeper that writes down what happens to them."""
+        settings = self.settings
         folder = RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
         self.rules = EffectiveRules(folder, workloads=self._workloads, check_query=self.guests.check_query)
-        self._keeper = Keeper(self.state, clock=clock, retention=settings.retention)
+        self._keeper = Keeper(self.state, clock=self._clock, retention=settings.retention)
 
-        # Forecaster.
+    def _build_forecaster(self) -> None:
+        """What fits and forecasts, what explains and challenges it, and how far ahead each rule looks."""
         self.fits, self._references = FitPool(1), OneShotPool()
         self.cluster_fits = self._dask_pool()
         self.forecasts = ForecastLoop(
@@ -169,24 +201,22 @@ class House:
             registry=self.registry,
             memories=Memories(save=self._keeper.save_memory, load=self._keeper.memory_of),
         )
-
         self._explanations = Explanations(
             rules=self.running_rules, latest=self._keeper.latest_forecast, range_values=self.queries.history,
-            range_series=self.queries.histories, pool=self._references, clock=clock,
+            range_series=self.queries.histories, pool=self._references, clock=self._clock,
         )  # fmt: skip
-
         self._challenges = Challenges(
-            candidates=self._candidates(), named=settings.challenged, rules=self.running_rules,
+            candidates=self._candidates(), named=self.settings.challenged, rules=self.running_rules,
             latest=self._keeper.latest_forecast, range_values=self.queries.history, pool=self._references,
         )  # fmt: skip
-
         self._leads = Leads(
             history=LoadPast(self.queries), pool=self.fits, registry=self.registry,
             plans=lambda: lead_plans(self.running_rules().rules),
         )  # fmt: skip
 
-        # Controller; who enforces needs a backtest that allows it.
-        self.gate = Gate(self._keeper.newest_backtests, clock=clock)
+    def _build_controller(self) -> None:
+        """What decides, and the backtests without which nobody enforces."""
+        self.gate = Gate(self._keeper.newest_backtests, clock=self._clock)
         self.capacities = Capacities(self._keeper.capacities())
         self.shadows = Shadows(
             cost_of=self._cost_of, known=self._keeper.shadow_scores(), capacity_of=self.capacities.of,
@@ -204,7 +234,7 @@ class House:
             outlook_of=self._leads.outlook,
             gate=self.gate.objection,
             slo_of=lambda key: self.running_rules().slo(key),
-            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=clock).of,
+            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=self._clock).of,
             slept=self._keeper.slept,
             cautions_of=self._keeper.cautions,
             by_pod=self.queries.pods,
@@ -212,30 +242,28 @@ class House:
             shadows=self.shadows,
             capacities=self.capacities,
         )
-        self.operations = Operations(clock=clock)
+        self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
-            operations=self.operations, clock=clock, learned=self.gate.forget,
+            operations=self.operations, clock=self._clock, learned=self.gate.forget,
         )  # fmt: skip
 
-        # What people and programs see.
+    def _build_views(self) -> None:
+        """What people and programs see."""
         self.status = StatusBoard(
-            version=version, settings=settings, cluster=self.cluster.name, rules=self.running_rules,
+            version=self._version, settings=self.settings, cluster=self.cluster.name, rules=self.running_rules,
             mistakes=lambda: self.rules.mistakes, left_out=lambda: self.rules.left_out,
             targets=lambda: [*self._scraper.targets(), self._host.status],
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
-            schedule=self.schedule, ticks=self._tracing.last_ticks, clock=clock,
+            schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
             sources=self.guests.views,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
-            status=self.status.brief, explain=self._explanations.of, clock=clock,
+            status=self.status.brief, explain=self._explanations.of, clock=self._clock,
             shadow=self.shadows.of,
         )  # fmt: skip
-        self_metrics.expose(self.registry, version=version, metrics=self.metrics, traces=self.traces)
-        self._plan_loops()
-        self._stop_scraping = asyncio.Event()
-        self._scraping: asyncio.Task[None] | None = None
+        self_metrics.expose(self.registry, version=self._version, metrics=self.metrics, traces=self.traces)
 
     def application(self) -> FastAPI:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
@@ -303,20 +331,6 @@ class House:
         """End processes, close stores; for a house that was never started, this is all. Again does nothing."""
         self._close_workers()
         self._opened.close()
-
-    def _open_stores(self, opened: ExitStack) -> None:
-        settings, folder = self.settings, self.settings.data_dir
-        # First what locks the folder: a second Foretide in it shall touch nothing.
-        self.metrics = MetricsStore.open(folder / "metrics.db", retention=settings.retention.metrics, clock=self._clock)
-        opened.callback(self.metrics.close)
-        self.state = State.open(settings.database_url)
-        opened.callback(self.state.close)
-        self._red = RedAggregator(store=self.metrics, registry=self.registry)
-        self.traces = TraceStore.open(
-            folder / "traces.db", retention=settings.retention.traces, on_commit=self._red.count
-        )
-        opened.callback(self.traces.close)
-        self._red.resume(self.traces, now=self._clock.now())
 
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
