@@ -232,6 +232,34 @@ def discover(
     raise typer.Exit(run(asked, sys.stdout))
 
 
+@app.command(name="import", short_help="KEDA's ScaledObjects, or HPAs, as rules and policies.")
+def import_(
+    kind: Annotated[str, typer.Argument(metavar="keda|hpa", help="What is read.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="kubectl get … -o yaml (or json); - is stdin.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", help="Read a cluster: a context of the kubeconfig.")
+    ] = None,
+    kubeconfig: Annotated[Path | None, typer.Option("--kubeconfig", help="By default where kubectl looks.")] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this one.")] = None,
+    trigger_source: Annotated[
+        str | None, typer.Option("--trigger-source", help="Name of the source, written into each query.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder: one new file for each document.")] = None,
+) -> None:
+    """Print rules in mode observe that say the same, and what has no equal; nothing is applied. See docs/import.md."""
+    if kind not in ("keda", "hpa"):
+        _fail(f"import reads keda or hpa, not {kind}", 2)
+    from app.import_command import Asked, run
+
+    asked = Asked(
+        kind="keda" if kind == "keda" else "hpa", files=tuple(files or ()), context=context, kubeconfig=kubeconfig,
+        namespace=namespace, trigger_source=trigger_source, to=to,
+    )  # fmt: skip
+    raise typer.Exit(run(asked, sys.stdout, sys.stderr))
+
+
 def _fail(message: str, code: int) -> NoReturn:
     print(f"foretide: {message}", file=sys.stderr)
     raise typer.Exit(code)

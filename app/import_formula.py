@@ -17,6 +17,7 @@ from domain.errors import ExpressionError
 from rules.combine import Binary, Call, Name, Node, Number, parse
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ONE: Final = Decimal(1)
 _ARITHMETIC: Final = {"+": 1, "-": 1, "*": 2, "??": 3}
 
 
@@ -84,8 +85,9 @@ def _written(node: Node, target: Decimal, around: int) -> str:
         case Name():
             return node.name
         case Binary(operator="*"):
-            sides = (_written(one, target if _is_demand(one) else Decimal(1), 2) for one in (node.left, node.right))
-            return _bracketed(" * ".join(sides), 2, around)
+            first = not _is_demand(node.right)  # of two numbers one is divided, too
+            divided = ((node.left, first), (node.right, not first))
+            return _bracketed(" * ".join(_written(one, target if by else _ONE, 2) for one, by in divided), 2, around)
         case Binary():
             strength = _ARITHMETIC[node.operator]
             right = _written(node.right, target, strength + 1)

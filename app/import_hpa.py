@@ -34,8 +34,7 @@ def of_hpa(one: Object) -> Imported | None:
     }
     if moves := behavior(one, ("spec", "behavior")):
         spec["behavior"] = moves
-    if spec["replicas"]["max"] is None:
-        one.refuse(("spec", "maxReplicas"), "this field is required")
+    one.need("spec", "maxReplicas")
     one.leftovers("spec")
     if target is None or one.mistakes:
         return None
@@ -46,8 +45,8 @@ def target_of(one: Object) -> tuple[str, str] | None:
     """Kind and name of the workload; None where no rule could scale it."""
     path: Path = ("spec", "scaleTargetRef")
     api, kind, name = (one.text(*path, field) for field in ("apiVersion", "kind", "name"))
+    one.need(*path, "name")
     if not name:
-        one.refuse((*path, "name"), "this field is required")
         return None
     kind = kind or "Deployment"
     if kind not in _TARGETS or (api or "apps/v1").partition("/")[0] != "apps":
@@ -63,7 +62,7 @@ def behavior(one: Object, path: Path) -> Spec:
         here = (*path, direction)
         rules: Spec = {
             "stabilizationWindowSeconds": one.whole(*here, "stabilizationWindowSeconds"),
-            "tolerance": one.number_text(*here, "tolerance"),
+            "tolerance": one.at(*here, "tolerance"),
             "selectPolicy": one.text(*here, "selectPolicy"),
             "policies": [_policy(one, (*here, "policies", index)) for index in one.indices(*here, "policies")],
         }

@@ -24,8 +24,9 @@ _PAUSES: Final = {f"{_PAUSED}-scale-in": "in", f"{_PAUSED}-scale-out": "out", _P
 _MODIFIERS: Final[Path] = ("spec", "advanced", "scalingModifiers")
 _SOURCE: Final = "is a source of foretide.yaml; name it there and here (--trigger-source)"
 _QUEUES: Final = {
-    "kafka", "apache-kafka", "rabbitmq", "aws-sqs-queue", "azure-servicebus", "azure-queue", "gcp-pubsub", "nats-jetstream",
-    "pulsar", "redis", "redis-streams", "activemq", "artemis-queue", "ibmmq", "solace-event-queue", "stan", "beanstalkd",
+    "kafka", "apache-kafka", "rabbitmq", "aws-sqs-queue", "azure-servicebus", "azure-queue", "gcp-pubsub",
+    "nats-jetstream", "pulsar", "redis", "redis-streams", "activemq", "artemis-queue", "ibmmq", "solace-event-queue",
+    "stan", "beanstalkd",
 }  # fmt: skip
 _QUEUE: Final = "KEDA asks the queue itself: write a queue or query trigger over its exporter's metric by hand"
 _OTHER: Final = "Foretide asks Prometheus, pods' resources, the clock and traces; nothing asks {}"
@@ -115,10 +116,8 @@ def _prometheus(one: Object, path: Path, fallback: _Fallback | None, source: str
     metadata: Path = (*path, "metadata")
     query = (one.text(*metadata, "query") or "").strip()
     threshold = one.number_text(*metadata, "threshold")
-    if not query:
-        one.refuse((*metadata, "query"), "this field is required")
-    if threshold is None:
-        one.refuse((*metadata, "threshold"), "this field is required")
+    for field in ("query", "threshold"):
+        one.need(*metadata, field)
     by_value = one.text(*path, "metricType") == "Value"
     says: Spec = {"query": {"source": source, "expr": query} if source else query}
     says["value" if by_value else "perReplica"] = _number(threshold)
@@ -144,8 +143,7 @@ def _resource(one: Object, path: Path, kind: str) -> Spec:
         said["utilization"] = one.whole_text(*metadata, "value")
     else:
         said["averageValue"] = one.at(*metadata, "value")
-    if one.at(*metadata, "value") is None:
-        one.refuse((*metadata, "value"), "this field is required")
+    one.need(*metadata, "value")
     if container := one.text(*metadata, "containerName"):
         said["container"] = container
     return {"resource": said}
@@ -154,9 +152,8 @@ def _resource(one: Object, path: Path, kind: str) -> Spec:
 def _cron(one: Object, path: Path) -> Spec:
     window = {field: one.text(*path, "metadata", field) for field in ("start", "end", "timezone")}
     replicas = one.whole_text(*path, "metadata", "desiredReplicas")
-    for field, value in (*window.items(), ("desiredReplicas", replicas)):
-        if value is None:
-            one.refuse((*path, "metadata", field), "this field is required")
+    for field in (*window, "desiredReplicas"):
+        one.need(*path, "metadata", field)
     return {"schedule": window, "replicas": replicas}
 
 
@@ -225,8 +222,12 @@ def _rest(one: Object) -> None:
         one.no_equal(("spec", "pollingInterval"), "Foretide decides each 15 s")
     one.no_equal(("spec", "initialCooldownPeriod"), "idleAfter counts from when Foretide first sees no work")
     one.no_equal(("spec", "scaleTargetRef", "envSourceContainerName"), "no trigger reads a container's environment")
-    one.no_equal(("spec", "advanced", "restoreToOriginalReplicaCount"), "a rule that is deleted leaves the number as it is")
-    one.no_equal(("spec", "advanced", "horizontalPodAutoscalerConfig", "name"), "it names KEDA's HPA, which goes with KEDA")
+    one.no_equal(
+        ("spec", "advanced", "restoreToOriginalReplicaCount"), "a rule that is deleted leaves the number as it is"
+    )
+    one.no_equal(
+        ("spec", "advanced", "horizontalPodAutoscalerConfig", "name"), "it names KEDA's HPA, which goes with KEDA"
+    )
     one.leftovers("spec")
 
 

@@ -84,14 +84,16 @@ class Object:
         value = self.at(*path)
         if value is None or isinstance(value, str):
             return value
-        return self._expected("text", value, path)
+        self._expected("text", value, path)
+        return None
 
     def whole(self, *path: str | int) -> int | None:
         """A whole number that is not negative."""
         value = self.at(*path)
         if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
             return value
-        return self._expected("a whole number", value, path)
+        self._expected("a whole number", value, path)
+        return None
 
     def whole_text(self, *path: str | int) -> int | None:
         """A whole number as KEDA's trigger metadata hold it, in quotation marks."""
@@ -105,13 +107,14 @@ class Object:
         value = self.at(*path)
         if value is None:
             return None
-        text = str(value).strip() if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
+        text = str(value).strip() if isinstance(value, str | int | float | Decimal) else ""
         try:
             if Decimal(text).is_finite() and Decimal(text) >= 0:
                 return text
         except ArithmeticError:
             pass
-        return self._expected("a number", value, path)
+        self._expected("a number", value, path)
+        return None
 
     def flag(self, *path: str | int) -> bool:
         """Whether ``true`` stands there, in quotation marks or not."""
@@ -138,6 +141,11 @@ class Object:
             return range(len(value or []))
         self._expected("a list", value, path)
         return range(0)
+
+    def need(self, *path: str | int) -> None:
+        """Something must stand there; what it must be is said by whoever reads it."""
+        if self.at(*path) is None:
+            self.refuse(path, "this field is required")
 
     def refuse(self, path: Path, message: str) -> None:
         """A mistake, at its place."""
@@ -175,7 +183,7 @@ def objects(document: Document) -> Iterator[Object]:
 
 def of_cluster(data: object, where: str) -> Object:
     """An object that a cluster answered; its mistakes have no line."""
-    nowhere = {(): Place(line=0, column=0)}
+    nowhere: dict[Path, Place] = {(): Place(line=0, column=0)}
     document = Document(file=where, data=data, values=nowhere, keys={}, mistakes=(), broken=frozenset())
     return Object(document=document)
 

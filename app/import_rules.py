@@ -169,5 +169,3 @@ def _refuse(source: Object, mistake: Mistake) -> None:
 
 def _one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
-
-
