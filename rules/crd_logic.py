@@ -11,15 +11,24 @@ from typing import Final
 
 from rules.structural import Additions, Node
 from rules.trigger_checks import ALLOWED, NEEDED, TARGETS
-from rules.triggers import REASONS
+from rules.triggers import LATENCIES, REASONS
 
 _START_AND_END: Final = "!has(self.start) || !has(self.end) || self.start != self.end"
-_NO_LENGTH: Final = "'is the same as start (' + self.start + '); a window needs a length'"
-_IN_ORDER: Final = "'must be at least min (' + string(self.min) + '); found the number ' + string(self.max)"
+_NO_LENGTH: Final = "'is the same as start (%s); a window needs a length'.format([self.start])"
+_IN_ORDER: Final = "'must be at least min (%d); found the number %d'.format([self.min, self.max])"
+
+
+_QUANTITY: Final = r"[^smhdwy]$|[0-9]m$"
+_DURATION: Final = r"[shdwy]$|[a-z][0-9]+m$|\}\}"
+"""Told by its end, of a text that is one of the two (or a placeholder); ``300m`` is a quantity."""
+_NO_NUMBER: Final = {"minimum": 1, "maximum": 0}
 
 
 def _rule(rule: str, message: str, at: str = "") -> Node:
-    """A message that begins with a quotation mark is an expression itself."""
+    """A message that begins with a quotation mark is an expression itself.
+
+    By ``format``: the length of ``string(self.min)`` counts as unknown, and adding to it costs more than is allowed.
+    """
     made: Node = {"rule": rule}
     if message.startswith("'"):
         made["messageExpression"] = message
@@ -34,13 +43,16 @@ def _both(one: str, other: str, message: str) -> Node:
 
 _FALLBACK: Final = (
     "self.triggers.all(t, !has(t.fallback) || type(t.fallback.use) == int || t.fallback.use == 'hold'"
-    " || t.fallback.use.startsWith('max(') || self.triggers.exists(o, o.name == t.fallback.use))"
+    " || t.fallback.use.startsWith('max(') || self.triggers.exists(o, o.name == t.fallback.use && o.name != t.name))"
 )
 _OF: Final = (
     "self.triggers.all(t, !has(t.forecast) || !has(t.forecast.of)"
     " || self.triggers.exists(o, o.name == t.forecast.of{}))"
 )
-_A_DEMAND: Final = "".join(f" && !has(o.{one})" for one in ("resource", "forecast", "schedule", "event"))
+_A_DEMAND: Final = (
+    "".join(f" && !has(o.{one})" for one in ("resource", "forecast", "schedule", "event"))
+    + " && (!has(o.trace) || o.trace.measure == 'rate')"
+)
 _WITHIN: Final = (
     "!has(self.schedule) || self.schedule.all(w, (!has(w.min) || (w.min >= self.replicas.min && w.min <="
     " self.replicas.max)) && (!has(w.max) || (w.max >= self.replicas.min && w.max <= self.replicas.max)))"
@@ -49,7 +61,7 @@ _WITHIN: Final = (
 CEL: Final[dict[str, tuple[Node, ...]]] = {
     "Replicas": (
         _rule("self.max >= self.min", _IN_ORDER, "max"),
-        _rule("!has(self.idleAfter) || self.min == 0", "'goes with min: 0; found min: ' + string(self.min)",
+        _rule("!has(self.idleAfter) || self.min == 0", "'goes with min: 0; found min: %d'.format([self.min])",
               "idleAfter"),
         _rule("self.min > 0 || has(self.idleAfter)",
               "0 needs idleAfter beside it: how long there must be no work before the last replica goes", "min"),
@@ -66,10 +78,10 @@ CEL: Final[dict[str, tuple[Node, ...]]] = {
         _rule("self.replicas.min > 0 || self.triggers.exists(t, !has(t.resource))",
               "0 needs a trigger that measures without pods (query, queue, trace, event …): resource does not",
               "replicas.min"),
-        _rule(_FALLBACK, "fallback.use must be hold, a number, max(hold,N) or the name of a trigger of this rule",
+        _rule(_FALLBACK, "fallback.use must be hold, a number, max(hold,N) or the name of another trigger of this rule",
               "triggers"),
         _rule(_OF.format(""), "forecast.of must be the name of a trigger of this rule", "triggers"),
-        _rule(_OF.format(_A_DEMAND), "a forecast is of a query, queue or trace trigger", "triggers"),
+        _rule(_OF.format(_A_DEMAND), "a forecast is of a query, queue or trace trigger (rate)", "triggers"),
         _rule(_WITHIN, "a window's min and max must lie within replicas.min and replicas.max: nothing leaves them",
               "schedule"),
     ),
@@ -153,10 +165,25 @@ def _of_trigger() -> Node:
     """Exactly one reason, and with it what ``trigger_checks`` let stand beside it."""
     beside = tuple((reason, name) for reason in REASONS for name in TARGETS if name not in ALLOWED[reason])
     needed: Iterator[Node] = (_if(reason, _there(name)) for reason, (name, _) in NEEDED.items())
-    targets = _one_of("perReplica", "value", "asReplicas")
     learns = _never(("learn", "value"), ("learn", "asReplicas"))
-    a_trace = _if("trace", _one_of("perReplica", "value"))
-    return {**_one_of(*REASONS), "allOf": [_never(*beside), learns, a_trace, _if("query", targets), *needed]}
+    query = {**_one_of("perReplica", "value", "asReplicas"), "properties": {"value": {"pattern": _QUANTITY}}}
+    return {**_one_of(*REASONS), "allOf": [_never(*beside), learns, _if("query", query), *_of_trace(), *needed]}
+
+
+def _of_trace() -> Iterator[Node]:
+    """A latency has a duration to keep, everything else what a replica carries."""
+    measures = (
+        (
+            list(LATENCIES),
+            {"required": ["value"], "properties": {"value": {**_NO_NUMBER, "pattern": _DURATION}}},
+            "perReplica",
+        ),
+        (["rate", "inFlight"], _there("perReplica"), "value"),
+    )
+    for measured, then, never in measures:
+        trace = {"required": ["measure"], "properties": {"measure": {"enum": measured}}}
+        when = {"required": ["trace"], "properties": {"trace": trace}}
+        yield {"anyOf": [{"not": when}, {**then, **_never((never,))}]}
 
 
 LOGIC: Final[dict[str, Node]] = {
