@@ -96,12 +96,14 @@ class Objects:
         return self._update(resource, key, old, copy.deepcopy(body), manager, "", dry_run=dry_run)
 
     def merge(
-        self, resource: Resource, key: Key, patch: Object, *, manager: str, subresource: str = "", dry_run: bool = False
-    ) -> Object:
+        self, resource: Resource, key: Key, patch: Object, *,
+        manager: str, subresource: str = "", dry_run: bool = False, lax: bool = False,
+    ) -> Object:  # fmt: skip
+        """``lax`` keeps what the API would refuse: kinds of lax schemas have such objects."""
         old = self.get(resource, key)
         _same(old, patch, key)
         allowed = {name: part for name, part in patch.items() if (name == "status") == (subresource == "status")}
-        return self._update(resource, key, old, merged(old, allowed), manager, subresource, dry_run=dry_run)
+        return self._update(resource, key, old, merged(old, allowed), manager, subresource, dry_run=dry_run, lax=lax)
 
     def apply(
         self, resource: Resource, key: Key, body: Object, *,
@@ -147,8 +149,9 @@ class Objects:
         return old
 
     def _update(
-        self, resource: Resource, key: Key, old: Object, new: Object, manager: str, subresource: str, *, dry_run: bool
-    ) -> Object:
+        self, resource: Resource, key: Key, old: Object, new: Object, manager: str, subresource: str, *,
+        dry_run: bool, lax: bool = False,
+    ) -> Object:  # fmt: skip
         before, after = leaves(old), leaves(new)
         changed = {path for path, value in after.items() if before.get(path, _MISSING) != value}
         owners = copy.deepcopy(self.owners[resource, key])
@@ -158,12 +161,14 @@ class Objects:
         if mine is None:
             owners.append(mine := Owner(manager, "Update", subresource, set()))
         mine.paths |= changed
-        return self._keep(resource, key, old, new, [owner for owner in owners if owner.paths], dry_run=dry_run)
+        return self._keep(resource, key, old, new, [o for o in owners if o.paths], dry_run=dry_run, lax=lax)
 
     def _keep(
-        self, resource: Resource, key: Key, old: Object | None, new: Object, owners: list[Owner], *, dry_run: bool
-    ) -> Object:
-        defaulted(resource, new)
+        self, resource: Resource, key: Key, old: Object | None, new: Object, owners: list[Owner], *,
+        dry_run: bool, lax: bool = False,
+    ) -> Object:  # fmt: skip
+        if not lax:
+            defaulted(resource, new)
         metadata = new.setdefault("metadata", {})
         metadata.update(name=key[1], **({"namespace": key[0]} if key[0] else {}))
         metadata["managedFields"] = [_written(owner) for owner in owners]
