@@ -272,7 +272,7 @@ def _places(fake: KubeApi, clock: ManualClock) -> list[Place]:
 
 
 def test_the_thread_takes_renews_and_gives_back(on_fake: Place) -> None:
-    times = LeaseTimes(lease_seconds=1.0, renew_seconds=0.7, retry_seconds=0.01, request_seconds=0.5)
+    times = LeaseTimes(lease_seconds=1.0, renew_seconds=0.7, retry_seconds=0.01)
     one, two = (Elector(on_fake.connection, namespace="shop", identity=name, times=times) for name in ("one", "two"))
     one.start()
     eventually(one.leading, "one leads")
