@@ -139,6 +139,8 @@ class Forecast:
         quality: What it stands on; None in these.
         combination: Which members it is made of, by distance; empty where one model is served as it was asked for.
         dependence: Of its errors over time, learned in the backtest; None where nothing could be learned.
+        served_wapes: WAPE of what was served before it, by the trailing time that a gate asks for; none of a time for
+            which forecasts have not been served yet.
     """
 
     signal: str
@@ -163,6 +165,7 @@ class Forecast:
     quality: Quality | None = None
     combination: tuple[Combination, ...] = ()
     dependence: Dependence | None = None
+    served_wapes: Mapping[timedelta, float] = field(default_factory=dict)
 
     @property
     def horizon(self) -> int:

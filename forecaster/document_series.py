@@ -15,7 +15,7 @@ import numpy as np
 
 from domain.errors import NoDataError
 from domain.series import FloatArray
-from forecaster.plan import Plan, asked_quantiles, plan_of
+from forecaster.plan import NOTHING_ASKED, Asked, Plan, asked_of_documents, plan_of
 from rules import RuleSet
 from rules.forecast import Forecast
 
@@ -60,7 +60,7 @@ class _Found:
     """
 
     document: Forecast
-    asked: Mapping[str, tuple[float, ...]]
+    asked: Mapping[str, Asked]
     at: datetime
     plans: list[Plan] = field(default_factory=list)
     trouble: str = ""
@@ -87,7 +87,7 @@ class DocumentSeries:
 
     def plans(self, rules: RuleSet, now: datetime) -> list[Plan]:
         """One plan per living series of every document, as of the newest complete step of each."""
-        asked = asked_quantiles(rules.rules)
+        asked = asked_of_documents(rules.rules)
         self._found = {one.key: self._look(one, asked, now) for one in rules.forecasts}
         return [plan for found in self._found.values() for plan in found.plans]
 
@@ -115,7 +115,7 @@ class DocumentSeries:
             return np.full((end - start) // plan.step + 1, np.nan), False
         return values[skipped:], read.generated
 
-    def _look(self, document: Forecast, asked: Mapping[str, tuple[float, ...]], now: datetime) -> _Found:
+    def _look(self, document: Forecast, asked: Mapping[str, Asked], now: datetime) -> _Found:
         """The document's series; looked for again when a step is complete, or when it says something else."""
         whole = plan_of(document, {})
         end = whole.cutoff(now)
@@ -150,6 +150,5 @@ class DocumentSeries:
 
 
 def _with(found: _Found, plan: Plan) -> Plan:
-    """The plan with the quantiles that rules want."""
-    asked = found.asked.get(plan.signal, ())
-    return plan_of(found.document, plan.labels, asked) if asked else plan
+    """The plan with what rules want."""
+    return plan_of(found.document, plan.labels, found.asked.get(plan.signal, NOTHING_ASKED))

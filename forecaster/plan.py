@@ -15,7 +15,7 @@ from forecaster.history import most_steps
 from forecaster.occasions import occasions
 from rules.asked import demand_query
 from rules.forecast import Forecast, ForecastSpec, Lengths
-from rules.schema import ScalingRule
+from rules.schema import ScalingRule, Trigger
 
 WATCHED: Final = 0.95
 """The quantile whose coverage is watched beside those that triggers ask for."""
@@ -39,6 +39,7 @@ class Plan:
         labels: Of the series.
         unit: Of its values; empty where nobody said.
         source: Where ``expr`` is asked; None is the default source.
+        judged: Trailing times over which gates want to know how what was served did, rising.
     """
 
     signal: str
@@ -50,6 +51,7 @@ class Plan:
     labels: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
     source: str | None = None
+    judged: tuple[timedelta, ...] = ()
 
     @property
     def step(self) -> timedelta:
@@ -87,6 +89,17 @@ class Plan:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What rules want of a document's series: quantiles, and trailing times to be judged by; both rising."""
+
+    levels: tuple[float, ...] = ()
+    judged: tuple[timedelta, ...] = ()
+
+
+NOTHING_ASKED: Final = Asked()
+
+
 def plans(rules: Iterable[ScalingRule]) -> list[Plan]:
     """One plan for each forecast trigger with a query of its own; rules are checked, so that ``of`` names one."""
     found = []
@@ -99,28 +112,37 @@ def plans(rules: Iterable[ScalingRule]) -> list[Plan]:
                 plan = Plan(
                     signal=rule.signal(trigger), expr=query.expr, source=query.source, spec=trigger.forecast,
                     levels=tuple(sorted({*QUANTILES, level})), watched=tuple(sorted({WATCHED, level})),
+                    judged=_judged(trigger),
                 )  # fmt: skip
                 found.append(plan)
     return found
 
 
-def plan_of(document: Forecast, labels: Mapping[str, str], asked: Iterable[float] = ()) -> Plan:
-    """The plan of one series of a document; ``asked`` are the quantiles that rules want of it besides."""
-    spec, asked = document.spec, set(asked)
+def plan_of(document: Forecast, labels: Mapping[str, str], wanted: Asked = NOTHING_ASKED) -> Plan:
+    """The plan of one series of a document, with what rules want of it besides."""
+    spec, asked = document.spec, set(wanted.levels)
     levels = tuple(sorted({*spec.quantiles, *asked}))
     return Plan(
         signal=signal_name(document.key, labels), expr=spec.query.expr, source=spec.query.source, spec=spec,
         levels=levels,
         watched=tuple(sorted({min(levels, key=lambda level: abs(level - WATCHED)), *asked})), document=document.key,
-        labels=dict(labels), unit=spec.unit,
+        labels=dict(labels), unit=spec.unit, judged=wanted.judged,
     )  # fmt: skip
 
 
-def asked_quantiles(rules: Iterable[ScalingRule]) -> dict[str, tuple[float, ...]]:
-    """The quantiles that rules want of documents' series, by signal."""
-    found: dict[str, set[float]] = {}
+def asked_of_documents(rules: Iterable[ScalingRule]) -> dict[str, Asked]:
+    """What rules want of documents' series, by signal."""
+    found: dict[str, Asked] = {}
     for rule in rules:
         for trigger in rule.spec.triggers:
             if trigger.forecast is not None and trigger.forecast.document is not None:
-                found.setdefault(rule.signal(trigger), set()).add(trigger.forecast.quantile)
-    return {signal: tuple(sorted(levels)) for signal, levels in found.items()}
+                signal, before = rule.signal(trigger), found.get(rule.signal(trigger), NOTHING_ASKED)
+                levels = {*before.levels, trigger.forecast.quantile}
+                judged = {*before.judged, *_judged(trigger)}
+                found[signal] = Asked(levels=tuple(sorted(levels)), judged=tuple(sorted(judged)))
+    return found
+
+
+def _judged(trigger: Trigger) -> tuple[timedelta, ...]:
+    gate = None if trigger.forecast is None else trigger.forecast.gate
+    return () if gate is None or gate.over is None else (gate.over,)

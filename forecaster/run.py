@@ -180,7 +180,7 @@ class ForecastLoop:
             quality = None if made.quality is None else replace(made.quality, level_shift=state.shift.since)
             forecast = replace(
                 forecast, reference=state.reference_for(forecast), quality=quality, labels=state.plan.labels,
-                unit=state.plan.unit,
+                unit=state.plan.unit, served_wapes=state.served.wapes(made.cutoff),
             )  # fmt: skip
         if not wanted:
             return

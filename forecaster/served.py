@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from domain.forecasts import Forecast
 from domain.series import FloatArray
+from forecaster.trail import Trail
 
 WINDOW: Final = timedelta(days=2)
 MOST: Final = 500
@@ -125,6 +126,11 @@ class _Ring:
         return min(self.added, self.size)
 
     @property
+    def stands_for(self) -> int:
+        """Steps of forecasts, of which it looks at one."""
+        return (self.last - self.first + 1) * self.every
+
+    @property
     def independent(self) -> float:
         """Errors that do not overlap: forecasts wait for their truth side by side, one of so many counts."""
         return self.known / (len(self.awaited) + 1)
@@ -173,7 +179,10 @@ class _Ring:
 class Served:
     """The memory of one signal's served forecasts; used by one thread at a time."""
 
-    def __init__(self, *, levels: Sequence[float], watched: Sequence[float], horizon: int, step: timedelta) -> None:
+    def __init__(
+        self, *, levels: Sequence[float], watched: Sequence[float], horizon: int, step: timedelta,
+        judged: Sequence[timedelta] = (),
+    ) -> None:  # fmt: skip
         """Begin with nothing known.
 
         Args:
@@ -181,9 +190,11 @@ class Served:
             watched: The levels whose coverage decides whether quantiles are moved.
             horizon: Steps of the forecasts.
             step: Distance of two steps.
+            judged: Trailing times whose error gates ask for.
         """
         size = min(MOST, max(LEAST, WINDOW // step))
         self._levels, self._step = tuple(levels), step
+        self._judged, self._trail = tuple(judged), Trail(judged)
         self._places = np.asarray(self._levels)
         self._watched = [self._levels.index(level) for level in watched]
         self._rings = [
@@ -207,8 +218,9 @@ class Served:
                     came.append((ring, awaited, float(values[row])))
         if came:
             rings, waited, truths = zip(*came, strict=True)
-            for ring, error in zip(rings, _errors(waited, truths), strict=True):
+            for ring, awaited, error in zip(rings, waited, _errors(waited, truths), strict=True):
                 ring.add(error)
+                self._trail.add(awaited.at, *(ring.stands_for * size for size in error.sizes))
         for ring in self._rings:
             ring.judge(self._places, self._watched)
 
@@ -260,9 +272,14 @@ class Served:
             for ring in self._rings
         )  # fmt: skip
 
+    def wapes(self, now: datetime) -> dict[timedelta, float]:
+        """The error of what was served over each trailing time that gates ask for, where that is known."""
+        return self._trail.wapes(self._judged, now)
+
     def body(self) -> dict[str, Any]:
         """What is to be kept over a restart, as JSON: some 10 kB for each range that is full."""
-        return {"levels": list(self._levels), "rings": [_ring_body(ring) for ring in self._rings]}
+        rings = [_ring_body(ring) for ring in self._rings]
+        return {"levels": list(self._levels), "rings": rings, "trail": self._trail.body()}
 
     def restore(self, body: Mapping[str, Any]) -> None:
         """Go on from a kept body; ValueError, KeyError or TypeError where it is none of these forecasts."""
@@ -270,6 +287,8 @@ class Served:
             raise ValueError("other levels or ranges")
         for ring, kept in zip(self._rings, body["rings"], strict=True):
             _restore(ring, kept)
+        if "trail" in body:  # bodies of before gates looked back have none
+            self._trail.restore(body["trail"])
 
 
 def _ring_body(ring: _Ring) -> dict[str, Any]:

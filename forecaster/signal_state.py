@@ -96,7 +96,9 @@ class SignalState:
     @classmethod
     def new(cls, plan: Plan, now: datetime, *, begins: str) -> SignalState:
         """Of a plan that was not there a minute ago."""
-        served = Served(levels=plan.levels, watched=plan.watched, horizon=plan.horizon, step=plan.step)
+        served = Served(
+            levels=plan.levels, watched=plan.watched, horizon=plan.horizon, step=plan.step, judged=plan.judged
+        )
         shift = LevelShift(season=plan.spec.season, step=plan.step)
         return cls(
             plan=plan, status=SignalStatus(next_due=now, step=plan.step), served=served, shift=shift, reference_due=now,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
@@ -14,9 +14,13 @@ from rules.document import Strict, mistake
 from rules.fields import DnsLabel, DocumentKey, MetricLabel, Text
 from rules.forecast import Lengths
 
+SHORTEST_OVER: Final = timedelta(hours=1)
+LONGEST_OVER: Final = timedelta(days=90)
+"""What was served is counted by the hour; 2,160 of them are kept for a signal at most."""
+
 
 class Gate(Strict):
-    """The forecast is used only while its backtest error is at most this."""
+    """The forecast is used only while it errs by at most this: what was served ``over`` that time, or its backtest."""
 
     wape: Float = 0.25
     over: Duration | None = None
@@ -26,6 +30,13 @@ class Gate(Strict):
     def _ratio(cls, value: float) -> float:
         if not 0 < value <= 10:
             raise ValueError(f"expected a ratio above 0 and up to 10, for example 0.25; found the number {value:g}")
+        return value
+
+    @field_validator("over")
+    @classmethod
+    def _counted_by_the_hour(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and not SHORTEST_OVER <= value <= LONGEST_OVER:
+            raise ValueError(f"must be from {format_duration(SHORTEST_OVER)} to {format_duration(LONGEST_OVER)}")
         return value
 
 

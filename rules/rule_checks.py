@@ -59,10 +59,6 @@ def _not_acted_on(data: object) -> Iterator[Fault]:
     with_ = text_at(data, "spec", "actuate", "with")
     if with_ in ("bounds", "hpa"):
         yield ("spec", "actuate", "with"), f"{with_} decides, and nothing writes to an HPA yet; scale and none work"
-    for index, trigger in mappings(data, "spec", "triggers"):
-        if at(trigger, "forecast", "gate", "over") is not None:
-            path: Path = ("spec", "triggers", index, "forecast", "gate", "over")
-            yield path, "does not narrow the gate yet: the whole backtest counts"
 
 
 def _warnings_of_combine(data: object) -> Iterator[Fault]:

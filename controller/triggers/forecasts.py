@@ -12,6 +12,8 @@ from controller.triggers.wording import carried, number, percent, span, unit_of,
 from domain.forecasts import Forecast
 from domain.scaling import Proposal, Reason, Workload
 from domain.startup import Starts
+from domain.units import format_duration
+from rules.forecast_trigger import Gate
 from rules.schema import ForecastTrigger, ScalingRule, Trigger
 
 STALE_FORECAST: Final = timedelta(minutes=10)
@@ -63,16 +65,24 @@ def _objection(wanted: ForecastTrigger, forecast: Forecast, now: datetime) -> st
     oldest = max(STALE_FORECAST, 3 * forecast.step)
     if age > oldest:
         return f"the forecast of {wanted.source} is stale, its last measurement is {span(age)} old"
-    if wanted.gate is None:
-        return ""
+    return "" if wanted.gate is None else _closed(wanted.gate, wanted.source, forecast)
+
+
+def _closed(gate: Gate, source: str, forecast: Forecast) -> str:
+    """Why the gate is closed: by what was served over its time; by the backtest until so much was served."""
+    served = None if gate.over is None else forecast.served_wapes.get(gate.over)
+    if gate.over is not None and served is not None:
+        if served <= gate.wape:
+            return ""
+        said = f"what was served of {source} in the last {format_duration(gate.over)} erred by {percent(served)}"
+        return f"the gate is closed, {said}, more than {percent(gate.wape)}"
     if forecast.backtest is None:
-        return f"the gate is closed, {wanted.source} has too little history for a backtest"
-    if not forecast.backtest.wape <= wanted.gate.wape:
-        return (
-            f"the gate is closed, the backtest of {wanted.source} errs by {percent(forecast.backtest.wape)}"
-            f", more than {percent(wanted.gate.wape)}"
-        )
-    return ""
+        return f"the gate is closed, {source} has too little history for a backtest"
+    if forecast.backtest.wape <= gate.wape:
+        return ""
+    said = f"the backtest of {source} errs by {percent(forecast.backtest.wape)}, more than {percent(gate.wape)}"
+    unserved = "" if gate.over is None else f"; nothing was served for {format_duration(gate.over)} yet"
+    return f"the gate is closed, {said}{unserved}"
 
 
 def _why(wanted: ForecastTrigger, workload: Workload) -> str:

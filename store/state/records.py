@@ -148,6 +148,7 @@ def forecast_row(forecast: Forecast) -> ForecastRow:
                 for one in forecast.combination
             ],
             "dependence": _dependence_json(forecast.dependence),
+            "served_wapes": [[over.total_seconds(), wape] for over, wape in forecast.served_wapes.items()],
         },
     )
 
@@ -192,6 +193,7 @@ def _told_since(body: dict[str, Any]) -> dict[str, Any]:
             for one in body.get("combination", ())
         ),
         "dependence": _dependence_of(body.get("dependence")),
+        "served_wapes": {timedelta(seconds=over): wape for over, wape in body.get("served_wapes", ())},
     }
 
 

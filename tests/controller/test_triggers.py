@@ -105,6 +105,43 @@ def test_until_it_is_learned_a_forecast_has_no_say(ahead: dict[str, Any]) -> Non
     assert floor({}).proposal.target == 40
 
 
+@pytest.mark.parametrize(
+    ("gate", "backtest", "served", "said"),
+    [
+        ({"wape": 0.2}, 0.1, {}, ""),
+        ({"wape": 0.2}, 0.3, {}, "the gate is closed, the backtest of rps errs by 30 %, more than 20 %"),
+        ({"wape": 0.2, "over": "3d"}, 0.3, {72: 0.1}, ""),
+        ({"wape": 0.2, "over": "3d"}, 0.1, {72: 0.3},
+         "the gate is closed, what was served of rps in the last 3d erred by 30 %, more than 20 %"),
+        ({"wape": 0.2, "over": "3d"}, 0.1, {}, ""),
+        ({"wape": 0.2, "over": "3d"}, 0.3, {48: 0.1},
+         "the gate is closed, the backtest of rps errs by 30 %, more than 20 %; nothing was served for 3d yet"),
+        ({"wape": 0.2, "over": "3d"}, None, {}, "the gate is closed, rps has too little history for a backtest"),
+        ({"wape": 0.2, "over": "3d"}, None, {72: 0.1}, ""),
+    ],
+)  # fmt: skip
+def test_a_gate_judges_what_was_served_over_its_time_and_the_backtest_before_that(
+    gate: dict[str, Any], backtest: float | None, served: dict[int, float], said: str
+) -> None:
+    soon = {"name": "soon", "forecast": {"of": "rps", "lead": "2m", "gate": gate}}
+    rule = rule_of({"replicas": {"min": 1, "max": 50}, "triggers": [RPS, soon]})
+    forecast = replace(
+        flat_forecast("x", 900, cutoff=START, wape=backtest),
+        served_wapes={timedelta(hours=hours): wape for hours, wape in served.items()},
+    )
+    workload = Workload(ref=rule.target, current_replicas=4, ready_replicas=4, source="test")
+
+    floor = triggers.propose(
+        rule, signals={"rps": read(100)}, forecasts={"soon": forecast}, memory=Memory(), now=START, workload=workload
+    )[1]
+
+    assert (floor.proposal.replicas is None) == bool(said)
+    assert not said or floor.proposal.reason == f"soon: {said}"
+
+
+RPS = {"name": "rps", "query": "sum(rate(requests_total[1m]))", "perReplica": 40}
+
+
 def test_a_query_may_say_replicas_itself() -> None:
     want = one({"name": "gpu", "query": "gpu_free", "asReplicas": True}, 6.2)
     assert (want.replicas, want.proposal.reason) == (7, "gpu says 7 replicas")

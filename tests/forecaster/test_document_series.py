@@ -158,7 +158,8 @@ def test_a_query_of_one_series_has_the_documents_name(
 
 
 def test_a_rule_may_use_a_series_with_a_quantile_of_its_own(apps: Apps, now: datetime) -> None:
-    asks = rule("checkout", of=None, document="traffic", series={"app": "shop"}, quantile=0.99)
+    gate = {"wape": 0.2, "over": "3d"}
+    asks = rule("checkout", of=None, document="traffic", series={"app": "shop"}, quantile=0.99, gate=gate)
     documents = (document("traffic", **DEMO, quantiles=[0.1, 0.5]),)
 
     blog, shop = DocumentSeries(apps).plans(rule_set(asks, documents=documents), now)
@@ -166,6 +167,7 @@ def test_a_rule_may_use_a_series_with_a_quantile_of_its_own(apps: Apps, now: dat
     assert asks.signal(asks.trigger("soon")) == shop.signal
     assert (blog.levels, shop.levels) == ((0.1, 0.5), (0.1, 0.5, 0.99))
     assert (blog.watched, shop.watched) == ((0.5,), (0.99,))
+    assert (blog.judged, shop.judged) == ((), (timedelta(days=3),))
 
 
 def test_labels_too_long_for_a_name_are_told(now: datetime) -> None:

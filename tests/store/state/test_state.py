@@ -120,6 +120,7 @@ def forecast(made_at: datetime = NOW) -> Forecast:
             Combination(until=timedelta(seconds=15), members=("naive", "waves"), weights={}),
             Combination(until=timedelta(seconds=30), members=("naive", "waves"), weights={"naive": 0.4, "waves": 0.6}),
         ),
+        served_wapes={timedelta(days=3): 0.125},
     )
 
 
