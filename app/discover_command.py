@@ -69,8 +69,8 @@ def document(made: Proposals, found: Survey, *, url: str, days: float, trigger_s
     lines = [
         f"# Proposed by foretide discover from {url}, {days:g} days.",
         "# Everything is in mode observe: it decides and says why, and touches nothing. perReplica is what replicas",
-        "# were SEEN to carry (95th percentile while CPU stayed within 85 % of its request or limit), not what they can",
-        "# carry: prove it with foretide backtest.",
+        "# were SEEN to carry (95th percentile while CPU stayed within 85 % of its request or limit), not what they",
+        "# can carry: prove it with foretide backtest.",
         f"# {_counted(len(made.chosen), 'policy', 'policies')} for {made.covered} of {_counted(made.total, 'workload')}"
         f" {told} ({share:.0f} %).",
     ]
