@@ -54,8 +54,8 @@ def of_scaled_object(one: Object, *, source: str | None) -> Imported | None:
     if not one.indices("spec", "triggers"):
         one.refuse(("spec", "triggers"), "needs at least one item")
     spec: Spec = {"replicas": _replicas(one, triggers), "mode": "observe"}
-    if spec["replicas"]["min"] == 0:
-        spec["actuate"] = {"with": "scale"}
+    by_bounds = {"with": "bounds", "scaledObject": one.name}
+    spec["actuate"] = by_bounds if spec["replicas"]["min"] else {"with": "scale"}
     combine = _formula(one, triggers) or ""
     floor = one.whole("spec", "minReplicaCount") or 0
     if floor and spec["replicas"]["min"] == 0:  # idleReplicaCount: 0, or at least so many

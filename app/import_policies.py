@@ -63,8 +63,9 @@ def _filled(data: Any, names: dict[str, str], key: str) -> Any:
         return {name: _filled(value, names, name) for name, value in data.items()}
     if isinstance(data, list):
         return [_filled(one, names, key) for one in data]
-    if key in _NAMING:
-        return names.get(data, data)
+    if key in _NAMING:  # the workload's name, or made of it: web-scaler, keda-hpa-web
+        name = next(iter(names))
+        return f"-{data}-".replace(f"-{name}-", f"-{names[name]}-", 1)[1:-1]
     if key not in _QUERIES or not isinstance(data, str):
         return data
     for name, placeholder in names.items():

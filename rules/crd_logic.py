@@ -67,8 +67,11 @@ CEL: Final[dict[str, tuple[Node, ...]]] = {
               "0 needs idleAfter beside it: how long there must be no work before the last replica goes", "min"),
     ),
     "Actuate": (
-        _rule("!has(self.with) || self.with != 'bounds' || has(self.hpa)",
+        _rule("!has(self.with) || self.with != 'bounds' || has(self.hpa) || has(self.scaledObject)",
               "this field is required with bounds: the HPA whose bounds are set", "hpa"),
+        _both("hpa", "scaledObject", "goes in place of hpa, not beside it: KEDA's own HPA is never written to"),
+        _rule("!has(self.scaledObject) || (has(self.with) && self.with == 'bounds')", "goes with bounds",
+              "scaledObject"),
         _rule("!has(self.hpa) || (has(self.with) && self.with in ['bounds', 'hpa'])",
               "goes with bounds or hpa", "hpa"),
     ),
