@@ -16,7 +16,6 @@ from tests.e2e.program import Program, free_port, running, said
 
 pytestmark = pytest.mark.slow
 SHOP_RULES = Path(__file__).parents[2] / "examples" / "shop" / "rules"
-PICKED_UP_SECONDS = 5.0
 CONFIG = """\
 rules_dir: rules
 global: {{scrape_interval: 1s, scrape_timeout: 800ms}}
@@ -71,9 +70,7 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
 
 def test_targets_that_are_wrong_are_down_with_a_sentence_and_the_others_are_up(operated: Operated) -> None:
     program = operated.program
-    program.until(
-        "every target was tried", lambda: all(one["last_scrape"] for one in operated.targets().values()), seconds=10
-    )
+    program.until("every target was tried", lambda: all(one["last_scrape"] for one in operated.targets().values()))
     targets = operated.targets()
     assert {job: one["health"] for job, one in targets.items()} == {
         "shop": "up", "node": "up", "absent": "down", "garbage": "down", "failing": "down", "silent": "down",
@@ -99,9 +96,7 @@ def test_a_rule_with_a_mistake_is_told_and_the_running_one_stays(operated: Opera
     )
 
     operated.rules.write_text(right.replace(text, text.replace("perReplica", "perReplcia")))
-    (first, *_) = program.until(
-        "the mistake is told", lambda: operated.status()["rule_mistakes"], seconds=PICKED_UP_SECONDS
-    )
+    (first, *_) = program.until("the mistake is told", lambda: operated.status()["rule_mistakes"])
     assert first["file"].endswith("rules/shop.yaml")
     assert (first["line"], first["column"]) == (line, text.index("perReplica") + 1)
     assert "perReplcia" in first["field"] + first["message"]
@@ -109,10 +104,7 @@ def test_a_rule_with_a_mistake_is_told_and_the_running_one_stays(operated: Opera
     assert max_replicas(program) == 8
 
     operated.rules.write_text(right.replace("max: 8", "max: 6"))
-    program.until(
-        "the right one runs", lambda: operated.status()["rules_digest"] != before["rules_digest"],
-        seconds=PICKED_UP_SECONDS,
-    )  # fmt: skip
+    program.until("the right one runs", lambda: operated.status()["rules_digest"] != before["rules_digest"])
     assert operated.status()["rule_mistakes"] == []
     assert max_replicas(program) == 6
 
@@ -126,7 +118,7 @@ def max_replicas(program: Program) -> int:
 
 def test_an_observed_workload_is_decided_upon_but_never_acted_on(operated: Operated) -> None:
     """Nothing to act on: cluster ``observe`` counts the targets that are up, and the deed is refused."""
-    decision = operated.program.until("a decision", lambda: operated.program.api("decisions"), seconds=20)[0]
+    decision = operated.program.until("a decision", lambda: operated.program.api("decisions"))[0]
     assert decision["current_replicas"] == 1
     assert decision["desired_replicas"] == 2
     assert "bounds" in " ".join(decision["limited_by"])
