@@ -68,22 +68,32 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
             program.wait_gone()
 
 
+HEALTH = {
+    "shop": "up", "node": "up", "absent": "down", "garbage": "down", "failing": "down", "silent": "down",
+}  # fmt: skip
+
+
+def told_apart(targets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]] | None:
+    return targets if {job: one["health"] for job, one in targets.items()} == HEALTH else None
+
+
+def told_up(found: list[dict[str, Any]]) -> bool:
+    values = {job: "1" if health == "up" else "0" for job, health in HEALTH.items()}
+    return {one["metric"]["job"]: one["value"][1] for one in found} == values
+
+
 def test_targets_that_are_wrong_are_down_with_a_sentence_and_the_others_are_up(operated: Operated) -> None:
     program = operated.program
-    program.until("every target was tried", lambda: all(one["last_scrape"] for one in operated.targets().values()))
-    targets = operated.targets()
-    assert {job: one["health"] for job, one in targets.items()} == {
-        "shop": "up", "node": "up", "absent": "down", "garbage": "down", "failing": "down", "silent": "down",
-    }  # fmt: skip
+    # Asked until it is so: on a starved machine a page that is right may once take longer than the 800 ms, too.
+    targets = program.until("each target is told apart", lambda: told_apart(operated.targets()))
     assert "refused" in targets["absent"]["last_error"].lower()
     assert "line 1" in targets["garbage"]["last_error"]
     assert "500" in targets["failing"]["last_error"]
     assert "deadline exceeded" in targets["silent"]["last_error"]
     assert targets["shop"]["last_error"] == ""
 
-    up = {one["metric"]["job"]: one["value"][1] for one in program.query("up")}
-    assert up == {"shop": "1", "node": "1", "absent": "0", "garbage": "0", "failing": "0", "silent": "0"}
-    assert program.number("jobs_total") == 17
+    program.until("up says the same", lambda: told_up(program.query("up")))
+    program.until("the right page is stored", lambda: program.number("jobs_total") == 17)
     assert [one["metric"]["job"] for one in program.query("jobs_total")] == ["shop"]
 
 
