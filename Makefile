@@ -13,7 +13,7 @@ FORETIDE_DATA_DIR ?= ./var
 export FORETIDE_PORT FORETIDE_DATA_DIR
 # Slow tests that only compute run two at a time; those with a browser or a whole running program one after the other.
 COMPUTING := tests/app tests/benchmarks tests/controller tests/forecaster
-PACKAGES := app collector controller cost dashboard domain examples forecaster rules store
+PACKAGES := app collector controller cost dashboard domain examples forecaster kube rules store
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

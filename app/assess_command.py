@@ -29,7 +29,7 @@ from app.assess_recording import (
 from app.assess_replay import Assessed, Question, assess
 from app.assess_report import Report, ranked
 from app.fleet import Hpa, Requests, find_hpas, find_requests, kubernetes_minor
-from app.fleet_source import Access, GentleSource, cache_folder, forget_old, source_of
+from app.fleet_source import Access, GentleSource, gentle_source, hint
 from app.offered_load import FAMILIES, Offered, offered, queries
 from app.system_clock import SystemClock
 from controller.simulate import replay
@@ -75,7 +75,7 @@ def run(asked: Asked, out: TextIO) -> int:
         except KeyboardInterrupt:
             return 1
         except ForetideError as error:
-            print(f"foretide: {_hint(error)}", file=sys.stderr)
+            print(f"foretide: {hint(error, asked.access)}", file=sys.stderr)
             return 2
         report = _report(job, fleet, clock)
     WRITERS[asked.output](report, out)
@@ -99,21 +99,15 @@ def _job(asked: Asked, clock: SystemClock, opened: ExitStack) -> Job:
     """Check everything before anything is asked; ``SettingsError`` where an option cannot be meant."""
     if asked.output not in WRITERS:
         raise SettingsError(f"-o {asked.output}: expected one of {', '.join(WRITERS)}")
-    if not 0 < asked.max_load <= 100:
-        raise SettingsError(f"--max-load {asked.max_load:g}: expected percent of the server's cores, above 0 to 100")
     over = _stretch(asked, clock.now())
     question = Question(allowed_share=_share(asked.allow), kubernetes_minor=_minor(asked.kubernetes))
     sheet = None if asked.prices is None else _sheet(asked.prices)
-    config = source_of(asked.access, working_dir=Path.cwd())
-    cache = cache_folder() / "assess" if asked.cache else None
-    if cache is not None:
-        forget_old(cache, now_seconds=clock.now().timestamp())
-    source = GentleSource(config, clock=clock, max_load=asked.max_load / 100, cache=cache)
+    source = gentle_source(asked.access, max_load_percent=asked.max_load, clock=clock, keep=asked.cache)
     opened.callback(source.close)
     if replay.engine() is replay.PLAIN:
         _say("without the extra `compiled` (numba) an autoscaler takes minutes instead of a second")
     return Job(
-        source=source, url=config.url, over=over, question=question, sheet=sheet,
+        source=source, url=source.url, over=over, question=question, sheet=sheet,
         workers=asked.workers or os.cpu_count() or 1, began=clock.monotonic(),
     )  # fmt: skip
 
@@ -270,13 +264,6 @@ def _sheet(path: Path) -> PriceSheet:
     if len(found) != 1:
         raise SettingsError(f"--prices {path}: expected one PriceSheet document, found {len(found)}")
     return found[0]
-
-
-def _hint(error: ForetideError) -> str:
-    text = str(error)
-    if "403" in text or "401" in text:
-        return f"{text}; --token-file, --username with --password-file, --tenant or --source give credentials"
-    return text
 
 
 def _say(text: str) -> None:

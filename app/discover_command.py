@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final, TextIO
 
 from app.discover_propose import ANNOTATION, Proposal, Proposals, propose
 from app.discover_survey import Survey, survey
-from app.fleet_source import Access, GentleSource, cache_folder, source_of
+from app.fleet_source import Access, GentleSource, gentle_source, hint
 from app.system_clock import SystemClock
 from domain.clock import to_ms
 from domain.errors import ForetideError, SettingsError
@@ -44,12 +43,7 @@ def run(asked: Asked, out: TextIO) -> int:
     try:
         if not 0.5 <= asked.days <= LONGEST_DAYS:
             raise SettingsError(f"--days {asked.days:g}: expected 0.5 to {LONGEST_DAYS}")
-        if not 0 < asked.max_load <= 100:
-            raise SettingsError(
-                f"--max-load {asked.max_load:g}: expected percent of the server's cores, above 0 to 100"
-            )
-        config = source_of(asked.access, working_dir=Path.cwd())
-        source = GentleSource(config, clock=clock, max_load=asked.max_load / 100, cache=cache_folder() / "assess")
+        source = gentle_source(asked.access, max_load_percent=asked.max_load, clock=clock)
         end = clock.now()
         found = survey(
             source, namespace=asked.namespace, start_ms=to_ms(end - timedelta(days=asked.days)),
@@ -58,13 +52,13 @@ def run(asked: Asked, out: TextIO) -> int:
     except KeyboardInterrupt:
         return 1
     except ForetideError as error:
-        print(f"foretide: {error}", file=sys.stderr)
+        print(f"foretide: {hint(error, asked.access)}", file=sys.stderr)
         return 2
     finally:
         if source is not None:
             source.close()
     made = propose(found, most=asked.most)
-    out.write(document(made, found, url=config.url, days=asked.days, trigger_source=asked.trigger_source))
+    out.write(document(made, found, url=source.url, days=asked.days, trigger_source=asked.trigger_source))
     return 0 if made.chosen else 1
 
 
@@ -73,10 +67,12 @@ def document(made: Proposals, found: Survey, *, url: str, days: float, trigger_s
     share = 100 * made.covered / max(made.total, 1)
     told = "of kube-state-metrics" if found.told_by_kubernetes else "that its metrics name (no kube-state-metrics here)"
     lines = [
-        f"# Proposed by foretide discover from {url}, {days:g} days. Everything is in mode observe: it decides and",
-        "# says why, and touches nothing. perReplica is what replicas were SEEN to carry (95th percentile while CPU",
-        "# stayed within 85 % of its request or limit), not what they can carry: prove it with foretide backtest.",
-        f"# {len(made.chosen)} policies for {made.covered} of {made.total} workloads {told} ({share:.0f} %).",
+        f"# Proposed by foretide discover from {url}, {days:g} days.",
+        "# Everything is in mode observe: it decides and says why, and touches nothing. perReplica is what replicas",
+        "# were SEEN to carry (95th percentile while CPU stayed within 85 % of its request or limit), not what they",
+        "# can carry: prove it with foretide backtest.",
+        f"# {_counted(len(made.chosen), 'policy', 'policies')} for {made.covered} of {_counted(made.total, 'workload')}"
+        f" {told} ({share:.0f} %).",
     ]
     for one in made.chosen:
         lines += ["---", *_policy(one, trigger_source)]
@@ -86,7 +82,7 @@ def document(made: Proposals, found: Survey, *, url: str, days: float, trigger_s
 
 def _policy(one: Proposal, trigger_source: str | None) -> list[str]:
     """One document."""
-    lines = [f"# {len(one.workloads)} workloads: {_names(sorted(f'{a}/{b}' for a, b in one.workloads))}"]
+    lines = [f"# {_counted(len(one.workloads), 'workload')}: {_names(sorted(f'{a}/{b}' for a, b in one.workloads))}"]
     if one.silent:
         lines.append(
             f"# {len(one.silent)} more in these namespaces have no such series; for them the policy has no data and "
@@ -163,10 +159,14 @@ def _left_out(made: Proposals) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for place, reason in made.left_out:
         reasons.setdefault(reason, []).append("/".join(place))
-    lines = [f"# Left out, {len(made.left_out)} workloads:"]
+    lines = [f"# Left out, {_counted(len(made.left_out), 'workload')}:"]
     for reason, places in sorted(reasons.items(), key=lambda pair: -len(pair[1])):
         lines.append(f"# - {len(places)}: {reason}: {_names(places)}")
     return lines
+
+
+def _counted(count: int, one: str, more: str = "") -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def _names(names: list[str]) -> str:

@@ -46,9 +46,11 @@ def print_effective(paths: Sequence[Path], workloads: Path | None) -> int:
 def _lines(rule: ScalingRule, ruleset: RuleSet) -> Iterator[str]:
     values = dict(_leaves(rule.spec.model_dump(mode="json", by_alias=True, exclude_none=True), ()))
     yield f"{rule.key} scales {rule.target}"
-    for field, origin in provenance(rule, ruleset).items():
+    origins = provenance(rule, ruleset)
+    wide = max(map(len, origins))
+    for field, origin in origins.items():
         value = json.dumps(values.get(field), ensure_ascii=False)
-        yield f"  {field:<44} {value if len(value) <= _WIDTH else value[: _WIDTH - 1] + '…':<{_WIDTH}} {origin}"
+        yield f"  {field:<{wide}} {value if len(value) <= _WIDTH else value[: _WIDTH - 1] + '…':<{_WIDTH}} {origin}"
 
 
 def _leaves(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:

@@ -105,7 +105,7 @@ def _otherwise(decision: Decision) -> Iterator[str]:
     if hpa is not None:
         yield f"Kubernetes' HPA with the same metrics and behavior would set {_against(hpa, desired)} from here"
     if ahead is not None:
-        yield f"with combine, fallback and forecast, and nothing else, it would be {_against(ahead, desired)}"
+        yield f"the same HPA with the rule's combine, fallback and forecast would set {_against(ahead, desired)}"
 
 
 def _against(other: int, desired: int | None) -> str:

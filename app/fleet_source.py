@@ -23,7 +23,7 @@ from app.config_file import ConfigFile
 from app.settings import read_settings
 from app.sources import read_sources
 from domain.clock import Clock, to_ms
-from domain.errors import QueryLimitError, QueryTimeoutError, SettingsError
+from domain.errors import ForetideError, QueryLimitError, QuerySourceError, QueryTimeoutError, SettingsError
 from domain.labels import Labels
 from store.prometheus.client import PrometheusClient
 from store.prometheus.config import SourceConfig
@@ -97,6 +97,31 @@ def _from_options(access: Access, folder: Path) -> SourceConfig:
         raise SettingsError(str(error).replace("sources[0].url", "--prometheus")) from error
 
 
+def gentle_source(access: Access, *, max_load_percent: float, clock: Clock, keep: bool = True) -> GentleSource:
+    """The source, spared: at most so much of its cores; what it answers is kept where ``assess`` finds it again.
+
+    Raises:
+        SettingsError: The load is no percentage, or as ``source_of``.
+    """
+    if not 0 < max_load_percent <= 100:
+        raise SettingsError(f"--max-load {max_load_percent:g}: expected percent of the server's cores, above 0 to 100")
+    config = source_of(access, working_dir=Path.cwd())
+    cache = cache_folder() / "assess" if keep else None
+    if cache is not None:
+        forget_old(cache, now_seconds=clock.now().timestamp())
+    return GentleSource(config, clock=clock, max_load=max_load_percent / 100, cache=cache)
+
+
+def hint(error: ForetideError, access: Access) -> str:
+    """The error, and what can be done: which address it was, or which options give credentials."""
+    text = str(error)
+    if "403" in text or "401" in text:
+        return f"{text}; --token-file, --username with --password-file, --tenant or --source give credentials"
+    if isinstance(error, QuerySourceError) and access.url is not None:
+        return f"{access.url}: {text.removeprefix('source prometheus: ')}"
+    return text
+
+
 def cache_folder() -> Path:
     """``$XDG_CACHE_HOME/foretide``, by default ``~/.cache/foretide``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foretide"
@@ -106,6 +131,7 @@ class GentleSource:
     """Asks a server one query at a time and lets it rest; close it.
 
     Attributes:
+        url: Of the server.
         asked: Queries that the server answered.
         kept: Answers that came from the cache.
         busy_seconds: How long the server took over all, the way included.
@@ -132,6 +158,7 @@ class GentleSource:
         self._client = PrometheusClient(
             config, clock=clock, metrics=SourceMetrics(CollectorRegistry()), limits=QueryLimits(max_steps=11_000)
         )
+        self.url = config.url
         self._clock, self._wait, self._share = clock, wait, max_load
         self._cache = None if cache is None else cache / _digest(config.url, config.tenant or "")
         self._cores = 1.0

@@ -157,10 +157,18 @@ def _read_file(path: Path) -> tuple[ConfigFile, ScrapeConfig]:
         except RuleDocumentError as error:
             mistakes += error.mistakes
         if file is not None and not mistakes:
+            _check_discoveries(scrape, file.cluster, path)
             return file, scrape
     if mistakes:
         raise SettingsError("\n".join(str(mistake) for mistake in sorted(mistakes, key=lambda one: one.line)))
     return ConfigFile(), ScrapeConfig()
+
+
+def _check_discoveries(scrape: ScrapeConfig, cluster: str, path: Path) -> None:
+    """Only a cluster that we were told of may be asked for targets: no default one is ever taken."""
+    asking = [job.job_name for job in scrape.jobs if job.kubernetes_sd_configs]
+    if asking and cluster != "kubernetes":
+        raise SettingsError(f"{path}: kubernetes_sd_configs of job {asking[0]!r} need a cluster that Foretide runs in")
 
 
 def _validated(document: Document) -> tuple[ConfigFile | None, list[Mistake]]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
 from dashboard.contract import RowState
 from domain.forecasts import Forecast
@@ -29,6 +29,11 @@ class MoneyView(_View):
 
     amount: Decimal
     currency: str
+
+    @field_serializer("amount", when_used="json")
+    def _written_out(self, amount: Decimal) -> str:
+        """Never ``0E-8``."""
+        return f"{amount:f}"
 
 
 class TargetView(_View):

@@ -11,11 +11,9 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is loaded, below
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -23,13 +21,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import elasticity_assess, elasticity_guest
+from benchmarks import command, elasticity_assess, elasticity_guest
 from benchmarks import elasticity_play as play
 from benchmarks import elasticity_speed as speed
 from benchmarks.elasticity_play import SERVICE, SLOW_START, USUAL_START, Case, Judged, Setting
 from benchmarks.elasticity_traces import Workload, surging, workloads
-from benchmarks.forecast_traces import NoTracesError
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
+from benchmarks.report import Row
 from controller.simulate import envelope, loop, peers, plans, protocol, replay
 from controller.simulate.nodes import Pools
 
@@ -322,24 +319,12 @@ def _against(metric: str, ours: float, theirs: float, peer: str, unit: str, must
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.elasticity", description=__doc__)
-    parser.add_argument("--data", default=os.environ.get("FORETIDE_BENCH_DATA"), help="folder of recorded workloads")
-    parser.add_argument("-o", choices=["json", "table"], default="table")
+    parser = command.options("elasticity", __doc__)
     asked = parser.parse_args(arguments)
-    if asked.data is None or not Path(asked.data).is_dir():
-        parser.error(f"--data: {asked.data} is not a folder; give the one with traces/")
-    try:
-        where = environment()
-        where["versions"]["numba"] = metadata.version("numba")
-        rows = measured_rows(Path(asked.data)) + program_rows(Path(asked.data))
-    except metadata.PackageNotFoundError:
-        print("benchmarks.elasticity: numba is missing; install the extra `compiled`", file=sys.stderr)
-        return 1
-    except (NotMeasuredError, NoTracesError) as error:
-        print(f"benchmarks.elasticity: {error}", file=sys.stderr)
-        return 1
-    print_report("elasticity", where, rows, form=asked.o)
-    return 0
+    data = command.data_folder(parser, asked)
+    return command.run(
+        "elasticity", lambda: measured_rows(data) + program_rows(data), output=asked.output, versions=["numba"]
+    )
 
 
 if __name__ == "__main__":

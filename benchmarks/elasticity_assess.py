@@ -14,20 +14,17 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is loaded, below
 
-import argparse
 import gzip
 import io
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -37,9 +34,10 @@ from numpy.typing import NDArray
 
 from app.assess_command import Asked, run
 from app.fleet_source import Access
+from benchmarks import command
 from benchmarks.elasticity_traces import workloads
-from benchmarks.forecast_traces import NoTracesError
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
+from benchmarks.report import NotMeasuredError, Row
+from benchmarks.serving import QuietHandler, served
 from controller.simulate import loop, peers, plans, protocol, replay
 from controller.simulate.service import Service
 
@@ -187,7 +185,7 @@ def _server(folder: Path, targets: Sequence[tuple[int, int]]) -> Iterator[str]:
     """Instant queries from a table, ranges from the files, in a thread of its own."""
     flat = _instants(targets)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -195,22 +193,10 @@ def _server(folder: Path, targets: Sequence[tuple[int, int]]) -> Iterator[str]:
             form = {name: values[0] for name, values in parse_qs(self.rfile.read(length).decode()).items()}
             query = form["query"]
             body = flat(query) if self.path.endswith("/query") else _file(folder, query, form["start"]).read_bytes()
-            self.send_response(200)
-            self.send_header("content-encoding", "gzip")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(body, content_encoding="gzip")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def _file(folder: Path, query: str, start: str) -> Path:
@@ -255,20 +241,11 @@ def _value(labels: dict[str, str], value: float) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.elasticity_assess", description=__doc__)
-    parser.add_argument("--data", default=os.environ.get("FORETIDE_BENCH_DATA"), help="folder of recorded workloads")
+    parser = command.options("elasticity_assess", __doc__)
     parser.add_argument("--hpas", type=int, default=HPAS, help="how many (default %(default)s)")
-    parser.add_argument("-o", choices=["json", "table"], default="table")
     asked = parser.parse_args(arguments)
-    if asked.data is None or not Path(asked.data).is_dir():
-        parser.error(f"--data: {asked.data} is not a folder; give the one with traces/")
-    try:
-        measured = rows(Path(asked.data), hpas=asked.hpas)
-    except (NotMeasuredError, NoTracesError) as error:
-        print(f"benchmarks.elasticity_assess: {error}", file=sys.stderr)
-        return 1
-    print_report("elasticity_assess", environment(), measured, form=asked.o)
-    return 0
+    data = command.data_folder(parser, asked)
+    return command.run("elasticity_assess", lambda: rows(data, hpas=asked.hpas), output=asked.output)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ commits take longer than the 15 s; rows of a loop that ran less often than that 
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -25,8 +23,10 @@ from typing import Any, Final
 
 import psutil
 
+from benchmarks import command
 from benchmarks.program import FORETIDE, running
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
+from benchmarks.report import NotMeasuredError, Row
+from benchmarks.serving import QuietHandler, served
 
 APPS: Final = 2_000
 PODS: Final = 3
@@ -130,25 +130,12 @@ def _page(apps: int) -> Iterator[int]:
     """The port where the page is."""
     page, began = _Page(apps), time.monotonic()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
-            body = page.text(time.monotonic() - began)
-            self.send_response(200)
-            self.send_header("content-type", "text/plain; version=0.0.4")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(page.text(time.monotonic() - began), content_type="text/plain; version=0.0.4")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(Handler) as port:
+        yield port
 
 
 @contextmanager
@@ -234,20 +221,12 @@ def _check(before: dict[str, float], after: dict[str, float], *, passes: float, 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the rows."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.elasticity_guest", description=__doc__)
-    parser.add_argument("-o", "--output", choices=("json", "table"), default="table")
-    parser.add_argument("--data", type=Path, help="as in every benchmark; no row of this one reads traces")
+    """Measure and print."""
+    parser = command.options("elasticity_guest", __doc__, recordings=False)
     parser.add_argument("--apps", type=int, default=APPS, help="rules (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=120.0, help="how long is measured (default %(default)g)")
-    options = parser.parse_args(arguments)
-    try:
-        measured = rows(apps=options.apps, seconds=options.seconds)
-    except NotMeasuredError as error:
-        print(f"elasticity_guest: {error}", file=sys.stderr)
-        return 1
-    print_report("elasticity_guest", environment(), measured, form=options.output)
-    return 0
+    asked = parser.parse_args(arguments)
+    return command.run("elasticity_guest", lambda: rows(apps=asked.apps, seconds=asked.seconds), output=asked.output)
 
 
 if __name__ == "__main__":

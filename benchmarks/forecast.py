@@ -10,19 +10,17 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is loaded, below: CPU time of one thread is what is told
 
-import argparse
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from benchmarks import forecast_decisions, forecast_m4, forecast_peers
+from benchmarks import command, forecast_decisions, forecast_m4, forecast_peers
 from benchmarks.forecast_traces import (
     AHEAD,
     HORIZONS,
@@ -30,15 +28,13 @@ from benchmarks.forecast_traces import (
     SEASON,
     Batch,
     FloatArray,
-    NoTracesError,
     batches,
     below,
     load,
     losses,
     relative,
 )  # fmt: skip
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
-from domain.errors import FitFailedError
+from benchmarks.report import NotMeasuredError, Row
 from forecaster import engine
 from forecaster.history import prepare_batch
 
@@ -179,23 +175,14 @@ def _against(metric: str, ours: float, theirs: float, peer: str, unit: str, must
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.forecast", description=__doc__)
-    parser.add_argument("--data", default=os.environ.get("FORETIDE_BENCH_DATA"), help="folder of recorded workloads")
-    parser.add_argument("-o", choices=["json", "table"], default="table")
+    parser = command.options("forecast", __doc__)
     parser.add_argument("--peer-rows", type=int, default=PEER_ROWS, help="forecasts that statsforecast makes too")
     asked = parser.parse_args(arguments)
-    if asked.data is None or not Path(asked.data).is_dir():
-        parser.error(f"--data: {asked.data} is not a folder; give the one with traces/ and traces_5min/")
-    data = Path(asked.data)
-    try:
-        where = environment()
-        where["versions"] |= {name: metadata.version(name) for name in ("statsforecast", "lightgbm")}
-        rows = measured_rows(data, asked.peer_rows) + seasonal_rows(data)
-    except (NotMeasuredError, NoTracesError, FitFailedError, ImportError) as error:
-        print(f"benchmarks.forecast: {error}", file=sys.stderr)
-        return 1
-    print_report("forecast", where, rows, form=asked.o)
-    return 0
+    data = command.data_folder(parser, asked, holds="traces/ and traces_5min/")
+    return command.run(
+        "forecast", lambda: measured_rows(data, asked.peer_rows) + seasonal_rows(data), output=asked.output,
+        versions=["statsforecast", "lightgbm"],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

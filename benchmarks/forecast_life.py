@@ -11,7 +11,6 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is loaded, below: CPU time of one thread is what is told
 
-import argparse
 import pickle
 import sys
 import time
@@ -26,8 +25,9 @@ import numpy as np
 import psutil
 from prometheus_client import CollectorRegistry
 
-from benchmarks.forecast_traces import FloatArray, NoTracesError, load
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
+from benchmarks import command
+from benchmarks.forecast_traces import FloatArray, load
+from benchmarks.report import NotMeasuredError, Row
 from domain.forecasts import Forecast
 from forecaster.fit import FitRequest, fit_signal
 from forecaster.run import ForecastLoop
@@ -203,22 +203,18 @@ def _row(metric: str, ours: float, unit: str, must: float, goal: float) -> Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.forecast_life", description=__doc__)
-    parser.add_argument("--data", default=os.environ.get("FORETIDE_BENCH_DATA"), help="folder of recorded workloads")
-    parser.add_argument("-o", choices=["json", "table"], default="table")
+    parser = command.options("forecast_life", __doc__)
     parser.add_argument("--signals", type=int, default=SIGNALS)
     asked = parser.parse_args(arguments)
-    if asked.data is None or not Path(asked.data).is_dir():
-        parser.error(f"--data: {asked.data} is not a folder; give the one with traces/ and traces_5min/")
-    try:
-        arrays = [np.asarray(trace.values, dtype=np.float64) for trace in load(Path(asked.data))]
-        longest = [values for values in arrays if len(values) >= HISTORY + TICKS]
-        rows = loop_rows(longest, asked.signals) + state_rows(longest) + accuracy_rows(arrays)
-    except (NotMeasuredError, NoTracesError) as error:
-        print(f"benchmarks.forecast_life: {error}", file=sys.stderr)
-        return 1
-    print_report("forecast_life", environment(), rows, form=asked.o)
-    return 0
+    data = command.data_folder(parser, asked, holds="traces/ and traces_5min/")
+    return command.run("forecast_life", lambda: measured_rows(data, asked.signals), output=asked.output)
+
+
+def measured_rows(data: Path, signals: int) -> list[Row]:
+    """The loop, what it keeps, and what seldom refitting costs."""
+    arrays = [np.asarray(trace.values, dtype=np.float64) for trace in load(data)]
+    longest = [values for values in arrays if len(values) >= HISTORY + TICKS]
+    return loop_rows(longest, signals) + state_rows(longest) + accuracy_rows(arrays)
 
 
 if __name__ == "__main__":

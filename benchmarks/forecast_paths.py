@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import forecaster.one_thread  # noqa: F401  # isort: skip  # before numpy
 
-import argparse
 import csv
 import gzip
-import os
 import sys
 import time
 from collections import defaultdict
@@ -25,8 +23,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import command
 from benchmarks.forecast_traces import AHEAD, HISTORY, NoTracesError, load
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
+from benchmarks.report import NotMeasuredError, Row
 from domain.errors import ForetideError
 from domain.forecasts import Dependence, Forecast
 from forecaster import capacity, paths
@@ -354,19 +353,10 @@ def measured_rows(data: Path) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.forecast_paths", description=__doc__)
-    parser.add_argument("--data", default=os.environ.get("FORETIDE_BENCH_DATA"), help="folder of recorded workloads")
-    parser.add_argument("-o", choices=["json", "table"], default="table")
+    parser = command.options("forecast_paths", __doc__)
     asked = parser.parse_args(arguments)
-    if asked.data is None or not Path(asked.data).is_dir():
-        parser.error(f"--data: {asked.data} is not a folder; give the one with traces/, traces_5min/ and daily/")
-    try:
-        rows = measured_rows(Path(asked.data))
-    except (NotMeasuredError, NoTracesError) as error:
-        print(f"benchmarks.forecast_paths: {error}", file=sys.stderr)
-        return 1
-    print_report("forecast_paths", environment(), rows, form=asked.o)
-    return 0
+    data = command.data_folder(parser, asked, holds="traces/, traces_5min/ and daily/")
+    return command.run("forecast_paths", lambda: measured_rows(data), output=asked.output)
 
 
 if __name__ == "__main__":

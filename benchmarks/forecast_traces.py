@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import NotMeasuredError
+
 FloatArray = NDArray[np.float64]
 
 STEP_SECONDS: Final = 300
@@ -35,7 +37,7 @@ COARSEST_SECONDS: Final = 600
 SHORTEST: Final = 3 * SEASON + AHEAD
 
 
-class NoTracesError(Exception):
+class NoTracesError(NotMeasuredError):
     """The data folder holds nothing to forecast."""
 
 

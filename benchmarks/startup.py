@@ -6,7 +6,6 @@ with 10 targets and 5 rules in its minutes 2 to 5.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
@@ -21,10 +20,10 @@ from typing import Final
 import psutil
 
 from app.system_clock import SystemClock
-from benchmarks import targets
+from benchmarks import command, targets
 from benchmarks.processes import MIB, watch
 from benchmarks.program import FORETIDE, ROOT, Running, output_of, running
-from benchmarks.report import NotMeasuredError, Row, environment, print_report
+from benchmarks.report import NotMeasuredError, Row
 from store.metrics import MetricsStore
 
 TARGETS: Final = 10
@@ -59,16 +58,18 @@ spec:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code."""
-    options = _options(arguments)
-    where = environment()
-    try:
-        with tempfile.TemporaryDirectory(prefix="foretide-bench-") as folder:
-            rows = measure(Path(folder), warm_up=options.warm_up, seconds=options.seconds)
-    except NotMeasuredError as error:
-        print(f"benchmarks.startup: {error}", file=sys.stderr)
-        return 1
-    print_report("startup", where, rows, form=options.output)
-    return 0
+    parser = command.options("startup", __doc__, recordings=False)
+    parser.add_argument(
+        "--warm-up", type=float, default=120.0, help="seconds from the start before CPU counts (default %(default)g)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=180.0, help="how long CPU counts (default %(default)g: minutes 2 to 5)"
+    )
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="foretide-bench-") as folder:
+        return command.run(
+            "startup", lambda: measure(Path(folder), warm_up=asked.warm_up, seconds=asked.seconds), output=asked.output
+        )
 
 
 def measure(folder: Path, *, warm_up: float, seconds: float) -> list[Row]:
@@ -157,19 +158,6 @@ def _check_at_work(up: Running) -> None:
             f"{status['targets_up']} targets are up, {len(forecasts)} signals forecast {trouble or ''}, "
             f"{len(deciding)} rules decided; expected {TARGETS}, {RULES} and {RULES}"
         )
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
-    parser.add_argument("-o", "--output", choices=("json", "table"), default="table")
-    parser.add_argument("--data", type=Path, help="as in every benchmark; no row of this one reads traces")
-    parser.add_argument(
-        "--warm-up", type=float, default=120.0, help="seconds from the start before CPU counts (default %(default)g)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=180.0, help="how long CPU counts (default %(default)g: minutes 2 to 5)"
-    )
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

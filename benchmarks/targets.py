@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import product
 from typing import Final
 
 import numpy as np
 
+from benchmarks.serving import QuietHandler
 from domain.clock import Clock
 from domain.labels import METRIC_NAME, Labels
 from domain.names import INSTANCE, JOB
@@ -96,7 +97,7 @@ def _line(name: str, labels: dict[str, str], value: float) -> str:
     return f"{name}{{{inside}}} {value}" if inside else f"{name} {value}"
 
 
-class _Page(BaseHTTPRequestHandler):
+class _Page(QuietHandler):
     protocol_version = "HTTP/1.1"
 
     def __init__(self, *args: object, content: Callable[[], str]) -> None:
@@ -104,15 +105,7 @@ class _Page(BaseHTTPRequestHandler):
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        body = self._content().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
+        self.answer(self._content().encode(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def serve(count: int, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Reads scrape jobs in Prometheus' own configuration format: ``global`` and ``scrape_configs`` with ``static_configs``.
+"""Reads scrape jobs in Prometheus' own configuration format: ``global`` and ``scrape_configs``.
 
 A Prometheus file can be taken as it is; what Foretide does not do yet is refused by name and place, never ignored.
 """
@@ -17,18 +17,20 @@ from yarl import URL
 from collector import document
 from collector.document import Mistakes, Section
 from collector.exposition_line import Format
+from collector.kubernetes_config import kubernetes_discoveries
+from collector.relabel_config import relabel_rules
 from collector.targets import Authorization, BasicAuth, ScrapeJob, ScrapeLimits, StaticConfig, Target, Tls
 from domain.labels import Labels
 
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _STEERING: Final = re.compile(r"__scheme__|__metrics_path__|__param_.+")
 _DISCOVERIES: Final = (
-    "azure consul digitalocean dns docker dockerswarm ec2 eureka file gce hetzner http ionos kubernetes kuma lightsail "
+    "azure consul digitalocean dns docker dockerswarm ec2 eureka file gce hetzner http ionos kuma lightsail "
     "linode marathon nerve nomad openstack ovhcloud puppetdb scaleway serverset stackit triton uyuni vultr"
 ).split()
 _JOB_LATER: Final = {
     key: f"{key} are not supported yet"
-    for key in (*(f"{name}_sd_configs" for name in _DISCOVERIES), "relabel_configs", "metric_relabel_configs")
+    for key in (f"{name}_sd_configs" for name in _DISCOVERIES)
 } | {
     key: f"{key} is not supported yet"
     for key in (
@@ -144,6 +146,7 @@ def _job(section: Section, global_: GlobalConfig, folder: Path) -> ScrapeJob:
     scheme = section.take("scheme", document.text, "http")
     if scheme not in ("http", "https"):
         section.wrong("scheme", f"expected http or https, got {scheme!r}")
+    rules = relabel_rules(section, "relabel_configs")
     job = ScrapeJob(
         job_name=name,
         scrape_interval=interval,
@@ -159,7 +162,10 @@ def _job(section: Section, global_: GlobalConfig, folder: Path) -> ScrapeJob:
         authorization=_authorization(section, folder),
         tls=_tls(section.section("tls_config"), folder),
         limits=_limits(section, global_.limits),
-        static_configs=_static_configs(section),
+        relabel_configs=rules,
+        metric_relabel_configs=relabel_rules(section, "metric_relabel_configs"),
+        static_configs=_static_configs(section, checked=not rules),
+        kubernetes_sd_configs=kubernetes_discoveries(section),
     )
     section.close(_JOB_LATER)
     return job
@@ -176,23 +182,26 @@ def _limits(section: Section, default: ScrapeLimits) -> ScrapeLimits:
     )
 
 
-def _static_configs(section: Section) -> tuple[StaticConfig, ...]:
+def _static_configs(section: Section, *, checked: bool) -> tuple[StaticConfig, ...]:
+    """Addresses are checked where nothing rewrites them: a prober's targets are URLs until they are relabelled."""
     configs = []
     for node, field in section.items("static_configs"):
         if not isinstance(node, yaml.MappingNode):
             section.mistakes.add(node, field, "expected a mapping with targets and labels")
             continue
         static = Section(node, field, section.mistakes)
-        addresses = [_address(item, path, section.mistakes) for item, path in static.items("targets")]
+        addresses = [_address(item, path, section.mistakes, checked) for item, path in static.items("targets")]
         labels = _labels(static.section("labels"), steering=True)
         static.close({})
         configs.append(StaticConfig(targets=tuple(own for own in addresses if own), labels=labels))
     return tuple(configs)
 
 
-def _address(node: yaml.Node, field: str, mistakes: Mistakes) -> str:
+def _address(node: yaml.Node, field: str, mistakes: Mistakes, checked: bool) -> str:
     try:
         address = document.text(node)
+        if not checked:
+            return address
         if "/" in address or "@" in address or not URL(f"http://{address}").host:
             raise ValueError(f'"{address}" is not a valid hostname; write host:port')
     except ValueError as error:

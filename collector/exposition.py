@@ -36,20 +36,23 @@ class Page:
         values: Their values, shape ``(len(labels),)``.
         stamped: Samples that carry their own timestamp.
         scraped: Number of sample lines, doubles included.
+        kept: Those of them that relabelling did not drop.
     """
 
     labels: tuple[Labels, ...]
     values: FloatArray
     stamped: tuple[Sample, ...]
     scraped: int
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Which series a page shows, and which of its values to keep (None: all) when a series is shown twice."""
+    """Which series a page shows, and which of its values to keep (None: all): some are shown twice or dropped."""
 
     labels: tuple[Labels, ...]
     keep: NDArray[np.intp] | None
+    dropped: int
 
 
 @dataclass(slots=True)
@@ -88,7 +91,12 @@ class PageParser:
     """Reads the pages of one target. Not for two threads at once."""
 
     def __init__(self, finish: Callable[[Labels], Labels], *, honor_timestamps: bool = True) -> None:
-        """``finish`` turns the page's labels into the target's; it may refuse them with ``ValueError``."""
+        """Set up.
+
+        Args:
+            finish: Turns the page's labels into the target's; empty ones drop the series, ``ValueError`` the page.
+            honor_timestamps: Whether samples may carry a time of their own.
+        """
         self._finish = finish
         self._honor_timestamps = honor_timestamps
         self._template: _Template | None = None
@@ -181,7 +189,8 @@ class PageParser:
     def _assemble(self, template: _Template, lines: Sequence[bytes], raw: Sequence[bytes]) -> Page:
         values = np.fromiter(map(float, raw), dtype=np.float64, count=len(raw))
         full = [(index, *self._full_sample(lines[index], template.page_format)) for index in template.full]
-        stamped = [Sample(labels=own, timestamp_ms=ts, value=value) for _, own, value, ts in full if ts is not None]
+        timed = [(own, value, ts) for _, own, value, ts in full if ts is not None]
+        stamped = [Sample(labels=own, timestamp_ms=ts, value=value) for own, value, ts in timed if own]
         unstamped = [(index, own, value) for index, own, value, ts in full if ts is None]
         layout_of = tuple((index, own) for index, own, _ in unstamped)
         if template.layout is None or template.layout_of != layout_of:
@@ -191,7 +200,10 @@ class PageParser:
         if template.layout.keep is not None:
             values = values[template.layout.keep]
         scraped = len(template.prefixes) + len(full)
-        return Page(labels=template.layout.labels, values=values, stamped=_first_of_each(stamped), scraped=scraped)
+        kept = scraped - template.layout.dropped - (len(timed) - len(stamped))
+        return Page(
+            labels=template.layout.labels, values=values, stamped=_first_of_each(stamped), scraped=scraped, kept=kept
+        )
 
     def _full_sample(self, line: bytes, page_format: Format) -> tuple[Labels, float, int | None]:
         sample = read_sample(line, page_format)
@@ -216,17 +228,19 @@ class PageParser:
         """The series of the page; of a series shown twice the one higher up, as Prometheus takes it."""
         labels = template.labels + [own for _, own in unstamped]
         previous = self._template.layout if self._template else None
-        if len(set(labels)) == len(labels):
+        dropped = sum(not own for own in labels)
+        if len(set(labels)) == len(labels) and not dropped:
             unique, keep = tuple(labels), None
         else:
             places = np.array(template.plain_at + [index for index, _ in unstamped])
             first: dict[Labels, int] = {}
             for position in np.argsort(places):
-                first.setdefault(labels[position], int(position))
+                if labels[position]:
+                    first.setdefault(labels[position], int(position))
             unique, keep = tuple(first), np.array(list(first.values()), dtype=np.intp)
         if previous is not None and previous.labels == unique:
             unique = previous.labels
-        return _Layout(unique, keep)
+        return _Layout(unique, keep, dropped)
 
 
 def _are_numbers(raw: Sequence[bytes]) -> bool:

@@ -178,8 +178,8 @@ class TargetScrape:
     def _read(self, body: Body) -> Page:
         page = self._parser.parse(body.content, body.format)
         limit = self.target.job.limits.samples
-        if limit and page.scraped > limit:
-            raise IntakeError(f"sample limit exceeded (number of samples: {page.scraped}, limit: {limit})")
+        if limit and page.kept > limit:
+            raise IntakeError(f"sample limit exceeded (number of samples: {page.kept}, limit: {limit})")
         return page
 
     def _append(self, page: Page | None, at_ms: int, duration_seconds: float) -> None:
@@ -188,7 +188,7 @@ class TargetScrape:
         if page:
             labels, values = self._join_report(page)
             added = self._shown.added(labels) - self._report_is_new()
-            values[-len(_REPORT) :] = [1.0, duration_seconds, page.scraped, page.scraped, added]
+            values[-len(_REPORT) :] = [1.0, duration_seconds, page.scraped, page.kept, added]
         self._shown.append(self._store, labels, at_ms, values)
         if page and page.stamped:
             self._append_stamped(page.stamped, at_ms)

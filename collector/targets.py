@@ -5,17 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import ssl
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from yarl import URL
 
 from collector.exposition_line import Format
+from collector.relabel import RelabelRule, relabelled
 from domain.labels import METRIC_NAME, Labels
 from domain.names import INSTANCE, JOB
+from domain.units import format_duration, parse_duration
+
+ADDRESS: Final = "__address__"
+_STEERING: Final = ("__scheme__", "__metrics_path__")
+_PARAM: Final = "__param_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,37 @@ class StaticConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which objects of one role are asked of the API server, by their labels and fields."""
+
+    role: str
+    label: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesDiscovery:
+    """One entry of ``kubernetes_sd_configs``.
+
+    Attributes:
+        role: ``node``, ``service``, ``pod``, ``endpointslice`` or ``ingress``.
+        namespaces: Where to look; empty is everywhere.
+        own_namespace: Our own namespace, too.
+        attach_node: Whether pods and endpoints carry the labels of their node.
+    """
+
+    role: str
+    namespaces: tuple[str, ...] = ()
+    own_namespace: bool = False
+    selectors: tuple[Selector, ...] = ()
+    attach_node: bool = False
+
+    def selector(self, role: str) -> Selector:
+        """How objects of ``role`` are chosen."""
+        return next((one for one in self.selectors if one.role == role), Selector(role=role))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeJob:
     """One entry of ``scrape_configs``; names and defaults are Prometheus' (but for the limits)."""
 
@@ -106,16 +146,71 @@ class ScrapeJob:
     authorization: BasicAuth | Authorization | None = None
     tls: Tls = Tls()
     limits: ScrapeLimits = ScrapeLimits()
+    relabel_configs: tuple[RelabelRule, ...] = field(default=(), compare=False)
+    """What is left of them is in each target."""
+    metric_relabel_configs: tuple[RelabelRule, ...] = ()
     static_configs: tuple[StaticConfig, ...] = field(default=(), compare=False)
+    kubernetes_sd_configs: tuple[KubernetesDiscovery, ...] = field(default=(), compare=False)
 
     def targets(self) -> tuple[Target, ...]:
-        """The targets of its static_configs, each once."""
-        listed = (
-            Target(job=self, address=address, group=static.labels)
-            for static in self.static_configs
-            for address in static.targets
-        )
+        """The targets of its static_configs, each once; one that relabelling drops or breaks is none."""
+        listed: list[Target] = []
+        for static in self.static_configs:
+            for address in static.targets:
+                if not self.relabel_configs:
+                    listed.append(Target(job=self, address=address, group=static.labels))
+                    continue
+                with suppress(ValueError):
+                    listed += filter(None, [self.target({ADDRESS: address, **dict(static.labels)})])
         return tuple(dict.fromkeys(listed))
+
+    def target(self, discovered: Mapping[str, str]) -> Target | None:
+        """What relabelling makes of a discovered target; None where it is dropped.
+
+        Raises:
+            ValueError: What is left cannot be scraped; one sentence.
+
+        Source:
+            Prometheus 3, scrape/target.go, PopulateLabels.
+        """
+        left = relabelled({**self._given(), **discovered}, self.relabel_configs)
+        if left is None:
+            return None
+        address = left.pop(ADDRESS, "")
+        if not address:
+            raise ValueError("no address")
+        if "/" in address or "@" in address:
+            raise ValueError(f'"{address}" is not a valid hostname')
+        job = self._timed(left.pop("__scrape_interval__", ""), left.pop("__scrape_timeout__", ""))
+        kept = {
+            name: value
+            for name, value in left.items()
+            if name in _STEERING or not name.startswith("__") or name.startswith(_PARAM)
+        }
+        return Target(job=job, address=address, group=Labels.of(kept))
+
+    def _given(self) -> dict[str, str]:
+        """What a target carries before relabelling, whoever discovered it."""
+        params = {f"{_PARAM}{name}": value for name, value in reversed(self.params)}
+        return {
+            JOB: self.job_name,
+            "__scheme__": self.scheme,
+            "__metrics_path__": self.metrics_path,
+            "__scrape_interval__": format_duration(self.scrape_interval),
+            "__scrape_timeout__": format_duration(self.scrape_timeout),
+            **params,
+        }
+
+    def _timed(self, interval: str, timeout: str) -> ScrapeJob:
+        """The job with the times that relabelling left."""
+        every, within = parse_duration(interval), parse_duration(timeout)
+        if not every or not within:
+            raise ValueError(f"scrape {'timeout' if every else 'interval'} cannot be 0")
+        if within > every:
+            raise ValueError(f"scrape timeout cannot be greater than scrape interval ({timeout} > {interval})")
+        if (every, within) == (self.scrape_interval, self.scrape_timeout):
+            return self
+        return replace(self, scrape_interval=every, scrape_timeout=within)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +227,17 @@ class Target:
     address: str
     group: Labels = Labels()
 
+    def __hash__(self) -> int:
+        return hash((self.job.job_name, self.address, self.group))
+
     @cached_property
     def url(self) -> URL:
         """Where its page is."""
         scheme = self.group.value_of("__scheme__") or self.job.scheme
         path = self.group.value_of("__metrics_path__") or self.job.metrics_path
-        steered = {name.removeprefix("__param_"): value for name, value in self.group if name.startswith("__param_")}
-        params = [pair for pair in self.job.params if pair[0] not in steered] + list(steered.items())
+        steered = {name.removeprefix(_PARAM): value for name, value in self.group if name.startswith(_PARAM)}
+        params = [(name, steered.pop(name, value)) for name, value in self.job.params]
+        params += steered.items()
         url = URL(f"{scheme}://{self.address}").with_path(path if path.startswith("/") else f"/{path}")
         return url.with_query(params) if params else url
 
@@ -155,9 +254,12 @@ class Target:
         return int.from_bytes(digest, "big") / 2**48
 
     def finish(self, page_labels: Labels) -> Labels:
-        """Labels of the page with those of the target; ``ValueError`` where a label limit is broken.
+        """Labels of the page with those of the target, relabelled; empty where that drops the series.
 
         On a conflict the page's label wins with ``honor_labels``, else it is kept as ``exported_<name>``.
+
+        Raises:
+            ValueError: A label limit is broken, or relabelling took the name away.
         """
         labels = dict(page_labels)
         for name, value in self.labels:
@@ -169,6 +271,13 @@ class Target:
                     moved = f"exported_{moved}"
                 labels[moved] = kept
             labels[name] = value
+        if self.job.metric_relabel_configs:
+            left = relabelled(labels, self.job.metric_relabel_configs)
+            if not left:
+                return Labels()
+            if METRIC_NAME not in left:
+                raise ValueError("missing metric name after relabelling")
+            labels = left
         finished = Labels(sorted(labels.items()))
         check_label_limits(finished, self.job.limits)
         return finished

@@ -1,69 +1,158 @@
-"""The deed: what a decision of an enforced rule asks for, done to the cluster; a target that refuses is left alone."""
+"""The deed: what a decision of an enforced rule asks for, done to the cluster; a target that refuses is left alone.
+
+``scale`` acts where the number of replicas shall change. ``bounds`` is looked at on every pass: the autoscaler may be
+on its way to bounds that were decided long ago, and what we wrote there has to be renewed before it expires.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
-from controller.cluster import Cluster
+from controller.actuation.limits import Limits
+from controller.cluster import BoundsOrder, Cluster
 from controller.metrics import ControllerMetrics
 from controller.throttle import Throttles
-from domain.errors import ActuationError
-from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Reason, WorkloadRef
+from domain.errors import ActuationError, ConflictError, RefusedError
+from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Reason, TraceLine
 from rules.schema import ScalingRule
 
 log = logging.getLogger(__name__)
 
 ACTOR: Final = "controller"
+ACTUATE_STAGE: Final = "actuate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What was done, if anything was tried, and the sentence for the decision's trace; empty: the action says all."""
+
+    action: Action | None = None
+    said: str = ""
+
+    def told(self, decision: Decision) -> Decision:
+        """The decision with the sentence as its last line."""
+        if not self.said:
+            return decision
+        line = TraceLine(stage=ACTUATE_STAGE, replicas=decision.desired_replicas, message=self.said)
+        return replace(decision, trace=(*decision.trace, line))
+
+
+_NOTHING: Final = Deed()
 
 
 class Actor:
-    """Scales; remembers which targets do not take it."""
+    """Scales and sets bounds; remembers which targets do not take it."""
 
     def __init__(self, cluster: Cluster, metrics: ControllerMetrics) -> None:
         """Act on ``cluster``."""
         self._cluster, self._metrics, self._throttles = cluster, metrics, Throttles()
+        self._claimed: Counter[tuple[str, str, str]] = Counter()
+        self._refusals: dict[str, str] = {}
+
+    def acts(self, rule: ScalingRule) -> bool:
+        """Whether the rule's decisions are carried out, if its gate is open."""
+        wanted = rule.spec.actuate.with_
+        return rule.spec.mode is Mode.ENFORCE and wanted != "none" and wanted in self._cluster.actuations
 
     def possible(self, rule: ScalingRule, decision: Decision) -> Decision:
-        """Held, with the reason, where the cluster cannot do what the rule would have it do."""
+        """Held, with the reason, where the cluster cannot do what the rule would have it do, or two rules would."""
         wanted = rule.spec.actuate.with_
-        if rule.spec.mode is not Mode.ENFORCE or wanted == "none" or wanted in self._cluster.actuations:
+        if rule.spec.mode is not Mode.ENFORCE or wanted == "none":
             return decision
-        why = f"cluster {self._cluster.name} cannot do actuate {wanted}, so nothing is done"
+        why = ""
+        if wanted not in self._cluster.actuations:
+            why = f"cluster {self._cluster.name} cannot do actuate {wanted}, so nothing is done"
+        elif self._claimed[_autoscaler(rule)] > 1:
+            kind, namespace, name = _autoscaler(rule)
+            why = f"two rules set the bounds of {kind} {namespace}/{name}, so nothing is done"
+        if not why:
+            return decision
         return replace(
             decision, outcome=Outcome.HOLD, desired_replicas=decision.current_replicas, reason=Reason.INACTIVE,
             message=f"{why}; decided was {decision.desired_replicas}: {decision.message}",
         )  # fmt: skip
 
-    def act(self, rule: ScalingRule, decision: Decision, *, now: datetime) -> Action | None:
-        """Does it; None where there is nothing to do, or the target is left alone for a while."""
-        ref = rule.target
-        if not acts(rule) or decision.outcome is Outcome.HOLD or decision.desired_replicas is None:
-            return None
+    def act(self, rule: ScalingRule, decision: Decision, *, now: datetime) -> Deed:
+        """Does it; nothing where there is nothing to do, or the target is left alone for a while."""
+        if not self.acts(rule) or self._claimed[_autoscaler(rule)] > 1:
+            return _NOTHING
+        if rule.spec.actuate.with_ == "bounds":
+            return self._bounds(rule, decision, now)
+        return self._replicas(rule, decision, now)
+
+    def keep(self, rules: Sequence[ScalingRule]) -> None:
+        """These are all rules of the pass; what is remembered of others is forgotten."""
+        self._throttles.keep({rule.target for rule in rules})
+        self._claimed = Counter(_autoscaler(rule) for rule in rules if self.acts(rule) and _autoscaler(rule)[2])
+        keys = {rule.key for rule in rules}
+        self._refusals = {key: why for key, why in self._refusals.items() if key in keys}
+
+    def settle(self, acting: Collection[str], *, now: datetime) -> None:
+        """The end of a pass: what rules that act no more left behind returns."""
+        self._cluster.settle(acting, now)
+
+    def _replicas(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
+        wanted, ref = decision.desired_replicas, rule.target
+        if decision.outcome is Outcome.HOLD or wanted is None:
+            return _NOTHING
         if self._throttles.closed(ref, now=now):
             log.debug("target throttled", extra=fields_of(decision))
-            return None
-        error = self._scaled(ref, decision.desired_replicas, now)
+            return _NOTHING
+        error = self._scaled(rule, wanted, now)
+        current = decision.current_replicas or 0
+        return Deed(action=self._action(decision, Limits(low=current, high=current), wanted, error, now))
+
+    def _bounds(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
+        if decision.lower_bound is None or decision.upper_bound is None:
+            return Deed(said="nothing was decided, so the bounds stay until they expire")
+        if why := self._throttles.closed(rule.target, now=now):
+            return Deed(said=why)
+        kind, _, name = _autoscaler(rule)
+        order = BoundsOrder(
+            rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value,
+            limits=Limits(low=decision.lower_bound, high=decision.upper_bound),
+        )  # fmt: skip
+        try:
+            done = self._cluster.set_bounds(order, now)
+        except (RefusedError, ConflictError) as error:  # nothing was written: no action, and news only once
+            self._refused(rule, str(error), decision)
+            return Deed(said=f"nothing was written: {error}")
+        except ActuationError as error:
+            self._throttles.failed(rule.target, error, now=now)
+            self._refused(rule, str(error), decision)
+            return Deed(action=self._action(decision, order.limits, order.limits.low, str(error), now))
+        self._throttles.succeeded(rule.target)
+        self._refused(rule, "", decision)
+        if done.before == done.after:
+            return Deed(said=done.said)
+        return Deed(action=self._action(decision, done.before, done.after.low, "", now), said=done.said)
+
+    def _refused(self, rule: ScalingRule, why: str, decision: Decision) -> None:
+        """A refusal is news when it begins, changes or ends."""
+        if self._refusals.get(rule.key, "") == why:
+            return
+        self._refusals[rule.key] = why
+        log.warning("bounds not set" if why else "bounds are set again", extra={**fields_of(decision), "error": why})
+
+    def _action(self, decision: Decision, before: Limits, after: int, error: str, now: datetime) -> Action:
         result = ActionResult.FAILED if error else ActionResult.DONE
         self._metrics.actions.labels(result=result.value).inc()
         if error:
             log.warning("action failed", extra={**fields_of(decision), "error": error})
         return Action(
-            id=str(uuid4()), decision_id=decision.id, at=now, actor=ACTOR, cluster=self._cluster.name, target=ref,
-            from_replicas=decision.current_replicas or 0, to_replicas=decision.desired_replicas, result=result,
-            error=error,
+            id=str(uuid4()), decision_id=decision.id, at=now, actor=ACTOR, cluster=self._cluster.name,
+            target=decision.target, from_replicas=before.low, to_replicas=after, result=result, error=error,
         )  # fmt: skip
 
-    def keep(self, refs: Iterable[WorkloadRef]) -> None:
-        """Forget targets that no rule has."""
-        self._throttles.keep(set(refs))
-
-    def _scaled(self, ref: WorkloadRef, replicas: int, now: datetime) -> str:
+    def _scaled(self, rule: ScalingRule, replicas: int, now: datetime) -> str:
         """The error as a sentence, or nothing."""
+        ref = rule.target
         try:
             self._cluster.scale(ref, replicas)
         except ActuationError as error:
@@ -76,9 +165,12 @@ class Actor:
         return ""
 
 
-def acts(rule: ScalingRule) -> bool:
-    """Whether the rule's decisions are carried out, if its gate is open and the cluster can."""
-    return rule.spec.mode is Mode.ENFORCE and rule.spec.actuate.with_ == "scale"
+def _autoscaler(rule: ScalingRule) -> tuple[str, str, str]:
+    """Kind, namespace and name of what ``bounds`` sets; the name is empty where the rule sets none."""
+    actuate, namespace = rule.spec.actuate, rule.metadata.namespace
+    if actuate.scaled_object is not None:
+        return "ScaledObject", namespace, actuate.scaled_object
+    return "HorizontalPodAutoscaler", namespace, (actuate.hpa or "") if actuate.with_ == "bounds" else ""
 
 
 def fields_of(decision: Decision) -> dict[str, str | int | None]:

@@ -35,13 +35,14 @@ def circumstances(
         limits: What was read for its ceilings, by their names.
         burn: State of the SLO that guards it; None without a guard.
         money: What its budget leaves room for; None without a link.
-        workload: Its current replicas; where they are unknown there is nothing to decide.
+        workload: Its current replicas, and what holds it; where they are unknown there is nothing to decide.
         memory: Tells the ceilings that were known before.
         now: Time of the tick.
     """
     spec, current = rule.spec, workload.current_replicas
     if current is None or not _has_any(rule):
-        return NEUTRAL if spec.combine is None else replace(NEUTRAL, combine=_program(rule)), memory
+        around = NEUTRAL if spec.combine is None else replace(NEUTRAL, combine=_program(rule))
+        return _held(around, workload), memory
     found = _ceilings(rule, limits, memory, current, now)
     if found:
         memory = replace(memory, ceilings=ceilings.remembered(found, limits, memory.ceilings, now))
@@ -52,7 +53,14 @@ def circumstances(
         ceilings=(*found.values(), *(() if money is None else (money,))),
         pause=_pause(rule, now), step_up=_step(spec.steps.up, current), step_down=_step(spec.steps.down, current),
     )  # fmt: skip
-    return around if spec.guard is None else _guarded(around, spec.guard, burn), memory
+    return _held(around if spec.guard is None else _guarded(around, spec.guard, burn), workload), memory
+
+
+def _held(around: Circumstances, workload: Workload) -> Circumstances:
+    """With what the cluster says must not be done to the workload now."""
+    if not workload.freeze and not workload.rollout:
+        return around
+    return replace(around, freeze=workload.freeze, rollout=workload.rollout)
 
 
 def _has_any(rule: ScalingRule) -> bool:

@@ -17,7 +17,7 @@ from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from controller import decide, hpa, triggers
-from controller.acting import Actor, acts, fields_of
+from controller.acting import Actor, fields_of
 from controller.around import BudgetRoom, circumstances
 from controller.capacities import Capacities, learning_triggers
 from controller.cluster import Cluster
@@ -157,6 +157,8 @@ class Reconciler:
                     self._shadowed(cases, now)
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
+                    acting = {case.rule.key for case in cases if self._actor.acts(case.rule) and not case.refused}
+                    self._actor.settle(acting, now=now)
                 with self._step("record"):
                     self._recorded(cases)
             except Exception as error:  # the loop outlives everything; the next tick starts afresh
@@ -170,6 +172,7 @@ class Reconciler:
     def _load(self, now: datetime) -> list[Case]:
         cases = [self._begun(rule, now) for rule in self._rules()]
         self._forget({(case.rule.key, case.rule.target) for case in cases})
+        self._actor.keep([case.rule for case in cases])
         return cases
 
     def _begun(self, rule: ScalingRule, now: datetime) -> Case:
@@ -318,7 +321,7 @@ class Reconciler:
         """Rules that do not act keep score of what they would have done."""
         if self._shadows is None:
             return
-        idle = [case for case in cases if case.refused or not acts(case.rule)]
+        idle = [case for case in cases if case.refused or not self._actor.acts(case.rule)]
         self._shadows.keep({case.rule.key for case in idle})
         for case in idle:
             if not case.failure:
@@ -343,12 +346,13 @@ class Reconciler:
         decision = case.decision
         if decision is None or case.refused:
             return case
-        action = self._actor.act(case.rule, decision, now=now)
-        if action is None or action.error:
-            return replace(case, action=action)
+        deed = self._actor.act(case.rule, decision, now=now)
+        action, case = deed.action, replace(case, action=deed.action, decision=deed.told(decision))
+        if action is None or action.error or case.rule.spec.actuate.with_ != "scale":
+            return case  # bounds are no scale events: what the HPA makes of them, it counts itself
         keep = hpa.longest_period(case.rule.spec.behavior)
         memory = case.memory.with_scale_event(action.to_replicas - action.from_replicas, at=now, keep=keep)
-        return replace(case, action=action, memory=memory)
+        return replace(case, memory=memory)
 
     def _recorded(self, cases: Sequence[Case]) -> None:
         decided = {case.decision.id: case for case in cases if case.decision is not None}
@@ -387,10 +391,9 @@ class Reconciler:
 
     def _forget(self, known: set[tuple[str, WorkloadRef]]) -> None:
         """Drops what is remembered of rules that are gone."""
-        keys, refs = {key for key, _ in known}, {ref for _, ref in known}
+        keys = {key for key, _ in known}
         self._memories = {at: memory for at, memory in self._memories.items() if at in known}
         self._outcomes = {key: outcome for key, outcome in self._outcomes.items() if key in keys}
-        self._actor.keep(refs)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:

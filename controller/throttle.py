@@ -1,4 +1,7 @@
-"""Which targets are left alone for a while because acting on them failed; the others are not slowed down."""
+"""Which targets are left alone for a while because acting on them failed; the others are not slowed down.
+
+Rights are taken away by the namespace: where one target is forbidden, its namespace is tried once a minute at most.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from domain.scaling import WorkloadRef
 FIRST_DELAY: Final = timedelta(seconds=30)
 LONGEST_DELAY: Final = timedelta(minutes=5)
 """A cluster that is not there is asked again after 30 s, 1, 2, 4 and then every 5 minutes."""
+NAMESPACE_DELAY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pause:
     until: datetime
     delay: timedelta
+    error: str
 
 
 class Throttles:
@@ -25,20 +30,25 @@ class Throttles:
 
     def __init__(self) -> None:
         self._pauses: dict[WorkloadRef, _Pause] = {}
+        self._namespaces: dict[str, _Pause] = {}
 
-    def closed(self, ref: WorkloadRef, *, now: datetime) -> bool:
-        """Whether ``ref`` is to be left alone at ``now``."""
-        pause = self._pauses.get(ref)
-        return pause is not None and now < pause.until
+    def closed(self, ref: WorkloadRef, *, now: datetime) -> str:
+        """Why ``ref`` is to be left alone at ``now``; empty: it may be tried."""
+        for pause in (self._pauses.get(ref), self._namespaces.get(ref.namespace)):
+            if pause is not None and now < pause.until:
+                return f"left alone until {pause.until:%Y-%m-%dT%H:%M:%SZ}: {pause.error}"
+        return ""
 
     def failed(self, ref: WorkloadRef, error: ActuationError, *, now: datetime) -> None:
         """Forbidden: the longest pause at once; unavailable: twice the last one; a conflict: none."""
         if isinstance(error, ForbiddenError):
-            self._pauses[ref] = _Pause(until=now + LONGEST_DELAY, delay=LONGEST_DELAY)
+            self._pauses[ref] = _Pause(until=now + LONGEST_DELAY, delay=LONGEST_DELAY, error=str(error))
+            until = now + NAMESPACE_DELAY
+            self._namespaces[ref.namespace] = _Pause(until=until, delay=NAMESPACE_DELAY, error=str(error))
         elif isinstance(error, UnavailableError):
             before = self._pauses.get(ref)
             delay = FIRST_DELAY if before is None else min(2 * before.delay, LONGEST_DELAY)
-            self._pauses[ref] = _Pause(until=now + delay, delay=delay)
+            self._pauses[ref] = _Pause(until=now + delay, delay=delay, error=str(error))
 
     def succeeded(self, ref: WorkloadRef) -> None:
         """The next failure begins with the shortest pause again."""
@@ -47,3 +57,5 @@ class Throttles:
     def keep(self, refs: set[WorkloadRef]) -> None:
         """Forgets all others."""
         self._pauses = {ref: pause for ref, pause in self._pauses.items() if ref in refs}
+        namespaces = {ref.namespace for ref in refs}
+        self._namespaces = {name: pause for name, pause in self._namespaces.items() if name in namespaces}

@@ -23,6 +23,8 @@
     ├── StaleSignalError         → hold
     ├── HistoryTooShortError     (needed, got) → hold, or a simpler model
     ├── FitFailedError           → seasonal naive, recorded on the Forecast
+    ├── KubeError                what a Kubernetes API server answered instead of what was asked, or that it did not
+    │   └── NotLeadingError          we may not write: the Lease is not ours any more, or the plan is of an older epoch
     └── ActuationError           the cluster did not do what was decided
         ├── ConflictError            → next tick
         ├── ForbiddenError           → stop this target, alert
@@ -171,6 +173,61 @@ def _history_too_short(needed: timedelta, got: timedelta) -> HistoryTooShortErro
 
 class FitFailedError(ForetideError):
     """A model could not be fitted; seasonal naive is served and the reason recorded."""
+
+
+class KubeError(ForetideError):
+    """A Kubernetes API server refused, failed or did not answer.
+
+    ``status`` is HTTP's, 0 when no answer came; ``reason`` is the machine's word of the Status object (``Conflict``,
+    ``NotFound``, ``Expired``, …), or ``Timeout`` and ``Unreachable`` when none came; ``retry_after_seconds`` is None
+    when the server named no time. ``causes`` are Status.details.causes as ``(reason, field, message)``: of an apply's
+    conflict, one per field, its message naming the other manager.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str,
+        retry_after_seconds: float | None = None,
+        causes: Sequence[tuple[str, str, str]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message, self.status, self.reason = message, status, reason
+        self.retry_after_seconds, self.causes = retry_after_seconds, tuple(causes)
+
+    @property
+    def is_gone(self) -> bool:
+        """The resourceVersion or the continue token is too old: list anew."""
+        return self.status == 410
+
+    @property
+    def is_owned_by_another(self) -> bool:
+        """An apply met fields that another manager owns; trying again changes nothing."""
+        return self.status == 409 and any(reason == "FieldManagerConflict" for reason, _, _ in self.causes)
+
+    @property
+    def is_outdated(self) -> bool:
+        """The object changed since it was read (its resourceVersion or uid is another): read and plan anew."""
+        return self.status == 409 and self.reason == "Conflict" and not self.is_owned_by_another
+
+    @property
+    def is_passing(self) -> bool:
+        """No answer, 429 or 5xx: the same request may succeed later."""
+        return self.status in (0, 429) or self.status >= 500
+
+
+class NotLeadingError(KubeError):
+    """A write was stopped before it was sent: another process may lead by now. The caller's plan is void."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=0, reason="NotLeading")
+
+    @property
+    def is_passing(self) -> bool:
+        """Never by itself."""
+        return False
 
 
 class ActuationError(ForetideError):

@@ -37,6 +37,8 @@ class Workload:
         limits: The same of its limits.
         starts: How long its replicas take to start; None where nobody knows, or nobody asked.
         carried: By trigger, what one replica carries, of those that learn it.
+        freeze: Why nothing may change it (kill switch, freeze annotation, a view that is too old); empty: it may.
+        rollout: Why no replica may be taken from it (a rollout, a disruption budget); empty: they may.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -47,6 +49,8 @@ class Workload:
     limits: Mapping[str, float] = field(default_factory=dict)
     starts: Starts | None = None
     carried: Mapping[str, Carried] = field(default_factory=dict)
+    freeze: str = ""
+    rollout: str = ""
     source: str
 
 

@@ -57,8 +57,8 @@ def warnings(data: object) -> Iterator[Fault]:
 def _not_acted_on(data: object) -> Iterator[Fault]:
     """What documents may say and nothing carries out so far."""
     with_ = text_at(data, "spec", "actuate", "with")
-    if with_ in ("bounds", "hpa"):
-        yield ("spec", "actuate", "with"), f"{with_} decides, and nothing writes to an HPA yet; scale and none work"
+    if with_ == "hpa":
+        yield ("spec", "actuate", "with"), "hpa decides, and nothing makes an HPA yet; bounds, scale and none work"
 
 
 def _warnings_of_combine(data: object) -> Iterator[Fault]:

@@ -48,17 +48,22 @@ class Replicas(Strict):
 class Actuate(Strict):
     """What the controller writes to.
 
-    ``scale`` sets replicas, ``bounds`` the bounds of an HPA that is there, ``hpa`` an HPA of our own; ``none`` never
-    acts, whatever the mode.
+    ``scale`` sets replicas, ``bounds`` the bounds of an HPA or of a KEDA ScaledObject that is there, ``hpa`` an HPA of
+    our own; ``none`` never acts, whatever the mode.
     """
 
     with_: Literal["scale", "bounds", "hpa", "none"] = Field(default="scale", alias="with")
     hpa: DnsSubdomain | None = None
+    scaled_object: DnsSubdomain | None = None
 
     @model_validator(mode="after")
     def _names_the_hpa(self) -> Self:
-        if self.with_ == "bounds" and self.hpa is None:
+        if self.with_ == "bounds" and self.hpa is None and self.scaled_object is None:
             raise mistake("hpa", "this field is required with bounds: the HPA whose bounds are set")
+        if self.hpa is not None and self.scaled_object is not None:
+            raise mistake("scaledObject", "goes in place of hpa, not beside it: KEDA's own HPA is never written to")
+        if self.with_ != "bounds" and self.scaled_object is not None:
+            raise mistake("scaledObject", f"goes with bounds, not with {self.with_}")
         if self.with_ in ("scale", "none") and self.hpa is not None:
             raise mistake("hpa", f"goes with bounds or hpa, not with {self.with_}")
         return self

@@ -65,6 +65,7 @@ def _story(rule: ScalingRule, ledger: Sequence[Decision], requests: Mapping[str,
         "name": name, "rule": rule.key, "start": start.replace(microsecond=0).isoformat(), "interval": "15s",
         "replicas": ledger[0].current_replicas or 1,
         "input_signals": [{"of": trigger, "values": " ".join(values)} for trigger, values in seen.items()],
+        "unguarded": True,
         "_ends": format_duration((ticks - 1) * TICK) if ticks > 1 else "0s",
     }  # fmt: skip
     if requests:

@@ -8,7 +8,7 @@ from typing import Final
 
 from app.backtesting import drawing
 from app.backtesting.report import Report
-from app.backtesting.tables import changes_words, fidelity_words, rows_of, thinned, value
+from app.backtesting.tables import changes_words, fidelity_words, length_words, rows_of, thinned, value
 from controller.simulate.verdict import Word
 
 MARKS: Final = {
@@ -48,9 +48,8 @@ def html(report: Report) -> str:
 
 def _head(report: Report) -> str:
     kind, mark = MARKS[report.word]
-    days = (report.end - report.start).total_seconds() / 86_400
     learned = f" after {report.warm_up_hours:.0f} h of learning" if report.warm_up_hours >= 1 else ""
-    period = f"{report.start:%d %b %Y %H:%M} to {report.end:%d %b %Y %H:%M} UTC, {days:.1f} days{learned}"
+    period = f"{report.start:%d %b %Y %H:%M} to {report.end:%d %b %Y %H:%M} UTC, {length_words(report)}{learned}"
     sentence = report.verdict.message[:1].upper() + report.verdict.message[1:]
     return (
         f'<header><p class="eyebrow">Foretide backtest</p><h1>{escape(report.rule)}</h1>'

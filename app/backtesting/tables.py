@@ -33,10 +33,11 @@ ROWS: Final[tuple[Row, ...]] = (
 
 def write(report: Report, out: TextIO) -> None:
     """The whole report."""
-    days = (report.end - report.start).total_seconds() / 86_400
     print(f"{report.rule} on {report.source}", file=out)
     learned = f" after {report.warm_up_hours:.0f} h of learning" if report.warm_up_hours >= 1 else ""
-    print(f"{report.start:%Y-%m-%d %H:%M} to {report.end:%Y-%m-%d %H:%M} UTC, {days:.1f} days{learned}", file=out)
+    print(
+        f"{report.start:%Y-%m-%d %H:%M} to {report.end:%Y-%m-%d %H:%M} UTC, {length_words(report)}{learned}", file=out
+    )
     print(file=out)
     _wrapped(f"{report.word.value.upper()}: {report.verdict.message}", out)
     _wrapped(f"Fidelity: {fidelity_words(report)}", out)
@@ -48,7 +49,7 @@ def write(report: Report, out: TextIO) -> None:
         print(file=out)
         _sweep(report, out)
     if report.plain is not None and report.plain.patch:
-        print(f"\nPlain HPA at its best:\n{textwrap.indent(report.plain.patch, '  ')}", file=out)
+        print(f"\nPlain HPA at its best:\n{textwrap.indent(report.plain.patch.rstrip(), '  ')}", file=out)
     print("\nAssumed:", file=out)
     for one in report.assumed:
         _wrapped(f"  {one.name}: {one.value} ({one.origin}; {one.why})", out, hang=4)
@@ -56,11 +57,20 @@ def write(report: Report, out: TextIO) -> None:
         _wrapped(f"  {note}", out, hang=4)
 
 
+def length_words(report: Report) -> str:
+    """How long what was replayed lasted: in minutes up to two hours, in hours up to two days."""
+    hours = (report.end - report.start).total_seconds() / 3600
+    if hours <= 2:
+        return f"{60 * hours:.0f} minutes"
+    return f"{hours:.1f} hours" if hours <= 48 else f"{hours / 24:.1f} days"
+
+
 def fidelity_words(report: Report) -> str:
     """How well what runs now was reproduced."""
     one = report.fidelity
     if one.within is None:
-        return f"not proven, no replicas were recorded (what runs now is taken to be {report.present})"
+        seen = f"replicas were recorded for {one.compared} ticks only" if one.compared else "no replicas were recorded"
+        return f"not proven, {seen} (what runs now is taken to be {report.present})"
     said = (
         f"{report.present}, replayed, comes to the recorded replicas (±1 or 5 %) in {100 * one.within:.1f} % of the"
         f" ticks, {100 * one.threshold:g} % are needed"

@@ -146,6 +146,8 @@ class DecisionTest(_Section):
     input_signals: tuple[InputSignal, ...] = ()
     """In place of series: the number itself, as an incident of the ledger has it."""
     forecasts: tuple[InputForecast, ...] = ()
+    unguarded: bool = False
+    """Without ceilings that ask a query, guard, pause and budget: a ledger has no numbers for them."""
     decision_test: NonEmpty[Expected]
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 
+from app.backtesting.incident import without_what_was_not_recorded
 from app.queries import Queries
 from app.rule_tests.document import DecisionTest, InputForecast
 from app.rule_tests.replicas import FollowingReplicas
@@ -63,6 +64,7 @@ def play(test: DecisionTest, rule: ScalingRule, running: RuleSet, *, every: time
         every: Between two ticks.
     """
     clock = StoryClock(test.begins)
+    rule = without_what_was_not_recorded(rule) if test.unguarded else rule
     with _store(test, every) as store, closing(Queries(store, clock=clock)) as queries:
         decisions: list[Decision] = []
 

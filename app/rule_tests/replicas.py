@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
-from controller.cluster import Resource
+from controller.cluster import BoundsDone, BoundsOrder, Resource
+from domain.errors import RefusedError
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
@@ -47,6 +48,13 @@ class FollowingReplicas:
         """At once wanted; ready after the start-up."""
         more = replicas - len(self._ready_at)
         self._ready_at = self._ready_at[:replicas] + [self._now() + self._startup] * max(more, 0)
+
+    def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
+        """Refused: a rule is tested as if it set replicas."""
+        raise RefusedError(f"{order} is not there: a test has no autoscalers")
+
+    def settle(self, acting: Collection[str], now: datetime) -> None:
+        """Nothing was left behind."""
 
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """As ``cluster: observe`` asks."""

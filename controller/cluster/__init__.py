@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from controller.actuation.limits import Limits
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
 
 Resource = Literal["cpu", "memory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundsOrder:
+    """What a decision wants of an autoscaler that is there.
+
+    Attributes:
+        rule: ``namespace/name``.
+        target: The workload that the autoscaler has to be about.
+        kind: ``HorizontalPodAutoscaler`` or ``ScaledObject``.
+        name: Of the autoscaler, in the target's namespace.
+        limits: Floor and ceiling; how far one step goes is the cluster's to say.
+        reason: The decision's word, for whoever reads the autoscaler.
+    """
+
+    rule: str
+    target: WorkloadRef
+    kind: str
+    name: str
+    limits: Limits
+    reason: str
+
+    def __str__(self) -> str:
+        """``HorizontalPodAutoscaler shop/checkout``."""
+        return f"{self.kind} {self.target.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundsDone:
+    """What became of an order: the bounds before and after, equal where nothing was written, and the sentence."""
+
+    before: Limits
+    after: Limits
+    said: str
 
 
 class Cluster(Protocol):
@@ -32,6 +68,14 @@ class Cluster(Protocol):
 
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Ask for so many replicas and return at once; raises an ``ActuationError``."""
+        ...
+
+    def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
+        """One step of an autoscaler's bounds towards what is wanted, often none; raises an ``ActuationError``."""
+        ...
+
+    def settle(self, acting: Collection[str], now: datetime) -> None:
+        """The end of a pass: what rules that act no more left behind returns, step by step. Raises nothing."""
         ...
 
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:

@@ -11,17 +11,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from controller.cluster import Resource
+from controller.cluster import BoundsDone, BoundsOrder, Resource
 from controller.cluster.process import PROBE_TIMEOUT_SECONDS, Process
 from controller.cluster.replicas import Replicas
-from domain.errors import ActuationError, UnavailableError
+from domain.errors import ActuationError, RefusedError, UnavailableError
 from domain.labels import Labels
 from domain.names import INSTANCE, JOB, NAMESPACE
 from domain.pods import PodQuery, PodState
@@ -173,6 +173,13 @@ class LocalCluster:
         with self._lock:
             self._groups[ref.namespace, ref.name].desired = replicas
         self._wake.set()
+
+    def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
+        """Refused: no autoscaler stands between us and the processes."""
+        raise RefusedError(f"{order} is not there: this machine runs no autoscalers")
+
+    def settle(self, acting: Collection[str], now: datetime) -> None:
+        """The processes end with us, so nothing is left behind."""
 
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """From the replicas' own process metrics."""

@@ -7,12 +7,12 @@ under ``job="<workload>"``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from controller.cluster import Resource
+from controller.cluster import BoundsDone, BoundsOrder, Resource
 from domain.errors import ForbiddenError
 from domain.labels import Labels
 from domain.names import JOB, NAMESPACE, UP
@@ -85,6 +85,13 @@ class ObserveCluster:
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Refused, always."""
         raise ForbiddenError(f"cluster observe never acts: {ref} is not set to {replicas} replicas")
+
+    def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
+        """Refused, always."""
+        raise ForbiddenError(f"cluster observe never acts: {order} keeps its bounds")
+
+    def settle(self, acting: Collection[str], now: datetime) -> None:
+        """Nothing was left behind."""
 
     def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
         """Usage by cAdvisor's series where kube-state-metrics knows the workload, else by the targets' own."""

@@ -6,16 +6,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cmp_to_key
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import re2
 
 from domain.errors import QueryExecutionError
+from domain.expand import expanded
 from domain.labels import METRIC_NAME, Labels
 from store.promql.frame import Frame
 
-_REFERENCE: Final = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 _CHUNK: Final = re.compile(r"\d+|\D+", re.ASCII)
 
 
@@ -31,7 +31,7 @@ def label_replace(frame: Frame, target: str, replacement: str, source: str, patt
 
     def changed(labels: Labels) -> Labels | None:
         match = expression.fullmatch(labels.value_of(source))
-        return None if match is None else labels.with_(**{target: _expanded(replacement, match)})
+        return None if match is None else labels.with_(**{target: expanded(replacement, match)})
 
     return _relabelled(frame, target, changed)
 
@@ -62,21 +62,6 @@ def _relabelled(frame: Frame, target: str, changed: Callable[[Labels], Labels | 
 def _require_name(name: str, what: str) -> None:
     if not name:
         raise QueryExecutionError(f"invalid {what}: {name}")
-
-
-def _expanded(template: str, match: Any) -> str:
-    """Go's ``Regexp.Expand``: a group that is not there is empty, ``$$`` is a dollar sign."""
-    groups, named = (match.group(0), *match.groups("")), match.groupdict("")
-
-    def value(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        if name.isdigit():
-            return groups[int(name)] if int(name) < len(groups) else ""
-        return str(named.get(name, ""))
-
-    return _REFERENCE.sub(value, template)
 
 
 def by_value(frame: Frame, *, descending: bool) -> Frame:

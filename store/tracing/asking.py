@@ -82,6 +82,22 @@ class TraceSource(Protocol):
         ...
 
 
+class TraceServer:
+    """What ``Jaeger`` and ``Tempo`` share: the door through which they are asked."""
+
+    def __init__(self, http: SourceHttp) -> None:
+        """Ask through ``http``; it is closed with this."""
+        self._http, self._name = http, http.config.name
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def status(self) -> SourceStatus:
+        """How it does."""
+        return self._http.status()
+
+
 def get_json(http: SourceHttp, path: str, params: Params, *, absent: Sequence[int] = (404,)) -> dict[str, Any] | None:
     """The object at a path; None where the server says that there is none.
 

@@ -11,10 +11,9 @@ from urllib.parse import quote
 
 from domain.errors import QueryExecutionError, QuerySourceError
 from domain.spans import AttributeValue, Span, SpanKind, StatusCode
-from store.prometheus.http import SourceHttp, SourceStatus
 from store.traces import TraceSummary
 from store.traces.encode import summary
-from store.tracing.asking import QUANTILES, RED_WINDOW_MS, Red, Search, get_json, listed
+from store.tracing.asking import QUANTILES, RED_WINDOW_MS, Red, Search, TraceServer, get_json, listed
 
 _STEP_MS: Final = 15_000
 _RATE_PER_MS: Final = 60_000
@@ -27,20 +26,8 @@ _TOLD_APART: Final = frozenset({"span.kind", "error", "otel.status_code"})
 """Tags that are fields of a span here."""
 
 
-class Jaeger:
+class Jaeger(TraceServer):
     """Implements ``TraceSource``."""
-
-    def __init__(self, http: SourceHttp) -> None:
-        """Ask through ``http``; it is closed with this."""
-        self._http, self._name = http, http.config.name
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
-
-    def status(self) -> SourceStatus:
-        """How it does."""
-        return self._http.status()
 
     def services(self) -> list[str]:
         """All that it knows, sorted."""

@@ -11,29 +11,16 @@ from urllib.parse import quote
 
 from domain.errors import QueryExecutionError, QuerySourceError
 from domain.spans import AttributeValue, Span, SpanKind, StatusCode
-from store.prometheus.http import SourceHttp, SourceStatus
 from store.traces import TraceSummary
-from store.tracing.asking import QUANTILES, RED_WINDOW_MS, Red, Search, get_json, listed
+from store.tracing.asking import QUANTILES, RED_WINDOW_MS, Red, Search, TraceServer, get_json, listed
 
 _STEP: Final = "30s"
 _KINDS: Final = tuple(SpanKind)
 _STATUSES: Final = tuple(StatusCode)
 
 
-class Tempo:
+class Tempo(TraceServer):
     """Implements ``TraceSource``."""
-
-    def __init__(self, http: SourceHttp) -> None:
-        """Ask through ``http``; it is closed with this."""
-        self._http, self._name = http, http.config.name
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
-
-    def status(self) -> SourceStatus:
-        """How it does."""
-        return self._http.status()
 
     def services(self) -> list[str]:
         """All that it knows, sorted."""

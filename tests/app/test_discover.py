@@ -217,6 +217,11 @@ def test_a_server_that_knows_nothing_is_said(capsys: pytest.CaptureFixture[str])
     assert "neither kube-state-metrics' workloads" in capsys.readouterr().err
 
 
+def test_a_server_that_does_not_answer_is_named_by_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Asked(access=Access(url="http://127.0.0.1:9/prometheus")), io.StringIO()) == 2
+    assert capsys.readouterr().err.startswith("foretide: http://127.0.0.1:9/prometheus: ")
+
+
 def test_days_out_of_range_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(Asked(access=Access(url="http://127.0.0.1:9"), days=timedelta(days=99).days), io.StringIO()) == 2
     assert "--days 99" in capsys.readouterr().err

@@ -59,7 +59,7 @@ def test_stages_that_did_something_are_told_the_others_named() -> None:
 def test_what_else_it_could_have_been_is_told_with_the_difference() -> None:
     hpa, ahead = told(known(decision=decision(1, hpa_only_replicas=2, with_forecast_replicas=3))).otherwise
     assert hpa.endswith("would set 2 (-1) from here")
-    assert ahead.endswith("it would be 3, the same")
+    assert ahead.endswith("would set 3, the same")
     assert told(known()).otherwise == ()
 
 

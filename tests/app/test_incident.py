@@ -113,6 +113,39 @@ spec:
     assert play_paths([tmp_path], output="table", junit=None, as_diff=False, out=io.StringIO()) == 1
 
 
+def test_what_is_kept_leaves_out_the_guard_as_the_incident_does(tmp_path: Path) -> None:
+    guarded = """
+apiVersion: foretide.dev/v1alpha1
+kind: ScalingRule
+metadata: {name: shop, namespace: demo}
+spec:
+  target: {kind: Deployment, name: shop}
+  replicas: {min: 1, max: 20}
+  triggers:
+  - {name: rps, query: 'sum(rate(a[1m]))', perReplica: 10}
+  guard: {slo: latency}
+  behavior: {scaleDown: {stabilizationWindowSeconds: 30}}
+---
+apiVersion: foretide.dev/v1alpha1
+kind: SLO
+metadata: {name: latency, namespace: demo}
+spec:
+  indicator: {latency: {trace: {service: shop}, threshold: 400ms}}
+  objective: 99
+  window: 7d
+"""
+    path = tmp_path / "rules.yaml"
+    path.write_text(guarded)
+    running = load_paths([path], check_query=check)
+    text = kept.as_test(
+        running.rules[0], ledger(rule()), running, requests=REQUESTS, rule_file="rules.yaml", name="incident"
+    )
+    assert "SLOUnknown" not in text
+    (tmp_path / "incident_test.yaml").write_text(text)
+    out = io.StringIO()
+    assert play_paths([tmp_path], output="table", junit=None, as_diff=False, out=out) == 0, out.getvalue()
+
+
 @pytest.fixture
 def past(served: Served) -> Served:
     with served.house.state.transaction() as session:

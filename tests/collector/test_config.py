@@ -8,7 +8,7 @@ import yaml
 
 from collector.config import from_node, parse_scrape_config
 from collector.exposition_line import Format
-from collector.targets import Authorization, BasicAuth, ScrapeLimits
+from collector.targets import Authorization, BasicAuth, KubernetesDiscovery, ScrapeLimits, Selector
 from domain.errors import RuleDocumentError
 from domain.labels import Labels
 
@@ -93,6 +93,45 @@ def test_labels_may_steer_the_address() -> None:
     assert target.labels == Labels.of(job="a", instance="h:1")
 
 
+def test_kubernetes_discovery_is_read_as_prometheus_writes_it() -> None:
+    text = one_job(
+        "kubernetes_sd_configs: [{role: endpointslice, namespaces: {names: [shop, shop], own_namespace: true}, "
+        "selectors: [{role: pod, label: app=web, field: spec.nodeName=a}], attach_metadata: {node: true}}]"
+    )
+
+    (job,) = parse_scrape_config(text, "f").jobs
+
+    assert job.kubernetes_sd_configs == (
+        KubernetesDiscovery(
+            role="endpointslice", namespaces=("shop",), own_namespace=True, attach_node=True,
+            selectors=(Selector(role="pod", label="app=web", field="spec.nodeName=a"),),
+        ),
+    )  # fmt: skip
+    assert job.kubernetes_sd_configs[0].selector("service") == Selector(role="service")
+
+
+def test_static_targets_are_relabelled_and_a_probers_urls_become_parameters() -> None:
+    text = (
+        "scrape_configs:\n- job_name: probe\n  params: {module: [http_2xx, b]}\n"
+        "  static_configs: [{targets: ['https://a/x', gone, 'b:1']}]\n"
+        "  relabel_configs:\n"
+        "  - {source_labels: [__address__], regex: gone, action: drop}\n"
+        "  - {source_labels: [__address__], target_label: __param_target}\n"
+        "  - {source_labels: [__param_target], target_label: instance}\n"
+        "  - {target_label: __param_module, replacement: tcp}\n"
+        "  - {target_label: __scrape_interval__, replacement: 5m}\n"
+        "  - {target_label: __tmp, replacement: nobody}\n"
+        "  - {target_label: __address__, replacement: 'prober:9115'}\n"
+    )
+
+    first, second = parse_scrape_config(text, "f").targets()
+
+    assert str(first.url) == "http://prober:9115/metrics?module=tcp&module=b&target=https://a/x"
+    assert first.labels == Labels.of(job="probe", instance="https://a/x")
+    assert first.job.scrape_interval == timedelta(minutes=5)
+    assert second.labels == Labels.of(job="probe", instance="b:1")
+
+
 def test_a_target_given_twice_is_scraped_once() -> None:
     text = one_job("static_configs: [{targets: [h:1, h:1]}, {targets: [h:1]}]")
 
@@ -103,7 +142,7 @@ def test_every_mistake_is_told_at_once_with_its_place() -> None:
     text = (
         "global:\n  scrape_interval: 15\n"
         "scrape_configs:\n"
-        "- job_name: a\n  scrap_interval: 5s\n  kubernetes_sd_configs: [{role: pod}]\n"
+        "- job_name: a\n  scrap_interval: 5s\n  consul_sd_configs: [{}]\n"
         "- job_name: a\n  static_configs:\n  - targets: ['http://h:1/metrics']\n"
     )
 
@@ -111,7 +150,7 @@ def test_every_mistake_is_told_at_once_with_its_place() -> None:
         "foretide.yaml:2:20: global.scrape_interval: '15' is not a duration; write for example 15s, 5m, 1h30m or 21d",
         "foretide.yaml:5:3: scrape_configs[0].scrap_interval: "
         "unknown key scrap_interval; did you mean scrape_interval?",
-        "foretide.yaml:6:3: scrape_configs[0].kubernetes_sd_configs: kubernetes_sd_configs are not supported yet",
+        "foretide.yaml:6:3: scrape_configs[0].consul_sd_configs: consul_sd_configs are not supported yet",
         'foretide.yaml:7:13: scrape_configs[1].job_name: found multiple scrape configs with job name "a"',
         "foretide.yaml:9:15: scrape_configs[1].static_configs[0].targets[0]: "
         '"http://h:1/metrics" is not a valid hostname; write host:port',
@@ -133,8 +172,25 @@ def test_every_mistake_is_told_at_once_with_its_place() -> None:
         ("static_configs: [{targets: [{a: b}]}]", "expected a text, got a mapping"),
         ("static_configs: [{targets: [h:1], labels: {a-b: c}}]", '"a-b" is not a valid label name'),
         ("static_configs: [{targets: [h:1], labels: {__scrape_interval__: 1s}}]", "is not a valid label name here"),
-        ("relabel_configs: []", "relabel_configs are not supported yet"),
-        ("metric_relabel_configs: []", "metric_relabel_configs are not supported yet"),
+        (
+            "relabel_configs: [{action: keeep, target_label: a}]",
+            "expected one of replace, keep, drop, keepequal, dropequal, hashmod,",
+        ),
+        ("relabel_configs: [keep]", "expected a mapping with source_labels, regex and action"),
+        ("relabel_configs: [{regex: '(', action: drop}]", "'(' is no RE2 regular expression"),
+        ("relabel_configs: [{source_label: [a], action: drop}]", "did you mean source_labels?"),
+        ("metric_relabel_configs: [{source_labels: [[a]], action: drop}]", "expected a text, got a list"),
+        ("kubernetes_sd_configs: [pod]", "expected a mapping with role"),
+        ("kubernetes_sd_configs: [{}]", "role missing (one of: node, service, pod, endpointslice, ingress)"),
+        ("kubernetes_sd_configs: [{role: pods}]", "expected one of node, service, pod, endpointslice, ingress, got"),
+        ("kubernetes_sd_configs: [{role: endpoints}]", "write endpointslice"),
+        ("kubernetes_sd_configs: [{role: pod, api_server: x}]", "api_server has no place here: the cluster and"),
+        ("kubernetes_sd_configs: [{role: pod, attach_metadata: {namespace: true}}]", "namespace is not supported yet"),
+        ("kubernetes_sd_configs: [{role: pod, selectors: [{role: node}]}]", "pod role supports only pod selectors"),
+        (
+            "kubernetes_sd_configs: [{role: pod, selectors: [{role: pod}, {role: pod}]}]",
+            "duplicated selector role: pod",
+        ),
         ("file_sd_configs: []", "file_sd_configs are not supported yet"),
         ("oauth2: {}", "oauth2 is not supported yet"),
         ("tls_config: {cert_file: x}", "cert_file is not supported yet"),

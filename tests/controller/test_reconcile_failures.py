@@ -72,6 +72,7 @@ def test_what_is_no_number_is_inactive_and_says_where(now: datetime) -> None:
 
 def test_what_the_cluster_cannot_do_is_said_and_left_alone(bench: Bench, now: datetime) -> None:
     bench.rules = [rule(actuate={"with": "bounds", "hpa": "shop"})]
+    bench.cluster.actuations = ("scale",)
     bench.reconciler.tick(now)
     held, action = bench.last("shop")
     assert (held.outcome, held.reason, held.desired_replicas, action) == (Outcome.HOLD, Reason.INACTIVE, 4, None)

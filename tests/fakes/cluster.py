@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from domain.errors import ActuationError
+from controller.actuation.limits import Limits
+from controller.cluster import BoundsDone, BoundsOrder
+from domain.errors import ActuationError, RefusedError
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
@@ -14,7 +16,7 @@ from domain.startup import PodStart
 
 class FakeCluster:
     name = "fake"
-    actuations = ("scale",)
+    actuations: tuple[str, ...] = ("scale", "bounds")
 
     def __init__(self, workloads: Mapping[WorkloadRef, Workload]) -> None:
         self.workloads = dict(workloads)
@@ -23,6 +25,8 @@ class FakeCluster:
         self.states: dict[WorkloadRef, Mapping[str, PodState]] = {}
         self.running: dict[WorkloadRef, tuple[str, ...]] = {}
         self.asked: list[tuple[WorkloadRef, int]] = []
+        self.autoscalers: dict[tuple[str, str, str], Limits] = {}
+        self.settled: list[Collection[str]] = []
 
     @classmethod
     def of(cls, ref: WorkloadRef, replicas: int, *, requests: Mapping[str, float] | None = None) -> FakeCluster:
@@ -42,6 +46,18 @@ class FakeCluster:
         if ref not in self.workloads:
             raise ActuationError(f"{ref} is not in the fake cluster")
         self.workloads[ref] = replace(self.workloads[ref], current_replicas=replicas, ready_replicas=replicas)
+
+    def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
+        key = (order.kind, order.target.namespace, order.name)
+        if order.target in self.failing:
+            raise self.failing[order.target]
+        if key not in self.autoscalers:
+            raise RefusedError(f"{order} is not there")
+        before, self.autoscalers[key] = self.autoscalers[key], order.limits
+        return BoundsDone(before=before, after=order.limits, said=f"{before} → {order.limits}")
+
+    def settle(self, acting: Collection[str], now: datetime) -> None:
+        self.settled.append(acting)
 
     def usage_query(self, ref: WorkloadRef, resource: str, container: str | None = None) -> str:
         return f'usage{{workload="{ref.name}", resource="{resource}"}}'

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 from domain.series import Series
@@ -61,6 +62,18 @@ def prometheus_with(series: list[Series], folder: Path, *flags: str, config: str
         process.terminate()
         process.wait(timeout=20)
         shutil.rmtree(data, ignore_errors=True)
+
+
+def discovered_by(url: str, *, count: int) -> dict[str, list[dict[str, Any]]]:
+    """Active and dropped targets of a Prometheus, once it has found so many in all (it tells new ones after 5 s)."""
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(300):
+        with urllib.request.urlopen(f"{url}/api/v1/targets", timeout=10) as answer:
+            shown = json.load(answer)["data"]
+        if len(shown["activeTargets"]) + len(shown["droppedTargets"]) >= count:
+            return shown
+        time.sleep(0.1)
+    raise AssertionError(f"Prometheus found no {count} targets: {shown}")
 
 
 def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

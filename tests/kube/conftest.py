@@ -1,0 +1,61 @@
+"""The API servers that the client is tested on: the fake one, and (slow) the real one of tests/cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube import Access, Connection, Writer, connect
+from kube.kinds import HPA
+from tests.fakes.clock import ManualClock
+from tests.fakes.kube_api import KubeApi
+
+
+@dataclass(frozen=True)
+class Place:
+    """A namespace of our own on a server."""
+
+    connection: Connection
+    clock: ManualClock
+    namespace: str
+
+    def writer(self, field_manager: str = "foretide", **given: Any) -> Writer:
+        return Writer(self.connection, field_manager, pause=self.pause, chance=lambda: 0.5, **given)
+
+    def pause(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def hpa(self, name: str = "checkout", *, by: str = "helm", **spec: Any) -> dict[str, Any]:
+        """Creates one, as its owner would."""
+        return self.writer(by).create(HPA, self.namespace, hpa(name, **spec))
+
+
+def hpa(name: str, **spec: Any) -> dict[str, Any]:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    given = {"minReplicas": 2, "maxReplicas": 10, "scaleTargetRef": target, **spec}
+    return {"metadata": {"name": name, "labels": {"app": name}}, "spec": given}
+
+
+@pytest.fixture
+def fake() -> Iterator[KubeApi]:
+    with KubeApi() as api:
+        yield api
+
+
+@pytest.fixture
+def on_fake(fake: KubeApi, clock: ManualClock, tmp_path: Path) -> Iterator[Place]:
+    connection = connect(Access(kubeconfig=fake.kubeconfig(tmp_path), context="fake"), clock=clock)
+    yield Place(connection, clock, "shop")
+    connection.close()
+
+
+@pytest.fixture(params=["fake"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each test that takes this runs on both servers."""
+    place: Place = request.getfixturevalue(f"on_{request.param}")
+    return place
