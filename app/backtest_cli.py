@@ -39,6 +39,9 @@ def backtest(
     request: Annotated[
         list[str] | None, typer.Option("--request", help="Of one replica: cpu=500m, memory=1Gi; for costs and cpu.")
     ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", help="The same of its limits, for triggers with of: limit.")
+    ] = None,
     usage: Annotated[
         list[str] | None, typer.Option("--usage-per-load", help="cpu=0.01: cores that one request per second takes.")
     ] = None,
@@ -86,7 +89,7 @@ def backtest(
     asked = Asked(
         rule=rule, rules=tuple(rules or ()), data=data, since=since, until=until, server=server, token_file=token_file,
         present=present, sweep=sweep, capacity=capacity, startup=startup, delay=delay, slo=slo,
-        requests=tuple(request or ()), usage=tuple(usage or ()), nodes=tuple(node or ()),
+        requests=tuple(request or ()), limits=tuple(limit or ()), usage=tuple(usage or ()), nodes=tuple(node or ()),
         violated_minute=violated_minute, incident=incident, keep=keep, output=output,
     )  # fmt: skip
     raise typer.Exit(run(asked, sys.stdout))

@@ -60,6 +60,7 @@ class Asked:
     delay: str | None = None
     slo: str | None = None
     requests: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     usage: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     violated_minute: float | None = None
@@ -116,7 +117,8 @@ def _offline(asked: Asked) -> Report:
     present, name = (None, "") if asked.present is None else present_of(asked.present, rule)
     case = Case(
         rule=rule, recorded=found, options=options, present=present, present_name=name, price=running.price_sheet,
-        sweep=asked.sweep,
+        sweep=asked.sweep, slo=running.slo(rule.guarding_slo or ""),
+        seasons={one.key: one.spec.season for one in running.forecasts},
     )  # fmt: skip
     return study(case, _shown)
 
@@ -170,7 +172,8 @@ def _by_server(asked: Asked) -> Report:
     since, until = _interval(asked, end=now)
     unusable = [
         name for name, given in (("--present", asked.present), ("--node", asked.nodes), ("--slo", asked.slo),
-                                 ("--usage-per-load", asked.usage), ("--request", asked.requests)) if given
+                                 ("--usage-per-load", asked.usage), ("--request", asked.requests),
+                                 ("--limit", asked.limits)) if given
     ]  # fmt: skip
     if unusable:
         raise UsageError(f"{', '.join(unusable)} goes with --rules and --data; a server knows its own")
@@ -243,6 +246,7 @@ def options_of(asked: Asked) -> Options:
         metric_delay_seconds=None if asked.delay is None else seconds("--metric-delay", asked.delay).total_seconds(),
         slo_seconds=None if asked.slo is None else seconds("--slo", asked.slo).total_seconds(),
         requests=_quantities("--request", asked.requests),
+        limits=_quantities("--limit", asked.limits),
         usage_per_load=_quantities("--usage-per-load", asked.usage),
         pools=_pools(asked.nodes),
         violated_minute=asked.violated_minute,

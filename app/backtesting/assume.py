@@ -36,6 +36,7 @@ class Options:
         metric_delay_seconds: From the load to the decision that sees it.
         slo_seconds: Latency objective, for a column ``latency``.
         requests: Of one replica, in base units.
+        limits: The same of its limits.
         usage_per_load: Of a resource, for one unit of load.
         pools: Nodes.
         violated_minute: What a missed minute is worth, in minutes of a replica.
@@ -46,6 +47,7 @@ class Options:
     metric_delay_seconds: float | None = None
     slo_seconds: float | None = None
     requests: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
     usage_per_load: Mapping[str, float] = field(default_factory=dict)
     pools: Pools | None = None
     violated_minute: float | None = None
@@ -91,7 +93,7 @@ def assumptions(rule: ScalingRule, options: Options) -> tuple[Assumptions, list[
     made = Assumptions(
         startup_seconds=startup, safe_per_replica=capacity, requests=options.requests,
         metric_delay_seconds=METRIC_DELAY_SECONDS if delay is None else delay,
-        usage_per_load=options.usage_per_load, pools=options.pools,
+        usage_per_load=options.usage_per_load, pools=options.pools, limits=options.limits,
     )  # fmt: skip
     return made, [told, *_unlearned(rule), told_startup, told_delay, told_nodes, *_ALWAYS]
 

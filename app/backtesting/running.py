@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from app.backtesting import burning
 from app.backtesting.assume import Options
 from app.backtesting.recorded import HELD, TICK_SECONDS, DataError, Recorded, onto_grid
 from app.backtesting.report import Report, to_json
@@ -30,6 +31,19 @@ from rules.schema import ScalingRule, Trigger
 from store.state import BacktestBrief, Backtests, DecisionLedger, State
 
 log = logging.getLogger(__name__)
+
+
+def _series_of(rule: ScalingRule, name: str) -> Mapping[str, str]:
+    """The labels of a document's series that a trigger names; empty for every other column."""
+    wanted = next((one.forecast for one in rule.spec.triggers if one.name == name), None)
+    return {} if wanted is None else wanted.series
+
+
+def or_zero(query: Query) -> Query:
+    """An error ratio of no requests at all, 0 / 0, counts as 0, as live; what is missing stays so."""
+    text = f"({query.expr})"
+    return query.model_copy(update={"expr": f"({text} == {text}) or (({text} != bool {text}) - 1)"})
+
 
 TICK: Final = timedelta(seconds=TICK_SECONDS)
 AT_ONCE: Final = timedelta(days=1)
@@ -83,7 +97,8 @@ class RunningBacktests:
         recorded = self.recorded(rule, begin, end, tell)
         case = Case(
             rule=rule, recorded=recorded, sweep=sweep, price=self._rules().price_sheet,
-            options=self._with_requests(rule, options),
+            options=self._with_resources(rule, options), slo=self._rules().slo(rule.guarding_slo or ""),
+            seasons={one.key: one.spec.season for one in self._rules().forecasts},
         )  # fmt: skip
         tell("replaying, in a process of its own", 0.5)
         report: Report = pool.submit(study, case).result()
@@ -102,9 +117,10 @@ class RunningBacktests:
         queries = self._asked(rule)
         for place, (name, query) in enumerate(queries.items()):
             tell(f"reading {name}", 0.4 * place / max(len(queries), 1))
-            columns[name] = self._history(query, begin, ticks)
+            columns[name] = self._history(query, begin, ticks, series=_series_of(rule, name))
         columns["replicas"] = self._replicas(rule.key, begin, end, times)
-        known = np.any([np.isfinite(values) for name, values in columns.items() if name not in HELD], axis=0)
+        telling = [values for name, values in columns.items() if name not in {*HELD, *burning.COLUMNS.values()}]
+        known = np.any([np.isfinite(values) for values in telling], axis=0)
         seen = np.flatnonzero(known)
         if len(seen) < LEAST // TICK:
             raise DataError(f"{rule.key}: no trigger saw anything for 30 minutes between {begin:%d %b %H:%M} and now")
@@ -122,7 +138,11 @@ class RunningBacktests:
             if query is not None:
                 made[trigger.name] = query
             made |= {f"{trigger.name}.{name}": one for name, one in asked.further_queries(trigger).items()}
-        return made | {f"ceiling.{one.name}": one.query for one in rule.spec.ceiling if one.query is not None}
+        made |= {f"ceiling.{one.name}": one.query for one in rule.spec.ceiling if one.query is not None}
+        guarding = self._rules().slo(rule.guarding_slo or "")
+        if guarding is not None:
+            made |= {name: or_zero(guarding.error_ratio_query(window)) for window, name in burning.COLUMNS.items()}
+        return made
 
     def _query(self, rule: ScalingRule, trigger: Trigger) -> Query | None:
         if trigger.resource is not None:
@@ -134,21 +154,28 @@ class RunningBacktests:
                 return None
         if trigger.pods is not None:
             return Query(expr=f"sum({trigger.pods.expr})", source=trigger.pods.source)
+        if trigger.forecast is not None and trigger.forecast.document is not None:
+            key = rule.qualified(trigger.forecast.document)
+            return next((one.spec.query for one in self._rules().forecasts if one.key == key), None)
         return asked.main_query(trigger)
 
-    def _history(self, query: Query, begin: datetime, ticks: int) -> FloatArray:
-        """Day by day; NaN where nothing was."""
+    def _history(self, query: Query, begin: datetime, ticks: int, *, series: Mapping[str, str]) -> FloatArray:
+        """Day by day; NaN where nothing was. With labels, one series of those that the query yields."""
         made = np.full(ticks, np.nan)
         for first in range(0, ticks, AT_ONCE // TICK):
             last = min(first + AT_ONCE // TICK, ticks) - 1
             try:
-                values, _ = self._queries.history(
-                    query.expr, begin + first * TICK, begin + last * TICK, TICK, source=query.source
-                )
+                values = self._stretch(query, begin + first * TICK, begin + last * TICK, series)
             except NoDataError:
                 continue
             made[first : first + len(values)] = values[: last - first + 1]
         return made
+
+    def _stretch(self, query: Query, start: datetime, end: datetime, series: Mapping[str, str]) -> FloatArray:
+        if not series:
+            return self._queries.history(query.expr, start, end, TICK, source=query.source)[0]
+        found, _ = self._queries.histories(query.expr, start, end, TICK, source=query.source)
+        return found.get(tuple(sorted(series.items())), np.zeros(0))
 
     def _replicas(self, rule: str, begin: datetime, end: datetime, times: FloatArray) -> FloatArray:
         """What each decision saw, held until the next one for at most a minute."""
@@ -162,9 +189,17 @@ class RunningBacktests:
         old = times - at[np.maximum(last, 0)] > 4 * TICK_SECONDS
         return np.asarray(np.where((last < 0) | old, np.nan, replicas[np.maximum(last, 0)]))
 
-    def _with_requests(self, rule: ScalingRule, options: Options) -> Options:
-        """What replicas request, from the cluster, where it was not said."""
-        return options if options.requests else replace(options, requests=self.requests(rule))
+    def _with_resources(self, rule: ScalingRule, options: Options) -> Options:
+        """What replicas request and are limited to, from the cluster, where it was not said."""
+        limits = options.limits or self.limits(rule)
+        return replace(options, requests=options.requests or self.requests(rule), limits=limits)
+
+    def limits(self, rule: ScalingRule) -> dict[str, float]:
+        """Of one replica, as the cluster says; empty where it does not."""
+        try:
+            return dict(self._cluster.workload(rule.target).limits)
+        except ForetideError:
+            return {}
 
     def requests(self, rule: ScalingRule) -> dict[str, float]:
         """Of one replica, as the cluster says; empty where it does not."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
 import numpy as np
 
+from app.backtesting import burning, work
 from app.backtesting.ahead import known, outlook_of, within_lead
 from app.backtesting.assume import METRIC_DELAY_SECONDS, Options, load_trigger
 from app.backtesting.recorded import TICK_SECONDS, DataError, Recorded
@@ -19,7 +21,7 @@ from controller.simulate.loop import Plan
 from controller.simulate.rule import Signals
 from domain.load_ahead import LoadAhead, Outlook
 from domain.series import FloatArray, IntArray
-from rules.schema import Queue, ScalingRule, Trigger
+from rules.schema import SLO, Queue, ScalingRule, Trigger
 
 LOAD: Final = ("load", "value")
 NOT_TRIGGERS: Final = frozenset({*LOAD, "replicas", "violated", "latency", "latency_ms"})
@@ -28,6 +30,7 @@ SEEN: Final = 0.2
 """Share of the time: of less a trigger would only hold what is there, all the time."""
 BY_THE_CLOCK: Final = frozenset({"forecast", "schedule"})
 """Triggers that need no column."""
+NO_SEASONS: Final[Mapping[str, timedelta]] = {}
 LARGEST_FACTOR: Final = 20.0
 """Load per recorded replica over perReplica, either way: beyond it the unit is another one."""
 
@@ -43,6 +46,8 @@ class Read:
         late: 1 where the objective was missed in reality; None where nobody knows.
         notes: What is to be told, each a sentence.
         outlooks: What priced forecasts have said so far, so that variants need not ask again.
+        left_out: Triggers of the rule that are not replayed, each with the reason.
+        seen: The numbers that triggers saw, of queues and events, too.
     """
 
     signals: Signals
@@ -51,10 +56,22 @@ class Read:
     late: FloatArray | None
     notes: tuple[str, ...]
     outlooks: dict[tuple[object, ...], tuple[Outlook | None, int]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
-def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
+def read(
+    rule: ScalingRule, recorded: Recorded, options: Options, *, slo: SLO | None = None,
+    seasons: Mapping[str, timedelta] = NO_SEASONS,
+) -> Read:  # fmt: skip
     """The columns of a rule.
+
+    Args:
+        rule: The rule.
+        recorded: What happened.
+        options: What the operator said.
+        slo: The document that guards the rule, where it is known.
+        seasons: Of the ``Forecast`` documents, by their keys.
 
     Raises:
         DataError: A trigger has no column, a column is no trigger's, or a unit is another one.
@@ -62,18 +79,37 @@ def read(rule: ScalingRule, recorded: Recorded, options: Options) -> Read:
     values, load, notes = _values_and_load(rule, recorded, options)
     replicas = recorded.columns.get("replicas")
     _check(rule, recorded, values, load, replicas)
-    ahead = _ahead(rule, values)
-    unseen = {name: float(np.isfinite(one).mean()) for name, one in values.items() if np.isfinite(one).mean() < SEEN}
-    notes += [
-        f"{name} was seen for {100 * share:.0f} % of the time only and is left out" for name, share in unseen.items()
-    ]
+    ahead = _ahead(rule, values, recorded, seasons)
+    left_out = _uncompared(rule, options) | {
+        name: f"it was seen for {100 * share:.0f} % of the time only"
+        for name, one in values.items() if (share := float(np.isfinite(one).mean())) < SEEN
+    }  # fmt: skip
     late, more = _late(rule, recorded, options)
     signals = Signals(
-        tick_seconds=TICK_SECONDS, load=load, values=_as_seen(rule, values, recorded),
+        tick_seconds=TICK_SECONDS, load=load,
+        values={name: one for name, one in _as_seen(rule, values, recorded).items() if name not in left_out},
         peaks={name: peaks.of(one, quantile_of(rule, name)) for name, one in ahead.items()},
-        left_out=frozenset(unseen),
+        left_out=frozenset(left_out), slo=None if rule.spec.guard is None else burning.states(slo, recorded),
     )  # fmt: skip
-    return Read(signals=signals, ahead=ahead, replicas=replicas, late=late, notes=(*recorded.notes, *notes, *more))
+    return Read(
+        signals=signals, ahead=ahead, replicas=replicas, late=late, notes=(*recorded.notes, *notes, *more),
+        left_out=left_out, seen=values,
+    )  # fmt: skip
+
+
+def _uncompared(rule: ScalingRule, options: Options) -> dict[str, str]:
+    """Triggers on a share of a request or limit that nobody said: live they have no say either."""
+    found = {}
+    for trigger in rule.spec.triggers:
+        resource = trigger.resource
+        if resource is None or resource.utilization is None:
+            continue
+        known = options.requests if resource.against == "request" else options.limits
+        if not known.get(resource.name):
+            found[trigger.name] = (
+                f"nobody said what {resource.against} its use is compared with (--{resource.against} {resource.name}=…)"
+            )
+    return found
 
 
 def _values_and_load(
@@ -123,6 +159,7 @@ def _check(
 ) -> None:
     names = {one.name for one in rule.spec.triggers} | {f"ceiling.{one.name}" for one in rule.spec.ceiling}
     parts = {f"{one.name}.{part}" for one in rule.spec.triggers if one.queue for part in ("arrivals", "partitions")}
+    parts |= set(burning.COLUMNS.values())
     strange = [name for name in recorded.columns if name not in names | parts | NOT_TRIGGERS]
     if strange:
         expected = ", ".join([one.name for one in rule.spec.triggers if one.kind not in BY_THE_CLOCK])
@@ -188,13 +225,14 @@ def _queue(name: str, queue: Queue, recorded: Recorded) -> FloatArray:
     return np.asarray(np.fmin(replicas, columns.get(f"{name}.partitions", np.full(recorded.ticks, np.inf))))
 
 
-def around(rule: ScalingRule, signals: Signals, recorded: Recorded) -> Signals:
-    """With what belongs to this rule alone: its quantiles and prices, schedules and ceilings."""
+def around(
+    rule: ScalingRule, signals: Signals, recorded: Recorded, *, seen: Mapping[str, FloatArray] | None = None
+) -> Signals:
+    """With what belongs to this rule alone: its schedules, its ceilings, and when its triggers tell of work."""
     spec = rule.spec
-    low, high = times.bounds(
-        spec.schedule, max(spec.replicas.min, 1), start=recorded.start, tick=TICK, ticks=recorded.ticks
-    )
-    return replace(signals, schedule_min=low, schedule_max=high, ceiling=_ceiling(rule, recorded))
+    low, high = times.bounds(spec.schedule, spec.replicas.min, start=recorded.start, tick=TICK, ticks=recorded.ticks)
+    active = work.told(rule, signals.values if seen is None else seen, signals.peaks, recorded)
+    return replace(signals, schedule_min=low, schedule_max=high, ceiling=_ceiling(rule, recorded), active=active)
 
 
 def _ceiling(rule: ScalingRule, recorded: Recorded) -> IntArray:
@@ -232,14 +270,23 @@ def quantile_of(rule: ScalingRule, name: str) -> float:
     return 0.9 if wanted is None else wanted.quantile
 
 
-def _ahead(rule: ScalingRule, values: dict[str, FloatArray]) -> dict[str, LoadAhead]:
+def _ahead(
+    rule: ScalingRule, values: dict[str, FloatArray], recorded: Recorded, seasons: Mapping[str, timedelta]
+) -> dict[str, LoadAhead]:
+    """Of a document's series the column is called as the trigger is."""
     made: dict[str, LoadAhead] = {}
     for trigger in rule.spec.triggers:
         wanted = trigger.forecast
-        if wanted is None or wanted.price is not None or wanted.of is None or wanted.of not in values:
+        if wanted is None or wanted.price is not None:
             continue
-        unit = float(rule.trigger(wanted.of).per_replica or 1)
-        made[trigger.name] = within_lead(wanted, values[wanted.of], tick_seconds=TICK_SECONDS, unit=unit)
+        series = recorded.columns.get(trigger.name) if wanted.of is None else values.get(wanted.of)
+        if series is None:
+            continue
+        if wanted.document is not None:
+            season = seasons.get(rule.qualified(wanted.document), wanted.season)
+            wanted = wanted.model_copy(update={"season": season})
+        unit = float((trigger if wanted.of is None else rule.trigger(wanted.of)).per_replica or 1)
+        made[trigger.name] = within_lead(wanted, series, tick_seconds=TICK_SECONDS, unit=unit)
     return made
 
 

@@ -7,7 +7,7 @@ tell how long it took.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ import numpy as np
 from app.backtesting import signals as reading
 from app.backtesting import variants
 from app.backtesting.assume import Assumed, Options, assumptions, calibrated
+from app.backtesting.left_out import left_out, left_out_words
 from app.backtesting.plain_hpa import best_plain
 from app.backtesting.recorded import TICK_SECONDS, Recorded
 from app.backtesting.report import Contender, Lines, Point, Report, cells
@@ -35,7 +36,7 @@ from controller.simulate.rule import Assumptions
 from controller.simulate.rule_loop import Record
 from cost.prices import cost_per_hour
 from rules.combine import parse
-from rules.schema import PriceSheet, ScalingRule, ScalingRuleSpec
+from rules.schema import SLO, PriceSheet, ScalingRule, ScalingRuleSpec
 
 WARM_UP_DAYS: Final = 10
 SETTLE_TICKS: Final = 40
@@ -65,6 +66,8 @@ class Case:
         present_name: Its name, for the reader.
         price: For costs; None: replica-hours only.
         sweep: Whether variants are replayed, too.
+        slo: The document that guards the rule, where it is known.
+        seasons: Of the ``Forecast`` documents, by their keys.
     """
 
     rule: ScalingRule
@@ -74,6 +77,8 @@ class Case:
     present_name: str = ""
     price: PriceSheet | None = None
     sweep: bool = False
+    slo: SLO | None = None
+    seasons: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,8 @@ def study(case: Case, progress: Progress = lambda words, share: None) -> Report:
     own = _figures(case.rule, stage, record)
     old = _figures(present, stage, record_before)
     minute, budget = _terms(case, stage)
-    word = verdict.of(own, old, before, violated_minute=minute, budget_pct=budget)
+    missing = left_out(case.rule, case.recorded, stage.read)
+    word = verdict.of(own, old, before, violated_minute=minute, budget_pct=budget, left_out=tuple(missing))
     bill = oracle.bill(stage.world, min_replicas=case.rule.spec.replicas.min, by=replaying.oracles())
     best = figures.of_oracle(stage.world, bill, stage.stretch)
     progress("searching the best plain HPA", 0.6)
@@ -133,7 +139,8 @@ def study(case: Case, progress: Progress = lambda words, share: None) -> Report:
         warm_up_hours=stage.stretch.start * TICK_SECONDS / 3600, verdict=word, fidelity=before, present=name,
         contenders=tuple(_priced(one, case) for one in contenders), plain=plain, sweep=tuple(points),
         violated_minute=minute, safe_per_replica=stage.given.safe_per_replica, assumed=tuple(assumed),
-        notes=(*stage.read.notes, *_notes(case)), whole=_lines(case, stage, records, stage.stretch, WHOLE_CELLS),
+        notes=(*stage.read.notes, *_notes(case), *left_out_words(missing)),
+        whole=_lines(case, stage, records, stage.stretch, WHOLE_CELLS),
         worst_day=_worst_day(case, stage, records), currency=_currency(case),
         advice=_advice(points, old), seconds=time.perf_counter() - began,
     )  # fmt: skip
@@ -146,7 +153,7 @@ def play(rule: ScalingRule, stage: _Stage, recorded: Recorded) -> Record:
     seen = {name: peaks.of(read.ahead[name], level) for name, level in levels.items() if name in read.ahead}
     plan, first = reading.priced(rule, read)
     signals = replace(read.signals, peaks=seen, plan=plan, plan_from=first if plan is not None else stage.ticks)
-    signals = reading.around(rule, signals, recorded)
+    signals = reading.around(rule, signals, recorded, seen=read.seen)
     return replaying.replay(rule, signals, stage.given, first=_first(stage), program=program_of(rule))
 
 
@@ -159,20 +166,21 @@ def program_of(rule: ScalingRule) -> Program | None:
 
 
 def plain_of(rule: ScalingRule) -> ScalingRule:
-    """A plain HPA with the rule's metrics: no forecast, combine, schedule, ceiling or step."""
+    """A plain HPA with the rule's metrics: no forecast, combine, schedule, ceiling or step, and never at 0."""
     measuring = tuple(
         one.model_copy(update={"fallback": None})
         for one in rule.spec.triggers
         if one.kind in ("query", "resource", "pods", "trace")
     )
+    bounds = rule.spec.replicas.model_copy(update={"min": max(rule.spec.replicas.min, 1), "idle_after": None})
     spec = ScalingRuleSpec.model_construct(
-        target=rule.spec.target, replicas=rule.spec.replicas, behavior=rule.spec.behavior, triggers=measuring
+        target=rule.spec.target, replicas=bounds, behavior=rule.spec.behavior, triggers=measuring
     )
     return rule.model_copy(update={"spec": spec})
 
 
 def _staged(case: Case) -> tuple[_Stage, list[Assumed]]:
-    read = reading.read(case.rule, case.recorded, case.options)
+    read = reading.read(case.rule, case.recorded, case.options, slo=case.slo, seasons=case.seasons)
     given, assumed = assumptions(case.rule, case.options)
     ticks = read.signals.ticks
     part = slice(_warm_up(case, ticks), ticks)
@@ -353,21 +361,10 @@ def _at(case: Case, tick: int) -> datetime:
 
 
 def _notes(case: Case) -> list[str]:
-    """What the replay leaves out of this rule."""
-    spec, notes = case.rule.spec, []
-    forecasts = [one.forecast for one in spec.triggers if one.forecast is not None]
-    if any(one.price is None for one in forecasts):
+    """What is replayed otherwise than it is live."""
+    triggers, notes = case.rule.spec.triggers, []
+    if any(one.forecast is not None and one.forecast.price is None for one in triggers):
         notes.append("forecasts are made walk-forward by the lead model, which stands in for the model of the document")
-    if any(one.document is not None for one in forecasts):
-        notes.append("forecasts of Forecast documents are left out: their series were not recorded")
-    if any(one.queue is not None for one in spec.triggers):
+    if any(one.queue is not None for one in triggers):
         notes.append("queues are as recorded: that other replicas would have shortened them is not simulated")
-    if any(one.limit is None and f"ceiling.{one.name}" not in case.recorded.columns for one in spec.ceiling):
-        notes.append("ceilings that ask a query are left out: a column ceiling.NAME would give their limit")
-    if spec.guard is not None:
-        notes.append("the guarding SLO is left out: it can only hold or raise")
-    if spec.pause is not None:
-        notes.append("the pause is left out: it is of its day")
-    if spec.replicas.min == 0:
-        notes.append("idling at 0 replicas is left out: the replay keeps at least 1")
     return notes

@@ -119,8 +119,8 @@ def elasticity(world: World, ready: IntArray, stretch: slice, *, min_replicas: i
     short, over = np.maximum(demand - supply, 0), np.maximum(supply - demand, 0)
     apart = np.abs(np.sign(np.diff(supply)) - np.sign(np.diff(demand)))
     return Elasticity(
-        theta_under=100 * float((short / demand).mean()),
-        theta_over=100 * float((over / demand).mean()),
+        theta_under=100 * float((short / np.maximum(demand, 1)).mean()),
+        theta_over=100 * float((over / np.maximum(demand, 1)).mean()),
         tau_under=100 * float((short > 0).mean()),
         tau_over=100 * float((over > 0).mean()),
         upsilon=100 * float(np.minimum(apart, 1).mean()) if len(apart) else 0.0,

@@ -200,10 +200,11 @@ def served(
         longest_backlog: Seconds of work in the queue that miss the objective by themselves.
 
     Returns:
-        Utilisation (2 without a replica), requests that wait, and 1 where the objective is missed.
+        Utilisation (2 without a replica, 0 without work for it), requests that wait, and 1 where the objective is
+        missed.
     """
     room = rate * seconds
-    busy = work / room if room > 0 else 2.0
+    busy = work / room if room > 0 else (2.0 if work > 0 else 0.0)
     backlog = min(max(work - room, 0.0), rate * patience)
     late = 1 if busy > largest_utilization or backlog > longest_backlog * rate else 0
     return busy, backlog, late

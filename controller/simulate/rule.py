@@ -22,7 +22,7 @@ from controller.simulate.loop import FloatArray, Plan, World
 from controller.simulate.nodes import Pools
 from controller.simulate.pods import IntArray
 from controller.simulate.rule_loop import Numbers, Record
-from rules.schema import Behavior, ScalingRule, Trigger
+from rules.schema import Behavior, Guard, ScalingRule, Trigger
 
 STARTUP_SEED: Final = 20_260_416
 STARTS: Final = 4_096
@@ -43,6 +43,7 @@ class Assumptions:
         patience_seconds: Work that may queue before clients give up.
         backlog_seconds: A longer queue misses the objective by itself.
         requests: Of one replica: ``cpu`` in cores, ``memory`` in bytes.
+        limits: The same of its limits, for triggers that compare with them.
         usage_per_load: What one unit of load takes of a resource, for triggers on resources that were not recorded.
         pools: Nodes; None: pods never wait for one.
     """
@@ -55,6 +56,7 @@ class Assumptions:
     patience_seconds: float = 60.0
     backlog_seconds: float = 0.05
     requests: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
     usage_per_load: Mapping[str, float] = field(default_factory=dict)
     pools: Pools | None = None
 
@@ -75,6 +77,8 @@ class Signals:
         schedule_min: Lower bound of the schedules; None: 0.
         schedule_max: Upper bound; None: no end.
         ceiling: The lowest ceiling; None: no end.
+        slo: State of the SLO that guards the rule (``rule_loop.KEPT`` and its neighbours); None: not recorded.
+        active: When each trigger tells of work, 0 or 1; for a rule that idles.
     """
 
     tick_seconds: float
@@ -87,6 +91,8 @@ class Signals:
     schedule_min: IntArray | None = None
     schedule_max: IntArray | None = None
     ceiling: IntArray | None = None
+    slo: IntArray | None = None
+    active: Mapping[str, IntArray] = field(default_factory=dict)
 
     @property
     def ticks(self) -> int:
@@ -141,7 +147,7 @@ def replay(
     """What the rule would have done, and what would have happened.
 
     Args:
-        rule: The rule; ``pause`` and ``guard`` are left out, they are of their day.
+        rule: The rule; its ``pause`` is left out, it is of its day, and its ``budget``.
         signals: What was recorded.
         given: What was not.
         first: Replicas at the beginning; by default as many as the first load needs.
@@ -193,6 +199,8 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
     names = [trigger.name for trigger in spec.triggers]
     priced = next((one.forecast.of for one in spec.triggers if one.forecast and one.forecast.price), None)
     used = [int((program is None or name in program.used) and name not in signals.left_out) for name in names]
+    slo, (releases, add, share) = _guard(spec.guard, signals)
+    idle_ms, active = _idling(rule, signals)
     return Numbers(
         kind=_whole([kind for kind, _, _ in each]),
         target=np.array([target for _, target, _ in each]),
@@ -220,7 +228,29 @@ def numbers(rule: ScalingRule, signals: Signals, given: Assumptions, *, program:
         usage_ticks=max(round(USAGE_SECONDS / signals.tick_seconds), 1),
         price_row=0 if priced is None else names.index(priced), price_from=signals.plan_from,
         price_capacity=1.0 if priced is None else float(rule.trigger(priced).per_replica or 1),
+        slo=slo, slo_releases=releases, slo_add=add, slo_add_millionths=share, idle_ms=idle_ms, active=active,
+        heard=_whole([int(name not in signals.left_out) for name in names]),
+        wakes=_whole([int(trigger.can_wake) for trigger in spec.triggers]),
     )  # fmt: skip
+
+
+def _guard(guard: Guard | None, signals: Signals) -> tuple[IntArray, tuple[int, int, int]]:
+    """State of the SLO by tick, and what the guard does: whether it releases, pods that it adds, as a share."""
+    if guard is None or signals.slo is None:
+        return _whole([]), (0, 0, 0)
+    add, share = _step(guard.when_burning.add)
+    return signals.slo, (int(not guard.when_burning.block_scale_down), max(add, 0), max(share, 0))
+
+
+def _idling(rule: ScalingRule, signals: Signals) -> tuple[int, IntArray]:
+    """After how long without work it goes to 0, and when each trigger tells of work."""
+    bounds, names = rule.spec.replicas, [trigger.name for trigger in rule.spec.triggers]
+    if bounds.min > 0 or bounds.idle_after is None or not names:
+        return rule_loop.NEVER, np.zeros((len(names), 0), dtype=np.int64)
+    nothing = np.zeros(signals.ticks, dtype=np.int64)
+    return round(bounds.idle_after.total_seconds() * 1000), np.stack(
+        [signals.active.get(one, nothing) for one in names]
+    )
 
 
 def _of_trigger(rule: ScalingRule, trigger: Trigger, signals: Signals, given: Assumptions) -> tuple[int, float, float]:
@@ -233,8 +263,8 @@ def _of_trigger(rule: ScalingRule, trigger: Trigger, signals: Signals, given: As
         return rule_loop.DEMAND, float(trigger.resource.average_value), 1.0
     if trigger.resource is not None:
         name, percent = trigger.resource.name, float(trigger.resource.utilization or 0)
-        request = given.requests.get(name, 0.0)
-        if trigger.name in signals.values:
+        request = (given.requests if trigger.resource.against == "request" else given.limits).get(name, 0.0)
+        if trigger.name in signals.values or trigger.name in signals.left_out:
             return rule_loop.USAGE, percent, request
         return rule_loop.BUSY, percent, request / given.usage_per_load[name]
     if trigger.kind in ("schedule", "event", "queue") or trigger.as_replicas:

@@ -36,6 +36,10 @@ PRICE: Final = 6
 
 HOLD: Final = -1
 NEVER: Final = -1
+KEPT: Final = 0
+"""What is known of the guarding SLO at a tick; burning is 1."""
+BURNING: Final = 1
+UNKNOWN: Final = 2
 STALE_MS: Final = 120_000
 """A priced forecast holds while its load was not seen for longer, as live (``ahead.STALE_AFTER``)."""
 
@@ -59,6 +63,13 @@ class Numbers(NamedTuple):
         price_row: Place of the trigger whose load the priced forecast is of.
         price_capacity: Load that a replica carries, for the price.
         price_from: The first tick at which its forecast has learned enough to speak.
+        slo: State of the guarding SLO by tick; empty: no guard.
+        slo_releases: 1 where the guard lets replicas go although the SLO burns.
+        slo_add: Pods that it adds while the SLO burns, and ``slo_add_millionths`` as a share of what is needed.
+        idle_ms: After so long without work the rule goes to 0; ``NEVER``: it does not.
+        heard: 1 for a trigger whose silence keeps the workload awake.
+        wakes: 1 for a trigger that tells of work, shape ``(triggers,)``, and ``active`` when it does, shape
+            ``(triggers, ticks)``; empty where the rule never idles.
     """
 
     kind: IntArray
@@ -90,6 +101,14 @@ class Numbers(NamedTuple):
     price_row: int
     price_capacity: float
     price_from: int
+    slo: IntArray
+    slo_releases: int
+    slo_add: int
+    slo_add_millionths: int
+    idle_ms: int
+    heard: IntArray
+    wakes: IntArray
+    active: IntArray
 
 
 class Record(NamedTuple):
@@ -189,7 +208,9 @@ def ask(
         elif kind == DEMAND:
             value = max(value, 0.0)
             wants = float(core.ceil32(value / target))
-            held = core.within(value / (target * current), tolerance_down, tolerance_up)
+            held = current > 0 and core.within(value / (target * current), tolerance_down, tolerance_up)
+        elif kind == RATIO and current == 0:
+            wants = float(core.ceil32(max(value, 0.0) / target))
         elif kind == RATIO:
             ratio = max(value, 0.0) / target
             whole = core.ceil32(ratio * ready)
@@ -270,6 +291,21 @@ def combined(
 
 
 @compiled
+def has_work(
+    kinds: IntArray, heard: IntArray, wakes: IntArray, active: IntArray, asked: FloatArray, silent_since: IntArray,
+    tick: int, current: int,
+) -> bool:  # fmt: skip
+    """Whether a trigger says that there is work; while there are pods, missing data count as work."""
+    for k in range(len(asked)):
+        silent = silent_since[k] != NEVER
+        if current > 0 and silent and heard[k] == 1 and kinds[k] < QUANTILE:
+            return True
+        if wakes[k] == 1 and asked[k] > 0.0 and (silent or active[k][tick] == 1):
+            return True
+    return False
+
+
+@compiled
 def moved(stages: IntArray, outside: bool) -> bool:
     """Whether any stage after the need moved the number: then the decision's reason is that stage's."""
     if outside:
@@ -284,9 +320,9 @@ def moved(stages: IntArray, outside: bool) -> bool:
 def step_limit(current: int, step: int, millionths: int) -> int:
     """The most that one decision may change; of a share a begun replica counts."""
     if step >= 0:
-        return step
+        return max(step, 1)
     if millionths >= 0:
-        return -(-current * millionths // 1_000_000)
+        return max(-(-current * millionths // 1_000_000), 1)
     return core.MAX_INT32
 
 
@@ -341,6 +377,8 @@ def run(
     backlog, level, slot, unseen = 0.0, plan.first_level, -1, 0
     given[core.BUDGET_CEILING], given[core.PROTECTED] = core.MAX_INT32, 0
     given[core.MIN], given[core.MAX] = rule.min_replicas, rule.max_replicas
+    given[core.RELEASES], slo, guarded = rule.slo_releases, rule.slo, len(rule.slo) > 0
+    heard, wakes, active, idle_since = rule.heard, rule.wakes, rule.active, NEVER
     given[core.HOLD_MIN], given[core.HOLD_MAX] = 0, core.MAX_INT32
     for tick in range(len(load)):
         slot = slot + 1 if slot + 1 < longest else 0
@@ -392,6 +430,13 @@ def run(
             kinds, targets, requests, rule.tolerance_down, rule.tolerance_up, fallback_ticks, fallback_replicas,
             fallback_trigger, used, values, silent_since, asked, low, high, tick, desired, ready, usage, planned,
         )  # fmt: skip
+        idle = False
+        if rule.idle_ms != NEVER:
+            if has_work(kinds, heard, wakes, active, asked, silent_since, tick, desired):
+                idle_since = NEVER
+            else:
+                idle_since = now if idle_since == NEVER else idle_since
+                idle = desired == 0 or now - idle_since >= rule.idle_ms
         if programmed:
             reactive, floor = combined(codes, arguments, sizes, rule.monotone, stack, kinds, asked, low, high, desired)
         else:
@@ -399,16 +444,19 @@ def run(
             floor = largest(kinds, asked, low, high, desired, True)
         nothing = reactive < 0 or (silent and reactive < desired)
         need = core.reactive(max(reactive, core.NOTHING), desired, silent)
+        given[core.MIN] = 0 if idle else rule.min_replicas
+        if idle:
+            nothing, need, floor = False, 0, core.NOTHING
 
         while low_head < low_tail and lowest_at[low_head] <= now - up[core.WINDOW_MS]:
             low_head += 1
         while high_head < high_tail and highest_at[high_head] <= now - down[core.WINDOW_MS]:
             high_head += 1
         known = 0
-        if low_head < low_tail:
+        if low_head < low_tail and not idle:  # idleAfter is a window of its own
             past_at[known], past[known] = lowest_at[low_head], lowest[low_head]
             known += 1
-        if high_head < high_tail:
+        if high_head < high_tail and not idle:
             past_at[known], past[known] = highest_at[high_head], highest[high_head]
             known += 1
         later = desired
@@ -420,11 +468,16 @@ def run(
         given[core.CURRENT], given[core.NEED], given[core.FLOOR] = desired, need, floor
         given[core.SCHEDULE_MIN], given[core.SCHEDULE_MAX] = schedule_min[tick], schedule_max[tick]
         given[core.CEILING] = ceiling[tick]
+        if guarded:
+            given[core.PROTECTED] = 1 if slo[tick] != KEPT else 0
+            adds = slo[tick] == BURNING and not idle and not nothing
+            given[core.ADD] = rule.slo_add if adds else 0
+            given[core.ADD_MILLIONTHS] = rule.slo_add_millionths if adds else 0
         given[core.STEP_UP] = step_limit(desired, rule.step_up, rule.step_up_millionths)
         given[core.STEP_DOWN] = step_limit(desired, rule.step_down, rule.step_down_millionths)
         target = core.decide(now, given, up, down, past_at, past, known, event_at, changes, len(periods), stages)
         need_at[tick], wanted_at[tick] = stages[core.AT_NEED], stages[core.AT_FORECAST]
-        outside = desired < rule.min_replicas or desired > rule.max_replicas
+        outside = desired < given[core.MIN] or desired > rule.max_replicas
         if not nothing or moved(stages, outside):
             wanted = stages[core.AT_FORECAST]
             while low_tail > low_head and lowest[low_tail - 1] >= wanted:

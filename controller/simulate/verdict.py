@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -39,9 +40,10 @@ class Verdict:
 
 
 def of(
-    rule: Figures, present: Figures, fidelity: Fidelity, *, violated_minute: float, budget_pct: float | None = None
-) -> Verdict:
-    """Whether the rule does as well as what runs now.
+    rule: Figures, present: Figures, fidelity: Fidelity, *, violated_minute: float, budget_pct: float | None = None,
+    left_out: Sequence[str] = (),
+) -> Verdict:  # fmt: skip
+    """Whether the rule does as well as what runs now, and how much of the rule that is said without.
 
     A rule that misses more is worse, unless it stays within the budget that its document gives. One that costs more
     and misses less is better where the missed minutes are worth it.
@@ -52,7 +54,18 @@ def of(
         fidelity: Whether that replay is to be believed.
         violated_minute: What one missed minute is worth, in minutes of a replica.
         budget_pct: Share of time that may be missed, from the document; None: no more than now.
+        left_out: What of the rule was not replayed.
     """
+    found = _judged(rule, present, fidelity, violated_minute=violated_minute, budget_pct=budget_pct)
+    if not left_out:
+        return found
+    parts = "1 part" if len(left_out) == 1 else f"{len(left_out)} parts"
+    return replace(found, message=f"{found.message}; without {parts} of the rule ({', '.join(left_out)})")
+
+
+def _judged(
+    rule: Figures, present: Figures, fidelity: Fidelity, *, violated_minute: float, budget_pct: float | None
+) -> Verdict:
     if not fidelity.is_proven:
         return Verdict(word=Word.NOT_PROVEN, message=_unproven(fidelity))
     if not fidelity.is_credible:
@@ -112,7 +125,18 @@ def _cost(saved: float) -> str:
 
 
 def _missed(rule: Figures, present: Figures) -> str:
-    return (
-        f"misses the objective for {rule.violated_minutes:.0f} min instead of {present.violated_minutes:.0f}"
-        f" ({rule.violated_pct:.2f} % of the time instead of {present.violated_pct:.2f} %)"
-    )
+    """With a digit more where whole minutes would be the same; as long as now, where that is, too."""
+    for digits in (0, 1):
+        ours, theirs = (f"{one.violated_minutes:.{digits}f}" for one in (rule, present))
+        if ours != theirs:
+            shares = _apart(rule.violated_pct, present.violated_pct)
+            return f"misses the objective for {ours} min instead of {theirs} ({shares})"
+    ours = f"{rule.violated_minutes:.0f}"
+    return f"misses the objective for {ours} min, as long as now ({rule.violated_pct:.2f} % of the time)"
+
+
+def _apart(ours: float, theirs: float) -> str:
+    for digits in (2, 3, 4):
+        if f"{ours:.{digits}f}" != f"{theirs:.{digits}f}":
+            break
+    return f"{ours:.{digits}f} % of the time instead of {theirs:.{digits}f} %"

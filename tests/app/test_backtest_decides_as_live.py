@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.backtesting import recorded
+from app.backtesting import burning, recorded
 from app.backtesting import signals as reading
 from app.backtesting.assume import Options
 from app.backtesting.study import program_of
-from controller import decide, hpa
+from controller import decide, hpa, slo
 from controller.around import circumstances
 from controller.memory import Memory
 from controller.simulate import rule as replaying
@@ -23,13 +23,20 @@ from controller.simulate.rule import Assumptions
 from controller.triggers import Missing, Reading, part
 from domain.scaling import Outcome, Workload
 from domain.series import Signal
-from rules.schema import ScalingRule
-from tests.controller.stories import cost_of, rule_of
+from rules.schema import SLO, ScalingRule
+from tests.controller.stories import cost_of, flat_forecast, rule_of
 
 START = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # the night in which Paris puts its clocks back
 TICKS = 480
 MISSING = Missing(reason="query yields no series")
 REQUESTS = {"cpu": 0.5}
+LIMITS = {"cpu": 0.8}
+OBJECTIVE = SLO.model_validate(
+    {
+        "apiVersion": "foretide.dev/v1alpha1", "kind": "SLO", "metadata": {"name": "fast"},
+        "spec": {"objective": 99, "indicator": {"ratio": {"bad": "bad_total", "total": "all_total"}}},
+    }
+)  # fmt: skip
 
 
 def document(random: Random) -> ScalingRule:
@@ -43,13 +50,18 @@ def document(random: Random) -> ScalingRule:
          "replicas": 11},
         {"name": "paged", "event": {"alert": "Overload"}, "replicas": 9},
         {"name": "cores", "resource": {"name": "cpu", "averageValue": "300m"}},
-        {"name": "busy", "resource": {"name": "cpu", "utilization": 60}},
+        {"name": "busy", "resource": {"name": "cpu", "utilization": 60, "of": random.choice(["request", "limit"])}},
     ]  # fmt: skip
     chosen = random.sample(extra, random.randint(1, 4))
-    triggers = [{"name": "rps", "query": "rps", "perReplica": 10}, *chosen]
+    if random.random() < 0.2:
+        chosen.append({"name": "soon", "forecast": {"document": "traffic"}, "perReplica": 12})
+    activate = {"activate": 20} if random.random() < 0.3 else {}
+    triggers = [{"name": "rps", "query": "rps", "perReplica": 10, **activate}, *chosen]
     names = [one["name"] for one in triggers]
+    least: list[dict[str, Any]] = [{"min": random.randint(1, 4)}, {"min": 0, "idleAfter": "2m"}]
     spec: dict[str, Any] = {
-        "replicas": {"min": random.randint(1, 4), "max": random.choice([8, 30])}, "triggers": triggers,
+        "replicas": {"max": random.choice([8, 30])} | random.choice(least),
+        "triggers": triggers,
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": random.choice([0, 60, 300]),
                                    "policies": [{"type": "Percent", "value": 30, "periodSeconds": 45}]}},
     }  # fmt: skip
@@ -64,6 +76,9 @@ def document(random: Random) -> ScalingRule:
         ]
     if random.random() < 0.5:
         spec["ceiling"] = [{"name": "db", "perReplica": 10, "limit": random.choice([65, 250])}]
+    if random.random() < 0.5:
+        then = random.choice([{}, {"blockScaleDown": False, "add": 2}, {"add": "30%"}])
+        spec["guard"] = {"slo": "fast", "whenBurning": then}
     return rule_of(spec)
 
 
@@ -82,6 +97,13 @@ def columns(rule: ScalingRule, seed: int) -> dict[str, np.ndarray]:
         made["paged"] = np.where(np.isfinite(made["paged"]), np.round(made["paged"]), np.nan)
     if "jobs" in made:
         made["jobs.arrivals"] = np.nan_to_num(series(20.0), nan=1.0)
+    if rule.spec.replicas.min == 0:  # quiet stretches
+        quiet = np.repeat(numbers.random(TICKS // 40) < 0.5, 40)
+        made = {name: np.where(quiet, 0.0, values) if name != "latency" else values for name, values in made.items()}
+    if "soon" in {one.name for one in rule.spec.triggers}:
+        made["soon"] = np.nan_to_num(series(size), nan=1.0)
+    if rule.spec.guard is not None:
+        made |= {name: np.minimum(series(0.3), 1.0) for name in burning.COLUMNS.values()}
     made["rps"][0] = size
     return made
 
@@ -95,14 +117,24 @@ def live_signals(rule: ScalingRule, seen: dict[str, np.ndarray], tick: int, now:
     return made
 
 
+def burn_at(rule: ScalingRule, seen: dict[str, np.ndarray], tick: int) -> slo.Burn | None:
+    """Looked at once a minute."""
+    if rule.spec.guard is None:
+        return None
+    looked = {window: seen[name][tick - tick % 4] for window, name in burning.COLUMNS.items()}
+    ratios = {window: float(value) if np.isfinite(value) else None for window, value in looked.items()}
+    return slo.burn_of(ratios, OBJECTIVE.budget)
+
+
 def a_document_is_replayed_as_decided_live(seed: int) -> None:
     rule = document(Random(seed))
     times = START.timestamp() + 15.0 * np.arange(TICKS)
     # Gaps of the file are bridged while short; what is replayed is what is held against live.
     found = recorded.onto_grid("test", times, columns(rule, seed))
-    read = reading.read(rule, found, Options(requests=REQUESTS, metric_delay_seconds=0.0))
-    around_it = reading.around(rule, read.signals, found)
-    given_ = Assumptions(safe_per_replica=12.0, requests=REQUESTS, startup_seconds=(15.0, 90.0))
+    options = Options(requests=REQUESTS, limits=LIMITS, metric_delay_seconds=0.0)
+    read = reading.read(rule, found, options, slo=OBJECTIVE)
+    around_it = reading.around(rule, read.signals, found, seen=read.seen)
+    given_ = Assumptions(safe_per_replica=12.0, requests=REQUESTS, limits=LIMITS, startup_seconds=(15.0, 90.0))
     record = replaying.replay(rule, around_it, given_, first=5, plain=True, program=program_of(rule))
     seen, keep = dict(found.columns), hpa.longest_period(rule.spec.behavior)
     memory = Memory.beginning(int(record.current[0]), at=START)
@@ -110,14 +142,16 @@ def a_document_is_replayed_as_decided_live(seed: int) -> None:
         now = START + timedelta(seconds=15 * tick)
         workload = Workload(
             ref=rule.target, current_replicas=int(record.current[tick]), ready_replicas=int(record.ready[tick]),
-            requests=REQUESTS, source="replay",
+            requests=REQUESTS, limits=LIMITS, source="replay",
         )  # fmt: skip
         around, memory = circumstances(
-            rule, limits={}, burn=None, money=None, workload=workload, memory=memory, now=now
+            rule, limits={}, burn=burn_at(rule, seen, tick), money=None, workload=workload, memory=memory, now=now
         )
+        peak = read.signals.peaks["soon"][tick] if "soon" in read.signals.peaks else None
+        forecasts = {} if peak is None else {"soon": flat_forecast("x", float(peak), cutoff=now)}
         decision = decide.decide(
-            rule, signals=live_signals(rule, seen, tick, now), forecasts={}, workload=workload, memory=memory, now=now,
-            cost_of=cost_of, circumstances=around,
+            rule, signals=live_signals(rule, seen, tick, now), forecasts=forecasts, workload=workload, memory=memory,
+            now=now, cost_of=cost_of, circumstances=around,
         )  # fmt: skip
         assert decision.desired_replicas == record.desired[tick], (tick, decision.message, decision.trace)
         memory = decide.remember(memory, decision, rule=rule)

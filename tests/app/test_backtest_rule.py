@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.backtest_rule_command import Asked, run
-from app.backtesting import page, recorded, variants
+from app.backtesting import burning, page, recorded, variants
 from app.backtesting.assume import Options
 from app.backtesting.recorded import DataError
 from app.backtesting.report import from_json, to_json
@@ -27,6 +27,7 @@ from controller.simulate import rule as replaying
 from controller.simulate.rule import Assumptions, Signals
 from controller.simulate.verdict import Word
 from rules.schema import ScalingRule
+from tests.app.test_backtest_decides_as_live import OBJECTIVE
 from tests.controller.stories import rule_of
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -197,7 +198,7 @@ def test_a_trigger_that_was_hardly_seen_is_left_out_and_told(
     queue = {"name": "queue", "query": "sum(queue_length)", "perReplica": 5}
     rule = rule_of({**SPEC, "triggers": [*SPEC["triggers"], queue]})
     report = study(case(history, rule=rule, columns={"queue": np.full(len(history[0]), np.nan)}))
-    assert any("queue was seen for 0 % of the time" in note for note in report.notes)
+    assert "left out: queue: it was seen for 0 % of the time only" in report.notes
     assert report.word is Word.AS_GOOD
 
 
@@ -406,3 +407,55 @@ def test_the_command_asks_for_what_goes_together() -> None:
     result = CliRunner().invoke(app, ["backtest", "demo/shop", "--keep", "x_test.yaml"])
     assert result.exit_code == 2
     assert "--keep goes with --incident" in result.stderr
+
+
+def test_what_is_left_out_is_told_and_counted_in_the_verdict(history: tuple[np.ndarray, ...]) -> None:
+    spec = {
+        **SPEC,
+        "triggers": [
+            *SPEC["triggers"],
+            {"name": "soon", "forecast": {"of": "rps", "gate": {"wape": 0.2}}},
+            {"name": "later", "forecast": {"document": "traffic"}, "perReplica": 50},
+            {"name": "cpu", "resource": {"name": "cpu", "utilization": 60, "of": "limit"}},
+        ],
+        "guard": {"slo": "fast"}, "pause": {"reason": "a fair"}, "budget": "shop",
+        "ceiling": [{"name": "db", "perReplica": 10, "query": "db_connections"}],
+    }  # fmt: skip
+    report = study(case(history, rule=rule_of(spec), columns={"cpu": 0.01 * history[0]}))  # type: ignore[arg-type]
+
+    told = [note for note in report.notes if note.startswith("left out: ")]
+    parts = ["cpu", "gate of soon", "later", "ceiling db", "guard", "pause", "budget"]
+    assert [note.split(": ")[1] for note in told] == parts
+    assert report.verdict.message.endswith(f"; without 7 parts of the rule ({', '.join(parts)})")
+    assert "--limit cpu=" in told[0]
+
+
+def test_what_was_recorded_of_a_document_and_an_slo_is_replayed(history: tuple[np.ndarray, ...]) -> None:
+    soon = {"name": "soon", "forecast": {"document": "traffic"}, "perReplica": 50}
+    spec = {**SPEC, "triggers": [*SPEC["triggers"], soon], "guard": {"slo": "fast", "whenBurning": {"add": 3}}}
+    ratios = {name: np.full(len(history[0]), 0.5) for name in burning.COLUMNS.values()}
+    given = case(history, rule=rule_of(spec), slo=OBJECTIVE, columns={"soon": history[0], **ratios})  # type: ignore[arg-type]
+
+    report, without = study(given), study(case(history))  # type: ignore[arg-type]
+
+    assert not [note for note in report.notes if note.startswith("left out: ")]
+    found, before = report.contender("rule"), without.contender("rule")
+    assert found is not None
+    assert before is not None
+    assert found.figures.mean_replicas > before.figures.mean_replicas + 2
+
+
+def test_a_rule_that_sleeps_costs_less_where_nothing_happens_and_misses_no_quiet_minute() -> None:
+    quiet = np.repeat([1.0, 0.0, 1.0, 0.0], 480)
+    load = 200.0 * quiet
+    times = START.timestamp() + 15.0 * np.arange(len(load))
+    found = recorded.onto_grid("test", times, {"rps": load, "replicas": np.maximum(4 * quiet, 1)})
+    awake = {**SPEC, "replicas": {"min": 1, "max": 40}}
+    asleep = {**SPEC, "replicas": {"min": 0, "max": 40, "idleAfter": "5m"}}
+
+    one, other = (study(Case(rule=rule_of(spec), recorded=found)).contender("rule") for spec in (awake, asleep))
+
+    assert one is not None
+    assert other is not None
+    assert other.figures.replica_hours < one.figures.replica_hours - 3
+    assert other.figures.violated_minutes < one.figures.violated_minutes + 3

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.backtesting.running import or_zero
 from app.leads import LoadPast
 from app.queries import Queries
 from domain.clock import to_ms
 from domain.errors import NoDataError, NoNumberError, QueryError, QueryLimitError
 from domain.series import STALE_NAN
+from rules.document import Query
 from store.metrics import MetricsStore
 from tests.app.world import NOW, flat, rising
 from tests.fakes.clock import ManualClock
@@ -52,6 +54,20 @@ def test_a_signal_does_not_remember_the_one_before(store: MetricsStore, queries:
     assert queries.signal("new", NOW).as_of == NOW
     assert queries.signal("old", NOW).as_of == NOW - timedelta(minutes=2)
     assert queries.signal("42", NOW).as_of == NOW
+
+
+def test_an_error_ratio_of_no_requests_is_0_in_a_backtest_and_missing_stays_missing(
+    store: MetricsStore, queries: Queries
+) -> None:
+    store.load([flat("bad", [0.0] * 9), flat("all", [0.0] * 9), flat("some", [4.0] * 9)])
+
+    def asked(expr: str) -> float:
+        query, step = or_zero(Query(expr=expr)), timedelta(seconds=15)
+        return float(queries.history(query.expr, NOW - step, NOW, step)[0][-1])
+
+    assert asked("sum(bad) / sum(all)") == 0.0
+    assert asked("(sum(some) - 3) / sum(some)") == 0.25
+    assert np.isnan(asked("sum(bad) / sum(none)"))
 
 
 def test_a_number_for_each_pod_needs_the_label_once(store: MetricsStore, queries: Queries) -> None:
