@@ -152,7 +152,7 @@ def forecast(
         str | None, typer.Option("--season", help="Steps (24) or a duration (1d); by default a day, week or year.")
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="csv, json or table.")] = "table",
-    workers: Annotated[int, typer.Option("--workers", help="Processes; the result does not depend on it.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Processes; any number, the same result.")] = 1,
 ) -> None:
     """Forecast every series of a file."""
     from app.forecast_command import forecast_file
@@ -187,7 +187,7 @@ def assess(
     insecure: Insecure = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing of what is read.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", help="table, json, csv or html.")] = "table",
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes; the result does not depend on it.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes; any number, the same result.")] = None,
 ) -> None:
     """Read the past of every HorizontalPodAutoscaler from Prometheus, replay it, and say what could be better."""
     from app.assess_command import Asked, run
