@@ -43,6 +43,8 @@ class Fault:
     retry_after: int | None = None
     method: str = ""
     part: str = ""
+    after: bool = False
+    """Refuses when it is done: the answer is lost."""
 
     def fits(self, asked: Asked) -> bool:
         return self.times > 0 and self.method in ("", asked.method) and self.part in asked.path
@@ -140,8 +142,17 @@ class KubeApi:
 
     # ---- faults
 
-    def fail(self, times: int, code: int, *, retry_after: int | None = None, method: str = "", part: str = "") -> None:
-        self.faults.append(Fault(times, code, retry_after, method, part))
+    def fail(
+        self,
+        times: int,
+        code: int,
+        *,
+        retry_after: int | None = None,
+        method: str = "",
+        part: str = "",
+        after: bool = False,
+    ) -> None:
+        self.faults.append(Fault(times, code, retry_after, method, part, after))
 
     def freeze(self) -> None:
         """No answer to anything, as after SIGSTOP; connections are still accepted by the kernel."""
@@ -190,7 +201,15 @@ class KubeApi:
             place = placed(asked.path)
             answer = self._read(place, asked) if asked.method == "GET" else self._written(place, asked, body)
             self.changed.notify_all()
+            self._refuse(asked, after=True)
             return answer
+
+    def _refuse(self, asked: Asked, *, after: bool) -> None:
+        for fault in self.faults:
+            if fault.after == after and fault.fits(asked):
+                fault.times -= 1
+                reason = _REASONS.get(fault.code, "Unknown")
+                raise Refused(fault.code, reason, "by test", retry_after=fault.retry_after)
 
     def _read(self, place: Place, asked: Asked) -> Object:
         if place.name:

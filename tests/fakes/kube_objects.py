@@ -96,12 +96,14 @@ class Objects:
         return self._update(resource, key, old, copy.deepcopy(body), manager, "", dry_run=dry_run)
 
     def merge(
-        self, resource: Resource, key: Key, patch: Object, *, manager: str, subresource: str = "", dry_run: bool = False
-    ) -> Object:
+        self, resource: Resource, key: Key, patch: Object, *,
+        manager: str, subresource: str = "", dry_run: bool = False, lax: bool = False,
+    ) -> Object:  # fmt: skip
+        """``lax`` keeps what the API would refuse: kinds of lax schemas have such objects."""
         old = self.get(resource, key)
         _same(old, patch, key)
         allowed = {name: part for name, part in patch.items() if (name == "status") == (subresource == "status")}
-        return self._update(resource, key, old, merged(old, allowed), manager, subresource, dry_run=dry_run)
+        return self._update(resource, key, old, merged(old, allowed), manager, subresource, dry_run=dry_run, lax=lax)
 
     def apply(
         self, resource: Resource, key: Key, body: Object, *,
@@ -110,7 +112,7 @@ class Objects:
         old = self.of(resource).get(key)
         if old is None:
             if body.get("metadata", {}).get("uid"):
-                raise Refused(409, "Conflict", f'Precondition failed: "{key[1]}" does not exist')
+                raise Refused(409, "Conflict", "uid mismatch: the provided object specified uid, and none was found")
             owner = Owner(manager, "Apply", subresource, set(leaves(body)))
             return self._keep(resource, key, None, copy.deepcopy(body), [owner], dry_run=dry_run)
         _same(old, body, key)
@@ -138,7 +140,7 @@ class Objects:
     def delete(self, resource: Resource, key: Key, *, uid: str | None = None, dry_run: bool = False) -> Object:
         old = self.get(resource, key)
         if uid is not None and uid != old["metadata"]["uid"]:
-            raise Refused(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
+            raise Refused(409, "Conflict", f"the UID in the precondition ({uid}) does not match")
         if not dry_run:
             self.version += 1
             del self.of(resource)[key], self.owners[resource, key]
@@ -147,8 +149,9 @@ class Objects:
         return old
 
     def _update(
-        self, resource: Resource, key: Key, old: Object, new: Object, manager: str, subresource: str, *, dry_run: bool
-    ) -> Object:
+        self, resource: Resource, key: Key, old: Object, new: Object, manager: str, subresource: str, *,
+        dry_run: bool, lax: bool = False,
+    ) -> Object:  # fmt: skip
         before, after = leaves(old), leaves(new)
         changed = {path for path, value in after.items() if before.get(path, _MISSING) != value}
         owners = copy.deepcopy(self.owners[resource, key])
@@ -158,12 +161,14 @@ class Objects:
         if mine is None:
             owners.append(mine := Owner(manager, "Update", subresource, set()))
         mine.paths |= changed
-        return self._keep(resource, key, old, new, [owner for owner in owners if owner.paths], dry_run=dry_run)
+        return self._keep(resource, key, old, new, [o for o in owners if o.paths], dry_run=dry_run, lax=lax)
 
     def _keep(
-        self, resource: Resource, key: Key, old: Object | None, new: Object, owners: list[Owner], *, dry_run: bool
-    ) -> Object:
-        defaulted(resource, new)
+        self, resource: Resource, key: Key, old: Object | None, new: Object, owners: list[Owner], *,
+        dry_run: bool, lax: bool = False,
+    ) -> Object:  # fmt: skip
+        if not lax:
+            defaulted(resource, new)
         metadata = new.setdefault("metadata", {})
         metadata.update(name=key[1], **({"namespace": key[0]} if key[0] else {}))
         metadata["managedFields"] = [_written(owner) for owner in owners]
@@ -254,7 +259,9 @@ def _same(old: Object, body: Object, key: Key) -> None:
     """The preconditions that a body carries."""
     asked, is_now = body.get("metadata", {}), old["metadata"]
     if asked.get("uid", is_now["uid"]) != is_now["uid"]:
-        raise Refused(409, "Conflict", f"Precondition failed: UID in precondition: {asked['uid']}")
+        said = f'Invalid value: "{asked["uid"]}": field is immutable'
+        causes = [{"reason": "FieldValueInvalid", "message": said, "field": "metadata.uid"}]
+        raise Refused(422, "Invalid", f'"{key[1]}" is invalid: metadata.uid: {said}', causes=causes)
     if asked.get("resourceVersion", is_now["resourceVersion"]) != is_now["resourceVersion"]:
         raise Refused(
             409, "Conflict", f'Operation cannot be fulfilled on "{key[1]}": the object has been modified; '

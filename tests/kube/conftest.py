@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,8 @@ from kube import Access, Connection, Writer, connect
 from kube.kinds import HPA
 from tests.fakes.clock import ManualClock
 from tests.fakes.kube_api import KubeApi
+
+_TICK = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,14 @@ class Place:
     def hpa(self, name: str = "checkout", *, by: str = "helm", **spec: Any) -> dict[str, Any]:
         """Creates one, as its owner would."""
         return self.writer(by).create(HPA, self.namespace, hpa(name, **spec))
+
+
+def eventually(holds: Callable[[], object], what: str, *, seconds: float = 20.0) -> None:
+    """Waits until ``holds``; fails with ``what`` when it does not within a generous time."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"not within {seconds} s: {what}"
+        _TICK.wait(0.005)
 
 
 def hpa(name: str, **spec: Any) -> dict[str, Any]:
