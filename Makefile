@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test lint lock bench setup setup-all browser postgres prometheus clean
+.PHONY: help up test lint lock bench setup setup-all browser postgres prometheus cluster clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
@@ -11,7 +11,8 @@ UV := $(BIN)/uv
 FORETIDE_PORT ?= 8080
 FORETIDE_DATA_DIR ?= ./var
 export FORETIDE_PORT FORETIDE_DATA_DIR
-# Slow tests that only compute run two at a time; those with a browser or a whole running program one after the other.
+# Slow tests that only compute run two at a time; those with a browser or a whole running program one after the other,
+# and last those that share one real Kubernetes.
 COMPUTING := tests/app tests/benchmarks tests/controller tests/forecaster
 PACKAGES := app collector controller cost dashboard domain examples forecaster kube rules store
 
@@ -21,11 +22,12 @@ help:  ## Show what can be made
 up: .venv/core.stamp  ## Run Foretide with its demo at http://127.0.0.1:8080 (Ctrl-C ends it)
 	@exec $(BIN)/foretide up --demo --end-with-parent
 
-test: .venv/all.stamp browser postgres prometheus  ## Run every check: lint, types, layers, units, end-to-end, browser
+test: .venv/all.stamp browser postgres prometheus cluster  ## Run every check: lint, types, layers, units, end-to-end, browser
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m slow $(COMPUTING)
-	$(BIN)/python -m pytest -q -m slow $(COMPUTING:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "slow and not cluster" $(COMPUTING)
+	$(BIN)/python -m pytest -q -m "slow and not cluster" $(COMPUTING:%=--ignore=%)
+	$(BIN)/python -m pytest -q -m cluster
 
 lint: .venv/all.stamp  ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .
@@ -71,6 +73,9 @@ postgres: .venv/all.stamp
 
 prometheus: .venv/all.stamp
 	@$(BIN)/python -m tests.provide prometheus
+
+cluster: .venv/all.stamp
+	@$(BIN)/python -m tests.cluster.build
 
 clean:  ## Remove .venv (var/, your data, stays)
 	rm -rf .venv

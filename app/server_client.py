@@ -35,8 +35,21 @@ class FailedError(ForetideError):
 class Server:
     """One of them; a context manager."""
 
-    def __init__(self, url: str, token_file: Path | None = None, *, client: httpx.Client | None = None) -> None:
-        """``client`` in place of one that is made for ``url``, with the token of the environment or of a file.
+    def __init__(
+        self,
+        url: str,
+        token_file: Path | None = None,
+        *,
+        client: httpx.Client | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            url: The server.
+            token_file: In place of the environment's token.
+            client: In place of one that is made for ``url``, with that token.
+            wait: Sleeps.
 
         Raises:
             ServerError: The address or the token cannot be used.
@@ -48,7 +61,7 @@ class Server:
             self._client = client or httpx.Client(base_url=url, headers=headers, timeout=PATIENCE.total_seconds())
         except (SettingsError, httpx.InvalidURL) as error:
             raise ServerError(str(error)) from error
-        self._url = url
+        self._url, self._wait = url, wait
 
     def __enter__(self) -> Self:
         """The server itself."""
@@ -83,6 +96,9 @@ class Server:
     def wait(self, operation_id: str, shown: Callable[[str, float], None]) -> dict[str, Any]:
         """The operation when it has succeeded.
 
+        No bound of ours: a backtest takes minutes, and the server ends each operation. One that is forgotten or whose
+        server is gone is a ``ServerError`` at the next look.
+
         Raises:
             FailedError: It failed or was cancelled.
         """
@@ -93,4 +109,4 @@ class Server:
                 return found
             if found["state"] in ("failed", "cancelled"):
                 raise FailedError(found["message"])
-            time.sleep(LOOK_EVERY.total_seconds())
+            self._wait(LOOK_EVERY.total_seconds())

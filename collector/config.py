@@ -17,7 +17,7 @@ from yarl import URL
 from collector import document
 from collector.document import Mistakes, Section
 from collector.exposition_line import Format
-from collector.kubernetes_config import kubernetes_discoveries
+from collector.kubernetes.config import kubernetes_discoveries
 from collector.relabel_config import relabel_rules
 from collector.targets import Authorization, BasicAuth, ScrapeJob, ScrapeLimits, StaticConfig, Target, Tls
 from domain.labels import Labels

@@ -208,9 +208,19 @@ class KubeError(ForetideError):
         return self.status == 409 and any(reason == "FieldManagerConflict" for reason, _, _ in self.causes)
 
     @property
+    def is_recreated(self) -> bool:
+        """The object of that name has another uid than the one that was meant, or is gone: our plan is void."""
+        if self.status == 422:
+            return any(field == "metadata.uid" for _, field, _ in self.causes)
+        # A deletion and an apply to what is gone have no causes, only these words (apiserver 1.36).
+        said = ("UID in the precondition", "UID in precondition", "uid mismatch")
+        return self.status == 409 and any(words in self.message for words in said)
+
+    @property
     def is_outdated(self) -> bool:
-        """The object changed since it was read (its resourceVersion or uid is another): read and plan anew."""
-        return self.status == 409 and self.reason == "Conflict" and not self.is_owned_by_another
+        """The object changed since it was read (its resourceVersion is another): read and plan anew."""
+        is_conflict = self.status == 409 and self.reason == "Conflict"
+        return is_conflict and not self.is_owned_by_another and not self.is_recreated
 
     @property
     def is_passing(self) -> bool:

@@ -32,3 +32,10 @@ SPAN_DURATION_BOUNDS_SECONDS: Final = (
 
 GENERATED: Final = "generated"
 """Label (value ``true``) of series that a demo generated and nobody measured; shown wherever they are used."""
+
+# What metrics.k8s.io says is used now. CPU there is a mean over a window and no counter, so that it cannot be called
+# container_cpu_usage_seconds_total; and beside cAdvisor's series of that name nothing shall be counted twice.
+USED_CPU: Final = "metrics_k8s_io_container_cpu_usage_cores"
+USED_MEMORY: Final = "metrics_k8s_io_container_memory_working_set_bytes"
+NODE_USED_CPU: Final = "metrics_k8s_io_node_cpu_usage_cores"
+NODE_USED_MEMORY: Final = "metrics_k8s_io_node_memory_working_set_bytes"

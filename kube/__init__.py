@@ -39,7 +39,8 @@ Objects are msgspec Structs with the fields that a rule needs (``kube.kinds``). 
     events.say(Regarding(api_version, kind, namespace, name, uid), "FloorRaised", "sentence", severity="Normal") -> bool
 
     KubeError: .status .reason .message .retry_after_seconds .causes
-               .is_gone (410) .is_outdated (409 resourceVersion, uid) .is_owned_by_another (409 of an apply)
+               .is_gone (410) .is_outdated (409 resourceVersion) .is_recreated (another uid, or gone)
+               .is_owned_by_another (409 of an apply; .causes name the rival)
                .is_passing (no answer, 429, 5xx)
     NotLeadingError(KubeError): the fence is closed, or the body's foretide.dev/epoch is not the epoch of now
 """

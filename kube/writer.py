@@ -98,7 +98,7 @@ class Writer:
             name: The object's name.
             body: What to apply. Fields that were ours and are left out are given up (a default takes their place).
             resource_version: Refused with 409 when the object is another by now.
-            uid: Refused with 409 when the object was recreated; without, an apply creates what is missing.
+            uid: Refused (``is_recreated``) when the object is another or gone; without, an apply creates it.
             force: Takes fields that other managers own.
             subresource: ``status`` or ``scale``.
             dry_run: Checked by the server (admission too), not kept.
@@ -163,7 +163,7 @@ class Writer:
         """Deletes one object, only the one with ``uid`` when that is given; none there is as good.
 
         Raises:
-            KubeError: 409 when it was recreated under another uid.
+            KubeError: ``is_recreated`` when it is there under another uid.
             NotLeadingError: The fence is closed.
         """
         options = {"preconditions": {"uid": uid}} if uid is not None else {}

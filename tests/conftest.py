@@ -16,6 +16,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
 
+from tests.cluster import control_plane
+from tests.cluster.build import NoClusterError
+from tests.cluster.control_plane import Cluster
 from tests.fakes.clock import ManualClock
 from tests.provide import postgresql
 
@@ -66,3 +69,30 @@ def postgres_url() -> Iterator[str]:
     finally:
         run(f"{binaries}/pg_ctl", "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs the cluster says so by asking for it; nobody has to remember the marks."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One real Kubernetes for all tests of a run, each in namespaces of its own; see tests/cluster."""
+    if own := os.environ.get("FORETIDE_TEST_KUBECONFIG"):
+        from tests.cluster.foreign import ForeignCluster  # loads the package kubernetes: 0.6 s and 70 MB
+
+        with ForeignCluster(Path(own)) as foreign:
+            yield foreign  # type: ignore[misc]  # the same face, as far as it goes
+        return
+    try:
+        with control_plane.started() as cluster:
+            yield cluster
+    except NoClusterError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))

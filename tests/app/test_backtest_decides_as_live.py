@@ -169,6 +169,6 @@ def test_holds_for_15_examples() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_holds_for_60_examples() -> None:
+def test_holds_for_300_examples() -> None:
     """Of 480 ticks each: 144,000 decisions."""
-    settings(max_examples=60, deadline=None)(given(seeds)(a_document_is_replayed_as_decided_live))()
+    settings(max_examples=300, deadline=None)(given(seeds)(a_document_is_replayed_as_decided_live))()

@@ -68,7 +68,6 @@ def test_a_folder_without_traces_is_an_error_with_a_sentence(tmp_path: Path, cap
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_row_of_the_issue_is_measured(tmp_path: Path) -> None:
-    pytest.importorskip("numba")
     hours = np.arange(24 * 9)
     write(tmp_path, "generated.csv", 1000 + 900 * np.sin(2 * np.pi * hours / 24), 3600)
 

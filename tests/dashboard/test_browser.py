@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from domain.errors import Mistake
+from tests.browser import launched, opened
 from tests.dashboard.serve_fake import WallClock, served
 from tests.fakes.dashboard_data import FakeDashboardData
 
 pytestmark = pytest.mark.slow
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
 SERVICE = "/ui/services/shop/checkout"
 SIX_HOURS_SHOWN = """() => {
   const [start, end] = document.querySelector("#chart-load .js-plotly-plot")._fullLayout.xaxis.range;
@@ -35,38 +31,20 @@ def base() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "Chromium is missing: run `make test`, which installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def wide(browser: Browser, base: str) -> Iterator[Page]:
-    yield from opened(browser, base, width=1440, height=900)
+    with opened(browser, base, width=1440, height=900, color_scheme="dark") as page:
+        yield page
 
 
 @pytest.fixture
 def narrow(browser: Browser, base: str) -> Iterator[Page]:
-    yield from opened(browser, base, width=390, height=844)
-
-
-def opened(browser: Browser, base: str, *, width: int, height: int) -> Iterator[Page]:
-    """A page of a fresh profile; whatever it complains about, or fetches from elsewhere, fails the test."""
-    size = {"width": width, "height": height}
-    context = browser.new_context(viewport=size, base_url=base, color_scheme="dark")
-    context.set_default_timeout(60_000)  # on a busy machine Chromium began a reload after 12 s
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("response", lambda r: complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    page.on("request", lambda r: None if r.url.startswith((base, "data:", "blob:")) else complaints.append(r.url))
-    yield page
-    context.close()
-    assert complaints == []
+    with opened(browser, base, width=390, height=844, color_scheme="dark") as page:
+        yield page
 
 
 def drawn(page: Page) -> None:
@@ -156,7 +134,7 @@ def test_the_live_tail_moves_and_can_be_paused(wide: Page) -> None:
     wide.goto(SERVICE)
     drawn(wide)
     before = x_range(wide, "load")
-    with wide.expect_response(re.compile("_dash-update-component"), timeout=20_000) as tick:
+    with wide.expect_response(re.compile("_dash-update-component")) as tick:
         pass
     assert tick.value.ok
     wide.wait_for_function(
@@ -204,9 +182,8 @@ def test_addresses_that_lead_nowhere_say_so(wide: Page) -> None:
 )
 def test_every_state_is_a_sentence(browser: Browser, state: str, sentence: str) -> None:
     data = FakeDashboardData(WallClock(), broken=state == "broken", silent=state == "silent", bare=state == "bare")
-    with served(data) as address:
-        for page in opened(browser, address, width=1440, height=900):
-            page.goto(SERVICE)
-            expect(page.locator("#note-load")).to_contain_text(sentence)
-            page.goto("/ui/")
-            expect(page.locator("#fleet-table")).to_contain_text(re.compile("service|Service"))
+    with served(data) as address, opened(browser, address, width=1440, height=900, color_scheme="dark") as page:
+        page.goto(SERVICE)
+        expect(page.locator("#note-load")).to_contain_text(sentence)
+        page.goto("/ui/")
+        expect(page.locator("#fleet-table")).to_contain_text(re.compile("service|Service"))

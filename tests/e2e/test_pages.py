@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import opened
 from tests.e2e.program import Program
 
 pytestmark = pytest.mark.slow
@@ -23,24 +24,11 @@ NEWEST = """() => {
 }"""
 
 
-def opened(browser: Browser, demo: Program, *, width: int, height: int) -> Iterator[Page]:
-    """A page of a fresh profile; whatever it complains about, or fetches from elsewhere, fails the test."""
-    context = browser.new_context(viewport={"width": width, "height": height}, base_url=demo.url)
-    context.set_default_timeout(20_000)
-    page, complaints = context.new_page(), list[str]()
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("response", lambda r: complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    page.on("request", lambda r: None if r.url.startswith((demo.url, "data:", "blob:")) else complaints.append(r.url))
-    yield page
-    context.close()
-    assert complaints == []
-
-
 @pytest.fixture(params=[(1440, 900), (390, 844)], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, demo: Program) -> Iterator[Page]:
     width, height = request.param
-    yield from opened(browser, demo, width=width, height=height)
+    with opened(browser, demo.url, width=width, height=height) as page:
+        yield page
 
 
 def fits(page: Page) -> None:
@@ -49,7 +37,7 @@ def fits(page: Page) -> None:
 
 
 def test_from_the_fleet_to_the_why_of_a_decision(page: Page, demo: Program) -> None:
-    demo.until("a decision", lambda: demo.api("decisions"), seconds=20)
+    demo.until("a decision", lambda: demo.api("decisions"))
     page.goto("/ui/")
     row = page.locator("tr.row", has_text="shop")
     expect(row).to_have_count(1)
@@ -74,8 +62,8 @@ def test_from_the_fleet_to_the_why_of_a_decision(page: Page, demo: Program) -> N
 
 
 def test_the_page_moves_by_itself(browser: Browser, demo: Program) -> None:
-    for page in opened(browser, demo, width=1440, height=900):
+    with opened(browser, demo.url, width=1440, height=900) as page:
         page.goto("/ui/services/demo/shop")
         expect(page.locator("#panel-load")).to_have_attribute("data-state", "ready")
         before = page.evaluate(NEWEST)
-        page.wait_for_function(f"before => ({NEWEST})() > before", arg=before, timeout=15_000)
+        page.wait_for_function(f"before => ({NEWEST})() > before", arg=before)

@@ -112,7 +112,7 @@ class Objects:
         old = self.of(resource).get(key)
         if old is None:
             if body.get("metadata", {}).get("uid"):
-                raise Refused(409, "Conflict", f'Precondition failed: "{key[1]}" does not exist')
+                raise Refused(409, "Conflict", "uid mismatch: the provided object specified uid, and none was found")
             owner = Owner(manager, "Apply", subresource, set(leaves(body)))
             return self._keep(resource, key, None, copy.deepcopy(body), [owner], dry_run=dry_run)
         _same(old, body, key)
@@ -140,7 +140,7 @@ class Objects:
     def delete(self, resource: Resource, key: Key, *, uid: str | None = None, dry_run: bool = False) -> Object:
         old = self.get(resource, key)
         if uid is not None and uid != old["metadata"]["uid"]:
-            raise Refused(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
+            raise Refused(409, "Conflict", f"the UID in the precondition ({uid}) does not match")
         if not dry_run:
             self.version += 1
             del self.of(resource)[key], self.owners[resource, key]
@@ -259,7 +259,9 @@ def _same(old: Object, body: Object, key: Key) -> None:
     """The preconditions that a body carries."""
     asked, is_now = body.get("metadata", {}), old["metadata"]
     if asked.get("uid", is_now["uid"]) != is_now["uid"]:
-        raise Refused(409, "Conflict", f"Precondition failed: UID in precondition: {asked['uid']}")
+        said = f'Invalid value: "{asked["uid"]}": field is immutable'
+        causes = [{"reason": "FieldValueInvalid", "message": said, "field": "metadata.uid"}]
+        raise Refused(422, "Invalid", f'"{key[1]}" is invalid: metadata.uid: {said}', causes=causes)
     if asked.get("resourceVersion", is_now["resourceVersion"]) != is_now["resourceVersion"]:
         raise Refused(
             409, "Conflict", f'Operation cannot be fulfilled on "{key[1]}": the object has been modified; '

@@ -11,12 +11,12 @@ import pytest
 from forecaster.fanout import fit_all
 from tests.forecaster.test_fanout import TASK, alike, answers, many
 
-distributed = pytest.importorskip("distributed")
-
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_round_on_dask_completes_though_a_worker_was_killed() -> None:
+    import distributed  # a second that only this test shall cost, not the collection of all
+
     values = many(4 * 128)
     with (
         distributed.LocalCluster(

@@ -25,7 +25,6 @@ from forecaster.metrics import ClusterMetrics
 from tests.fakes.executors import InlineExecutor
 from tests.forecaster.synthetic import SEASON_LENGTH, curve, noise, request
 
-pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 PATIENCE = 60.0
 

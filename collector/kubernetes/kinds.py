@@ -1,0 +1,279 @@
+"""The kinds that the collector reads: those of ``kube.kinds`` with a few more fields, and those nobody else needs.
+
+They are subclasses, so that one reflector of such a kind serves whoever wants the smaller one, too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kube import kinds
+from kube.kinds import Fields, Kind, Meta
+
+T = TypeVar("T")
+
+
+class PodCondition(kinds.Condition, frozen=True, gc=False, rename="camel"):
+    """With the time since when it has been so."""
+
+    last_transition_time: datetime | None = None
+
+
+class ContainerStatus(kinds.ContainerStatus, frozen=True, gc=False, rename="camel"):
+    """With its id, ``containerd://…``."""
+
+    container_id: str = msgspec.field(name="containerID", default="")
+
+
+class PodSpec(kinds.PodSpec, frozen=True, gc=False, rename="camel"):
+    """With priority and network."""
+
+    priority_class_name: str = ""
+    host_network: bool = False
+
+
+class PodStatus(kinds.PodStatus, frozen=True, gc=False, rename="camel"):
+    """With what happened to its containers."""
+
+    conditions: list[PodCondition] | None = None  # type: ignore[assignment]
+    container_statuses: list[ContainerStatus] | None = None  # type: ignore[assignment]
+    init_container_statuses: list[ContainerStatus] | None = None
+
+
+class Pod(kinds.Pod, frozen=True, gc=False, rename="camel"):
+    """Pod, v1."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class NodeInfo(Fields, frozen=True, gc=False, rename="camel"):
+    """``status.nodeInfo``."""
+
+    kernel_version: str = ""
+    os_image: str = ""
+    container_runtime_version: str = ""
+    kubelet_version: str = ""
+    kube_proxy_version: str = ""
+    system_uuid: str = msgspec.field(name="systemUUID", default="")
+
+
+class NodeSpec(kinds.NodeSpec, frozen=True, gc=False, rename="camel"):
+    """With the range of its pods."""
+
+    pod_cidr: str = msgspec.field(name="podCIDR", default="")
+
+
+class NodeStatus(kinds.NodeStatus, frozen=True, gc=False, rename="camel"):
+    """With its versions, and where its kubelet listens."""
+
+    node_info: NodeInfo = NodeInfo()
+    daemon_endpoints: dict[str, Any] | None = None
+
+
+class Node(kinds.Node, frozen=True, gc=False, rename="camel"):
+    """Node, v1."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class MetricNumber(Fields, frozen=True, gc=False, rename="camel"):
+    """``target`` or ``current`` of a metric: quantities, and a percentage."""
+
+    value: str | None = None
+    average_value: str | None = None
+    average_utilization: int | None = None
+
+
+class MetricName(Fields, frozen=True, gc=False, rename="camel"):
+    """``metric`` of an object's, the pods' or an outside metric."""
+
+    name: str = ""
+
+
+class Metric(Fields, frozen=True, gc=False, rename="camel"):
+    """One source of a metric; resources have a name of their own, the others a ``metric``."""
+
+    name: str = ""
+    metric: MetricName = MetricName()
+    target: MetricNumber = MetricNumber()
+    current: MetricNumber = MetricNumber()
+
+
+class HpaMetric(Fields, frozen=True, gc=False, rename="camel"):
+    """One of ``spec.metrics`` or ``status.currentMetrics``; one of the five is there, as ``type`` says."""
+
+    type: str = ""
+    resource: Metric | None = None
+    container_resource: Metric | None = None
+    pods: Metric | None = None
+    object: Metric | None = None
+    external: Metric | None = None
+
+
+class HpaSpec(kinds.HpaSpec, frozen=True, gc=False, rename="camel"):
+    """With what it scales on."""
+
+    metrics: list[HpaMetric] | None = None
+
+
+class HpaStatus(kinds.HpaStatus, frozen=True, gc=False, rename="camel"):
+    """With what it sees."""
+
+    current_metrics: list[HpaMetric] | None = None
+
+
+class Hpa(kinds.Hpa, frozen=True, gc=False, rename="camel"):
+    """HorizontalPodAutoscaler, autoscaling/v2."""
+
+    spec: HpaSpec
+    status: HpaStatus = HpaStatus()
+
+
+class QuotaStatus(Fields, frozen=True, gc=False, rename="camel"):
+    """What may be asked for, and what is."""
+
+    hard: dict[str, str] | None = None
+    used: dict[str, str] | None = None
+
+
+class Quota(Fields, frozen=True, gc=False, rename="camel"):
+    """ResourceQuota, v1."""
+
+    metadata: Meta
+    status: QuotaStatus = QuotaStatus()
+
+
+class ServicePort(Fields, frozen=True, gc=False, rename="camel"):
+    """One of a Service's ports."""
+
+    port: int
+    name: str = ""
+    protocol: str = ""
+
+
+class ServiceSpec(Fields, frozen=True, gc=False, rename="camel"):
+    """How a Service is reached."""
+
+    type: str = ""
+    ports: list[ServicePort] | None = None
+    cluster_ip: str = msgspec.field(name="clusterIP", default="")
+    load_balancer_ip: str = msgspec.field(name="loadBalancerIP", default="")
+    external_name: str = ""
+
+
+class Service(Fields, frozen=True, gc=False, rename="camel"):
+    """Service, v1."""
+
+    metadata: Meta
+    spec: ServiceSpec = ServiceSpec()
+
+
+class EndpointConditions(Fields, frozen=True, gc=False, rename="camel"):
+    """None is unknown."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class Endpoint(Fields, frozen=True, gc=False, rename="camel"):
+    """One backend of a Service."""
+
+    addresses: list[str] | None = None
+    conditions: EndpointConditions = EndpointConditions()
+    hostname: str | None = None
+    target_ref: kinds.ObjectReference | None = None
+    node_name: str | None = None
+    zone: str | None = None
+    deprecated_topology: dict[str, str] | None = None
+
+
+class EndpointPort(Fields, frozen=True, gc=False, rename="camel"):
+    """A port that all endpoints of a slice have."""
+
+    name: str | None = None
+    protocol: str | None = None
+    port: int | None = None
+    app_protocol: str | None = None
+
+
+class EndpointSlice(Fields, frozen=True, gc=False, rename="camel"):
+    """EndpointSlice, discovery.k8s.io/v1."""
+
+    metadata: Meta
+    address_type: str = ""
+    endpoints: list[Endpoint] | None = None
+    ports: list[EndpointPort] | None = None
+
+
+class IngressTls(Fields, frozen=True, gc=False, rename="camel"):
+    """Hosts that have a certificate."""
+
+    hosts: list[str] | None = None
+
+
+class IngressRule(Fields, frozen=True, gc=False, rename="camel"):
+    """One host; ``http`` holds its paths."""
+
+    host: str = ""
+    http: dict[str, Any] | None = None
+
+
+class IngressSpec(Fields, frozen=True, gc=False, rename="camel"):
+    """What is reached from outside."""
+
+    ingress_class_name: str = ""
+    tls: list[IngressTls] | None = None
+    rules: list[IngressRule] | None = None
+
+
+class Ingress(Fields, frozen=True, gc=False, rename="camel"):
+    """Ingress, networking.k8s.io/v1."""
+
+    metadata: Meta
+    spec: IngressSpec = IngressSpec()
+
+
+class ContainerUsage(Fields, frozen=True, gc=False, rename="camel"):
+    """What a container uses, as quantities."""
+
+    name: str
+    usage: dict[str, str] | None = None
+
+
+class PodUsage(Fields, frozen=True, gc=False, rename="camel"):
+    """PodMetrics, metrics.k8s.io/v1beta1: the mean of CPU over ``window`` until ``timestamp``."""
+
+    metadata: Meta
+    timestamp: datetime | None = None
+    window: str = ""
+    containers: list[ContainerUsage] | None = None
+
+
+class NodeUsage(Fields, frozen=True, gc=False, rename="camel"):
+    """NodeMetrics, metrics.k8s.io/v1beta1."""
+
+    metadata: Meta
+    timestamp: datetime | None = None
+    window: str = ""
+    usage: dict[str, str] | None = None
+
+
+def _kind(group: str, version: str, plural: str, kind: str, made_into: type[T], *, namespaced: bool = True) -> Kind[T]:
+    return Kind(group=group, version=version, kind=kind, plural=plural, namespaced=namespaced, type=made_into)
+
+
+HPA: Final = _kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", Hpa)
+POD: Final = _kind("", "v1", "pods", "Pod", Pod)
+NODE: Final = _kind("", "v1", "nodes", "Node", Node, namespaced=False)
+QUOTA: Final = _kind("", "v1", "resourcequotas", "ResourceQuota", Quota)
+SERVICE: Final = _kind("", "v1", "services", "Service", Service)
+ENDPOINT_SLICE: Final = _kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice)
+INGRESS: Final = _kind("networking.k8s.io", "v1", "ingresses", "Ingress", Ingress)
+POD_USAGE: Final = _kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", PodUsage)
+NODE_USAGE: Final = _kind("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", NodeUsage, namespaced=False)

@@ -1,0 +1,3 @@
+module foretide.dev/tests/cluster/tools/certificates
+
+go 1.26.0

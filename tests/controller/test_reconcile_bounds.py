@@ -1,0 +1,78 @@
+"""Bounds on somebody's autoscaler: what is written, refused, held, and told when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from controller.actuation.limits import Limits
+from domain.errors import ConflictError, ForbiddenError, RefusedError
+from domain.scaling import ActionResult, Outcome, Reason, Workload
+from tests.controller.reconciling import CART, SHOP, TICK, Bench, rule, two_rules
+
+BOUNDS = {"with": "bounds", "hpa": "shop"}
+HPA = ("HorizontalPodAutoscaler", "demo", "shop")
+
+
+def test_bounds_are_looked_at_on_every_pass_and_an_action_is_a_change(bench: Bench, now: datetime) -> None:
+    bench.rules = [rule(actuate=BOUNDS)]
+    bench.cluster.autoscalers[HPA] = Limits(low=1, high=20)
+    bench.reconciler.tick(now)
+    decision, action = bench.last("shop")
+    assert (bench.cluster.autoscalers[HPA], bench.cluster.asked) == (Limits(low=5, high=20), [])
+    assert action is not None
+    assert (action.from_replicas, action.to_replicas, action.result) == (1, 5, ActionResult.DONE)
+    assert (decision.trace[-1].stage, decision.trace[-1].message) == ("actuate", "1..20 → 5..20")
+    bench.cluster.workloads[SHOP] = Workload(ref=SHOP, current_replicas=6, ready_replicas=6, source="fake")
+    bench.answers["shop_rps"] = 50.0
+    bench.reconciler.tick(now + TICK)
+    decision, action = bench.last("shop")
+    assert action is None
+    assert decision.trace[-1].stage == "actuate"
+
+
+@pytest.mark.parametrize("error", [RefusedError("the HPA has another owner"), ConflictError("somebody was faster")])
+def test_a_refusal_is_a_sentence_and_no_action(bench: Bench, now: datetime, error: Exception) -> None:
+    bench.rules, bench.cluster.failing[SHOP] = [rule(actuate=BOUNDS)], error
+    bench.reconciler.tick(now)
+    decision, action = bench.last("shop")
+    assert (decision.trace[-1].message, action) == (f"nothing was written: {error}", None)
+
+
+def test_two_rules_on_one_autoscaler_do_nothing(now: datetime) -> None:
+    bench = two_rules()
+    bench.rules = [rule(actuate=BOUNDS), rule("cart", query="cart_rps", actuate=BOUNDS)]
+    bench.cluster.autoscalers[HPA] = Limits(low=1, high=20)
+    bench.reconciler.tick(now)
+    assert bench.cluster.autoscalers[HPA] == Limits(low=1, high=20)
+    for name in ("shop", "cart"):
+        held, action = bench.last(name)
+        assert (held.outcome, held.reason, action) == (Outcome.HOLD, Reason.INACTIVE, None)
+        assert held.message.startswith("two rules set the bounds of HorizontalPodAutoscaler demo/shop")
+
+
+def test_who_acts_no_more_is_told_at_the_end_of_the_pass(now: datetime) -> None:
+    bench = two_rules()
+    bench.reconciler.tick(now)
+    bench.gate = lambda one: "no backtest" if one.key == "demo/cart" else ""
+    bench.reconciler.tick(now + TICK)
+    assert bench.cluster.settled == [{"demo/shop", "demo/cart"}, {"demo/shop"}]
+
+
+def test_a_forbidden_namespace_is_tried_once_a_minute(now: datetime) -> None:
+    bench = two_rules()
+    for ref in (SHOP, CART):
+        bench.cluster.failing[ref] = ForbiddenError("patch is forbidden")
+    for tick in range(9):
+        bench.reconciler.tick(now + tick * TICK)
+    assert [ref for ref, _ in bench.cluster.asked] == [SHOP, CART]
+
+
+def test_what_the_cluster_holds_is_held(bench: Bench, now: datetime) -> None:
+    bench.cluster.workloads[SHOP] = replace(bench.cluster.workload(SHOP), freeze="by the kill switch: INC-1")
+    bench.reconciler.tick(now)
+    held, action = bench.last("shop")
+    assert (held.reason, held.desired_replicas, action) == (Reason.FROZEN, 4, None)
+    assert held.message.startswith("held at 4: frozen, by the kill switch: INC-1")
