@@ -347,6 +347,7 @@ def test_an_option_that_cannot_be_meant_is_told(
         ("timestamp,rps\nyesterday,1\n", ':2: "yesterday" is no time'),
         ("timestamp,rps\n1000000000,1,2\n", ":2: expected 2 fields; found 3"),
         ("timestamp,rps\n1000000000,inf\n", ":2: inf is no number that a workload can have"),
+        ("timestamp,rps\n1000000000,1\n1000000030,-3\n", ":3: -3 is below 0"),
         ("timestamp,rps\n1000000000,1\n", "expected at least 3 rows; found 1"),
         ("timestamp,rps\n0,1\n86400,2\n172800,3\n", "tell nothing about scaling"),
     ],
