@@ -343,8 +343,8 @@ def run(
         room: Scratch, blank.
         record: Takes what happens.
     """
-    # Long on purpose: what it shares with ``loop.run`` stands in ``pods``, ``nodes`` and ``loop.served``. The rest hands
-    # some twenty numbers from step to step; as functions that would be tuples longer than the steps.
+    # Long on purpose: what it shares with ``loop.run`` stands in ``pods``, ``nodes`` and ``loop.served``. The rest
+    # hands some twenty numbers from step to step; as functions that would be tuples longer than the steps.
     # Local names: compiled code then counts references to these arrays once and not every tick.
     load, startup_ticks, capacity = world.load_rps, world.startup_ticks, world.capacity_rps
     ring, ending, given, stages = room.ring, room.ending, room.given, room.stages
