@@ -74,6 +74,12 @@ class KubeApi:
         self.faults: list[Fault] = []
         self.forbidden: set[tuple[str, str]] = set()
         """Methods and parts of paths that are answered with 403."""
+        self.groups: dict[str, Object] = {"autoscaling/v2": {}}
+        """What is served below /apis besides objects: a group, or group/version."""
+        self.git_version = "v1.36.2"
+        self.denied: set[tuple[str, str]] = set()
+        """Verbs and resources (``deployments/scale``) that access reviews answer with no."""
+        self.reviewed: list[Object] = []
         self.muted = False
         self.lies = 0
         self.watchers: set[socket.socket] = set()
@@ -198,11 +204,32 @@ class KubeApi:
                 raise Refused(403, "Forbidden", f"tests may not {asked.method} {asked.path}")
             if asked.query.get("watch") == "true":
                 return {}
+            told = self._about_itself(asked, body)
+            if told is not None:
+                return told
             place = placed(asked.path)
             answer = self._read(place, asked) if asked.method == "GET" else self._written(place, asked, body)
             self.changed.notify_all()
             self._refuse(asked, after=True)
             return answer
+
+    def _about_itself(self, asked: Asked, body: bytes) -> Object | None:
+        """Version, discovery, access reviews; None for what is kept."""
+        if asked.path == "/version":
+            major, minor = self.git_version.removeprefix("v").split(".")[:2]
+            return {"major": major, "minor": minor, "gitVersion": self.git_version}
+        if asked.path.endswith("subjectaccessreviews"):
+            review: Object = json.loads(body)
+            wanted = review["spec"]["resourceAttributes"]
+            self.reviewed.append(review)
+            resource = "/".join(part for part in (wanted["resource"], wanted.get("subresource")) if part)
+            return {**review, "status": {"allowed": (wanted["verb"], resource) not in self.denied}}
+        group = asked.path.removeprefix("/apis/")
+        if group == asked.path or group.count("/") > 1:
+            return None
+        if group not in self.groups:
+            raise Refused(404, "NotFound", "the server could not find the requested resource")
+        return self.groups[group]
 
     def _refuse(self, asked: Asked, *, after: bool) -> None:
         for fault in self.faults:
