@@ -190,6 +190,7 @@ READ = {"get", "list", "watch"}
 HPAS = "autoscaling/horizontalpodautoscalers"
 KEDAS = "keda.sh/scaledobjects"
 LEASE = "coordination.k8s.io/leases/foretide-controller"
+SWITCH = "/configmaps/foretide-freeze"
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
@@ -209,8 +210,8 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {
-    "controller": {LEASE: {"get", "update", "patch"}, "coordination.k8s.io/leases": {"create"}},
-    "reaper": {LEASE: {"get"}},
+    "controller": {LEASE: {"get", "update", "patch"}, "coordination.k8s.io/leases": {"create"}, SWITCH: {"get"}},
+    "reaper": {LEASE: {"get"}, SWITCH: {"get"}},
 }
 OF_EVERYBODY = re.compile(r"authorization.k8s.io/selfsubject\w+|authentication.k8s.io/selfsubjectreviews")
 
