@@ -225,7 +225,10 @@ def _stretch(asked: Asked, now: datetime) -> Stretch:
     over = Stretch(start_ms=first // 60_000 * 60_000, end_ms=last)
     days = (over.end_ms - over.start_ms) / DAY_MS
     if not 7 <= days <= LONGEST_DAYS + 1:
-        raise SettingsError(f"the period has {days:.1f} days; expected 7 to {LONGEST_DAYS}: see --days, --from, --to")
+        since = "" if asked.start else " since the beginning of its first UTC day"
+        raise SettingsError(
+            f"the period has {days:.1f} days{since}; expected 7 to {LONGEST_DAYS}: see --days, --from, --to"
+        )
     return over
 
 

@@ -25,6 +25,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# How `assess` and `discover` reach a server.
+SourceName = Annotated[str | None, typer.Option("--source", help="Or a source of foretide.yaml, with its login.")]
+ConfigForSource = Annotated[Path | None, typer.Option("--config", "-c", help="foretide.yaml, for --source.")]
+MaxLoad = Annotated[float, typer.Option("--max-load", help="Percent of the server's cores to take at most.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with a bearer token.")]
+Username = Annotated[str | None, typer.Option("--username", help="For basic authentication.")]
+PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="File with its password.")]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="X-Scope-OrgID, for Mimir and Cortex.")]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", help="Certificates of the server's authority.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Do not check the server's certificate.")]
+
 
 def main() -> None:
     """Entry point of the ``foretide`` script."""
@@ -141,7 +152,7 @@ def forecast(
         str | None, typer.Option("--season", help="Steps (24) or a duration (1d); by default a day, week or year.")
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="csv, json or table.")] = "table",
-    workers: Annotated[int, typer.Option("--workers", help="Processes; the result does not depend on it.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Processes; any number, the same result.")] = 1,
 ) -> None:
     """Forecast every series of a file."""
     from app.forecast_command import forecast_file
@@ -158,27 +169,25 @@ app.command(short_help="Replay a rule on recorded traffic before it acts.")(back
 @app.command(short_help="What a Prometheus' recordings say about its autoscalers; nothing is installed or changed.")
 def assess(
     prometheus: Annotated[str | None, typer.Option("--prometheus", help="Base URL of the server.")] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="Or a source of foretide.yaml, with its login.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="foretide.yaml, for --source.")] = None,
+    source: SourceName = None,
+    config: ConfigForSource = None,
     days: Annotated[float, typer.Option("--days", help="How far back.")] = 30.0,
     from_: Annotated[str | None, typer.Option("--from", help="Or a date or time, UTC unless it says.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="Until then; by default now.")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this one.")] = None,
     allow: Annotated[str, typer.Option("--allow", help="Share of time that may be violated.")] = "0.3%",
-    max_load: Annotated[float, typer.Option("--max-load", help="Percent of the server's cores to take at most.")] = 2.0,
+    max_load: MaxLoad = 2.0,
     prices: Annotated[Path | None, typer.Option("--prices", help="File with a PriceSheet: costs in money.")] = None,
     kubernetes: Annotated[str | None, typer.Option("--kubernetes", help="Version (1.33), if nodes tell none.")] = None,
-    token_file: Annotated[Path | None, typer.Option("--token-file", help="File with a bearer token.")] = None,
-    username: Annotated[str | None, typer.Option("--username", help="For basic authentication.")] = None,
-    password_file: Annotated[Path | None, typer.Option("--password-file", help="File with its password.")] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", help="X-Scope-OrgID, for Mimir and Cortex.")] = None,
-    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Certificates of the server's authority.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the server's certificate.")] = False,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    tenant: Tenant = None,
+    ca_file: CaFile = None,
+    insecure: Insecure = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing of what is read.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", help="table, json, csv or html.")] = "table",
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes; the result does not depend.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes; any number, the same result.")] = None,
 ) -> None:
     """Read the past of every HorizontalPodAutoscaler from Prometheus, replay it, and say what could be better."""
     from app.assess_command import Asked, run
@@ -200,23 +209,21 @@ def discover(
     prometheus: Annotated[
         str | None, typer.Option("--prometheus", help="Base URL of the server; by default a Foretide on this machine.")
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="Or a source of foretide.yaml, with its login.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="foretide.yaml, for --source.")] = None,
+    source: SourceName = None,
+    config: ConfigForSource = None,
     days: Annotated[float, typer.Option("--days", help="How far back replicas are looked at.")] = 7.0,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this one.")] = None,
     most: Annotated[int, typer.Option("--most", help="Policies at most.")] = 10,
     trigger_source: Annotated[
         str | None, typer.Option("--trigger-source", help="Name of the source, written into each query.")
     ] = None,
-    max_load: Annotated[float, typer.Option("--max-load", help="Percent of the server's cores to take at most.")] = 2.0,
-    token_file: Annotated[Path | None, typer.Option("--token-file", help="File with a bearer token.")] = None,
-    username: Annotated[str | None, typer.Option("--username", help="For basic authentication.")] = None,
-    password_file: Annotated[Path | None, typer.Option("--password-file", help="File with its password.")] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", help="X-Scope-OrgID, for Mimir and Cortex.")] = None,
-    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Certificates of the server's authority.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the server's certificate.")] = False,
+    max_load: MaxLoad = 2.0,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    tenant: Tenant = None,
+    ca_file: CaFile = None,
+    insecure: Insecure = False,
 ) -> None:
     """Find metrics of offered load and print ScalingPolicy documents in mode observe; nothing is applied."""
     from app.discover_command import HERE, Asked, run
@@ -230,6 +237,34 @@ def discover(
         access=access, days=days, namespace=namespace, max_load=max_load, most=most, trigger_source=trigger_source
     )
     raise typer.Exit(run(asked, sys.stdout))
+
+
+@app.command(name="import", short_help="KEDA's ScaledObjects, or HPAs, as rules and policies.")
+def import_(
+    kind: Annotated[str, typer.Argument(metavar="keda|hpa", help="What is read.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="kubectl get … -o yaml (or json); - is stdin.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", help="Read a cluster: a context of the kubeconfig.")
+    ] = None,
+    kubeconfig: Annotated[Path | None, typer.Option("--kubeconfig", help="By default where kubectl looks.")] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this one.")] = None,
+    trigger_source: Annotated[
+        str | None, typer.Option("--trigger-source", help="Name of the source, written into each query.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder: one new file for each document.")] = None,
+) -> None:
+    """Print rules in mode observe that say the same, and what has no equal; nothing is applied. See docs/import.md."""
+    if kind not in ("keda", "hpa"):
+        _fail(f"import reads keda or hpa, not {kind}", 2)
+    from app.import_command import Asked, run
+
+    asked = Asked(
+        kind="keda" if kind == "keda" else "hpa", files=tuple(files or ()), context=context, kubeconfig=kubeconfig,
+        namespace=namespace, trigger_source=trigger_source, to=to,
+    )  # fmt: skip
+    raise typer.Exit(run(asked, sys.stdout, sys.stderr))
 
 
 def _fail(message: str, code: int) -> NoReturn:

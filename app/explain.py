@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from controller.triggers.wording import number
 from dashboard.parts import service_path
 from dashboard.wording import money, signed_money, span, stamp
 from domain.clock import to_ms
@@ -88,7 +89,16 @@ def _change(decision: Decision) -> str:
 def _signal(one: Proposal) -> str:
     asks = "has no say" if one.replicas is None else f"asks for {one.replicas}"
     age = f" (as of {stamp(one.as_of)})" if one.as_of is not None else ""
-    return f"{one.trigger} ({one.kind}) {asks}: {one.reason}{age}"
+    return f"{one.trigger} ({one.kind}) {asks}: {one.reason}{_caution(one)}{age}"
+
+
+def _caution(one: Proposal) -> str:
+    """Where the error budget of a price stands, and what it counts."""
+    if one.caution is None or one.target is None:
+        return ""
+    per = f"{number(one.target)}{one.unit}"
+    counts = f"its budget counts time with over {per} per ready replica, not an SLO's errors"
+    return f"; caution {number(one.caution)}: {counts}"
 
 
 def _stages(decision: Decision) -> Iterator[Stage]:

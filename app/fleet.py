@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from app.fleet_source import GentleSource
 from domain.errors import ForetideError
 from domain.labels import Labels
-from store.promql.results import Vector
 
 _SAFE: Final = "bcdfghjklmnpqrstvwxz2456789"
 """The letters that Kubernetes makes random names of."""
@@ -84,22 +83,31 @@ def find_hpas(source: GentleSource, *, namespace: str | None, at_ms: int) -> lis
         NoAutoscalersError: The server has none, or no kube-state-metrics.
         QueryError: It cannot be asked.
     """
-    own = matcher(namespace)
-    info = source.instant(f"{_HPA}info{own}", at_ms=at_ms)
-    least = _by_hpa(source.instant(f"{_HPA}spec_min_replicas{own}", at_ms=at_ms))
-    most = _by_hpa(source.instant(f"{_HPA}spec_max_replicas{own}", at_ms=at_ms))
-    if not most:
+
+    def ask(query: str) -> Iterator[tuple[Labels, float]]:
+        found = source.instant(query, at_ms=at_ms)
+        return zip(found.labels, found.values.tolist(), strict=True)
+
+    hpas = hpas_told(ask, namespace)
+    if not hpas:
         raise NoAutoscalersError(_why_none(source, namespace, at_ms))
+    return hpas
+
+
+def hpas_told(ask: Callable[[str], Iterable[tuple[Labels, float]]], namespace: str | None) -> list[Hpa]:
+    """The same from anything that answers a query with a number for each label set; errors are its own."""
+    own = matcher(namespace)
+    references = {_key(labels): labels for labels, _ in ask(f"{_HPA}info{own}")}
+    least = {_key(labels): value for labels, value in ask(f"{_HPA}spec_min_replicas{own}")}
+    most = {_key(labels): value for labels, value in ask(f"{_HPA}spec_max_replicas{own}")}
     targets: dict[tuple[str, str], list[MetricTarget]] = {}
-    asked = source.instant(f"{_HPA}spec_target_metric{own}", at_ms=at_ms)
-    for labels, value in zip(asked.labels, asked.values.tolist(), strict=True):
+    for labels, value in ask(f"{_HPA}spec_target_metric{own}") if most else ():
         one = MetricTarget(
             name=labels.value_of("metric_name"), kind=labels.value_of("metric_target_type"), number=value
         )
         known = targets.setdefault(_key(labels), [])
         if one not in known:
             known.append(one)
-    references = {_key(labels): labels for labels in info.labels}
     return [
         _hpa(key, references.get(key), int(least.get(key, 1)), int(most[key]), targets.get(key, []))
         for key in sorted(most)
@@ -160,10 +168,6 @@ def _why_none(source: GentleSource, namespace: str | None, at_ms: int) -> str:
             "(--resources) leaves horizontalpodautoscalers out"
         )
     return f"there is no HorizontalPodAutoscaler{where}, as far as kube-state-metrics tells"
-
-
-def _by_hpa(found: Vector) -> dict[tuple[str, str], float]:
-    return {_key(labels): value for labels, value in zip(found.labels, found.values.tolist(), strict=True)}
 
 
 def _key(labels: Labels) -> tuple[str, str]:

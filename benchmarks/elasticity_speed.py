@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from functools import partial
+from itertools import count, product
 from typing import Any, Final
 
 import numpy as np
@@ -17,12 +18,13 @@ from benchmarks.elasticity_play import CLOCK, SERVICE, USUAL_START, Case, Settin
 from benchmarks.elasticity_traces import Workload as Trace
 from controller import decide
 from controller.memory import Memory, Recommendation
+from controller.shadows import Shadows
 from controller.simulate import loop, peers, plans, protocol, replay
 from controller.simulate.loop import Plan
 from controller.triggers import Reading
 from domain.forecasts import Forecast
 from domain.money import Money
-from domain.scaling import Workload
+from domain.scaling import Decision, Workload
 from domain.series import Signal
 from forecaster import lead
 from rules.schema import ScalingRule
@@ -66,9 +68,13 @@ def sweep_seconds(on: Case) -> float:
     return time.monotonic() - began
 
 
-def decide_seconds() -> float:
-    """One live pass over 2,000 rules with three triggers each, signals and forecasts given, on one core."""
-    rules = [_rule(k) for k in range(RULES)]
+def decide_seconds(*, in_shadow: bool = False) -> float:
+    """One live pass over 2,000 rules with three triggers each, signals and forecasts given, on one core.
+
+    Args:
+        in_shadow: Whether each of them keeps its shadow's score besides.
+    """
+    rules, shadows = [_rule(k) for k in range(RULES)], Shadows(cost_of=_unpriced)
     past = tuple(Recommendation(at=NOW - timedelta(seconds=15 * k), replicas=6) for k in range(20, 0, -1))
     memory, forecast = Memory(recommendations=past), _forecast()
     signals: dict[str, Reading] = {
@@ -76,16 +82,24 @@ def decide_seconds() -> float:
         "rps": Signal(value=700.0, window=timedelta(minutes=1), as_of=NOW, count=6),
     }
 
+    def decided(rule: ScalingRule, workload: Workload, memory: Memory, now: datetime) -> tuple[Decision, Memory]:
+        decision = decide.decide(
+            rule, signals=signals, forecasts={"soon": forecast}, workload=workload, memory=memory, now=now,
+            cost_of=_unpriced,
+        )  # fmt: skip
+        return decision, decide.remember(memory, decision, rule=rule)
+
+    ticks = count()
+
     def one_pass() -> None:
+        now = NOW + timedelta(seconds=15 * next(ticks)) if in_shadow else NOW
         for rule in rules:
             workload = Workload(
                 ref=rule.target, current_replicas=6, ready_replicas=6, requests={"cpu": 1.0}, source="benchmark"
             )
-            decision = decide.decide(
-                rule, signals=signals, forecasts={"soon": forecast}, workload=workload, memory=memory, now=NOW,
-                cost_of=_unpriced,
-            )  # fmt: skip
-            decide.remember(memory, decision, rule=rule)
+            decided(rule, workload, memory, now)
+            if in_shadow:
+                shadows.follow(rule, real=workload, signals=signals, decide=partial(decided, rule, now=now), now=now)
 
     return _best(one_pass, times=3)
 

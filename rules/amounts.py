@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, WithJsonSchema
 
 from domain.units import format_duration, parse_duration, parse_quantity
+from rules.fields import PLACEHOLDER
 from rules.wording import found
 
 _LONGEST_TEXT: Final = 64
@@ -188,10 +189,14 @@ def _json(**more: Any) -> WithJsonSchema:
     return WithJsonSchema(more, mode="validation")
 
 
-_NUMBER_OR_TEXT: Final = _json(type=["number", "string"])
-_PLACEHOLDER: Final = r"\{\{.*\}\}"
-"""In a policy's template; ``template`` knows."""
-_DURATION: Final = _json(type="string", pattern=rf"^(([0-9]+(ms|[ywdhms]))+|{_PLACEHOLDER})$")
+_UNSIGNED: Final = r" *[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
+_QUANTITY_TEXT: Final = rf"{_UNSIGNED}([KMGTPE]i|[numkMGTPE])? *"
+_ABOVE_ZERO: Final = _json(
+    type=["number", "string"], exclusiveMinimum=0, pattern=rf"^({_QUANTITY_TEXT}|{PLACEHOLDER})$"
+)
+_FROM_ZERO: Final = _json(type=["number", "string"], minimum=0, pattern=rf"^({_QUANTITY_TEXT}|{PLACEHOLDER})$")
+_AMOUNT_TEXT: Final = rf"^([+]?([0-9]+[.]?[0-9]*|[.][0-9]+)|{PLACEHOLDER})$"
+_DURATION: Final = _json(type="string", pattern=rf"^(([0-9]+(ms|[ywdhms]))+|{PLACEHOLDER})$")
 _AS_WRITTEN: Final = PlainSerializer(_as_written, return_type=str, when_used="json")
 WholeNumber = Annotated[int, Strict()]
 Replicas = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1)]
@@ -203,30 +208,48 @@ DurationOrAuto = Annotated[
     timedelta | Literal["auto"],
     BeforeValidator(_duration_or_auto),
     _AS_WRITTEN,
-    _json(type="string", pattern=rf"^(auto|([0-9]+(ms|[ywdhms]))+|{_PLACEHOLDER})$"),
+    _json(type="string", pattern=rf"^(auto|([0-9]+(ms|[ywdhms]))+|{PLACEHOLDER})$"),
 ]
-PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_positive), _NUMBER_OR_TEXT]
-NotNegativeQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_not_negative), _NUMBER_OR_TEXT]
-PositiveAmount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_positive), _NUMBER_OR_TEXT]
-Price = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_not_negative), _NUMBER_OR_TEXT]
-Tolerance = Annotated[float, BeforeValidator(_tolerance), _NUMBER_OR_TEXT]
+PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_positive), _ABOVE_ZERO]
+NotNegativeQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_not_negative), _FROM_ZERO]
+PositiveAmount = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    AfterValidator(_positive),
+    _json(type=["number", "string"], exclusiveMinimum=0, pattern=_AMOUNT_TEXT),
+]
+Price = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    AfterValidator(_not_negative),
+    _json(type=["number", "string"], minimum=0, pattern=_AMOUNT_TEXT),
+]
+Tolerance = Annotated[
+    float,
+    BeforeValidator(_tolerance),
+    _json(type=["number", "string"], minimum=0, maximum=10, pattern=rf"^({_QUANTITY_TEXT}|{PLACEHOLDER})$"),
+]
 QuantityOrDuration = Annotated[
     Decimal | timedelta,
     BeforeValidator(_quantity_or_duration),
     PlainSerializer(_as_quantity_or_duration, return_type=str, when_used="json"),
-    _NUMBER_OR_TEXT,
+    _json(
+        type=["number", "string"],
+        exclusiveMinimum=0,
+        pattern=rf"^({_QUANTITY_TEXT}|([0-9]+(ms|[ywdhms]))+|{PLACEHOLDER})$",
+    ),
 ]
 PodsOrPercent = Annotated[
     int | str,
     BeforeValidator(_pods_or_percent),
-    _json(anyOf=[{"type": "integer", "minimum": 1}, {"type": "string", "pattern": rf"^([0-9.]+ ?%|{_PLACEHOLDER})$"}]),
+    _json(anyOf=[{"type": "integer", "minimum": 1}, {"type": "string", "pattern": rf"^([0-9.]+ ?%|{PLACEHOLDER})$"}]),
 ]
 """A number of replicas, or text such as ``20%``: see ``circumstances.pods``."""
 Share = Annotated[
     float,
     BeforeValidator(_share),
     PlainSerializer(_as_share, return_type=str, when_used="json"),
-    _json(type="string", pattern=rf"^([0-9.]+ ?%|{_PLACEHOLDER})$"),
+    _json(type="string", pattern=rf"^([0-9.]+ ?%|{PLACEHOLDER})$"),
 ]
 """``0.3%`` in the document, 0.003 here."""
 Change = Annotated[

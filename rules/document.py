@@ -45,7 +45,8 @@ class Query(Strict):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Text or mapping."""
-        return {"anyOf": [{"type": "string", "minLength": 1}, {**handler.resolve_ref_schema(handler(core))}]}
+        text = {"type": "string", "pattern": r"\S", "maxLength": 8192}
+        return {"anyOf": [text, {**handler.resolve_ref_schema(handler(core))}]}
 
     @model_validator(mode="before")
     @classmethod

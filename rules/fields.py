@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from rules import cron
 from rules.wording import found, quote, suggestion
@@ -24,6 +26,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MOMENT: Final = re.compile(
     rf"{_DATE.pattern}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?", re.ASCII
 )
+_WITH_OFFSET: Final = rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
 _METRIC_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HOLD: Final = re.compile(r"max\( *hold *, *([1-9][0-9]{0,8}) *\)", re.ASCII)
 
@@ -181,23 +184,52 @@ def _not_blank(value: str) -> str:
     return value
 
 
+class _AtLeastOne:
+    """Says in the JSON Schema what ``_not_empty`` demands."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(core), "minItems": 1}
+
+
+def _json(pattern: str, **more: Any) -> WithJsonSchema:
+    """What an editor and the API server can see; in a policy's template a placeholder may stand anywhere."""
+    return WithJsonSchema({"type": "string", "pattern": rf"^({pattern}|{PLACEHOLDER})$", **more}, mode="validation")
+
+
+def _not_empty_text(**more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": r"\S", **more}, mode="validation")
+
+
+PLACEHOLDER: Final = r".*\{\{.*\}\}.*"
 Text = Annotated[str, BeforeValidator(_text)]
-FallbackUse = Annotated[int | str, BeforeValidator(_fallback)]
-DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
-DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
-RuleKey = Annotated[Text, AfterValidator(_rule_key)]
+FallbackUse = Annotated[
+    int | str,
+    BeforeValidator(_fallback),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": rf"^({_HOLD.pattern}|{_LABEL.pattern}|{PLACEHOLDER})$"},
+            ]
+        },
+        mode="validation",
+    ),
+]
+DnsLabel = Annotated[Text, AfterValidator(_dns_label), _json(_LABEL.pattern)]
+DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain), _json(_SUBDOMAIN.pattern, maxLength=253)]
+RuleKey = Annotated[Text, AfterValidator(_rule_key), _json(rf"{_LABEL.pattern}/{_SUBDOMAIN.pattern}")]
 LabelKey = Annotated[Text, AfterValidator(_label_key)]
-LabelValue = Annotated[Text, AfterValidator(_label_value)]
-Word = Annotated[Text, AfterValidator(_word)]
-CurrencyCode = Annotated[Text, AfterValidator(_currency)]
-Day = Annotated[date, BeforeValidator(_day)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-MomentWithOffset = Annotated[datetime, BeforeValidator(_moment_with_offset)]
-Cron = Annotated[Text, AfterValidator(_cron)]
-Name = Annotated[Text, AfterValidator(_name)]
-Sentence = Annotated[Text, AfterValidator(_said)]
-TimeZone = Annotated[Text, AfterValidator(_time_zone)]
-DocumentKey = Annotated[Text, AfterValidator(_document_key)]
+LabelValue = Annotated[Text, AfterValidator(_label_value), _json(rf"({_QUALIFIED.pattern})?")]
+Word = Annotated[Text, AfterValidator(_word), _json(_QUALIFIED.pattern)]
+CurrencyCode = Annotated[Text, AfterValidator(_currency), _json("[A-Z]{3}")]
+Day = Annotated[date, BeforeValidator(_day), _json(_DATE.pattern)]
+Moment = Annotated[datetime, BeforeValidator(_moment), _json(_MOMENT.pattern)]
+MomentWithOffset = Annotated[datetime, BeforeValidator(_moment_with_offset), _json(_WITH_OFFSET)]
+Cron = Annotated[Text, AfterValidator(_cron), _json(r"\s*[^@\s]\S*(\s+\S+){4}\s*")]
+Name = Annotated[Text, AfterValidator(_name), _not_empty_text(maxLength=253)]
+Sentence = Annotated[Text, AfterValidator(_said), _not_empty_text(maxLength=500)]
+TimeZone = Annotated[Text, AfterValidator(_time_zone), _json("[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")]
+DocumentKey = Annotated[Text, AfterValidator(_document_key), _json(rf"({_LABEL.pattern}/)?{_SUBDOMAIN.pattern}")]
 MetricLabel = Annotated[Text, AfterValidator(_metric_label)]
-Expression = Annotated[Text, AfterValidator(_not_blank)]
-NonEmpty = Annotated[tuple[_Item, ...], AfterValidator(_not_empty)]
+Expression = Annotated[Text, AfterValidator(_not_blank), _not_empty_text(maxLength=8192)]
+NonEmpty = Annotated[tuple[_Item, ...], AfterValidator(_not_empty), _AtLeastOne()]

@@ -22,7 +22,7 @@ LONGEST_OVER: Final = timedelta(days=90)
 class Gate(Strict):
     """The forecast is used only while it errs by at most this: what was served ``over`` that time, or its backtest."""
 
-    wape: Float = 0.25
+    wape: Float = Field(default=0.25, json_schema_extra={"exclusiveMinimum": 0, "maximum": 10})
     over: Duration | None = None
 
     @field_validator("wape")
@@ -64,7 +64,7 @@ class ForecastTrigger(Lengths):
     of: DnsLabel | None = None
     document: DocumentKey | None = None
     series: dict[MetricLabel, Text] = Field(default_factory=dict)
-    quantile: Float = 0.9
+    quantile: Float = Field(default=0.9, json_schema_extra={"minimum": 0.5, "maximum": 0.99})
     price: MissPrice | None = None
     lead: DurationOrAuto = "auto"
     gate: Gate | None = None

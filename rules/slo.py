@@ -12,7 +12,7 @@ import re
 from datetime import timedelta
 from typing import Final, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from domain.names import SERVICE_NAME, SPAN_DURATION_BOUNDS_SECONDS, SPAN_DURATION_SECONDS, SPAN_KIND, SPAN_NAME
 from domain.spans import SpanKind
@@ -79,7 +79,7 @@ class SLOSpec(Strict):
 
     service: Name | None = None
     indicator: Indicator
-    objective: Float
+    objective: Float = Field(json_schema_extra={"minimum": 50, "maximum": 99.999})
     window: Duration = timedelta(days=28)
 
     @field_validator("objective")

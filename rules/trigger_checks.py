@@ -14,7 +14,7 @@ from rules.yaml_tree import Path
 
 _REASONS: Final = listed(REASONS, "and")
 _NO_GATE: Final = "goes with quantile: nothing closes the forecast of a price, its spread is doubled while it misses"
-_TARGETS: Final = {
+TARGETS: Final = {
     "perReplica": "query, pods, trace (rate, inFlight) and forecast with document",
     "learn": "query and its perReplica",
     "value": "query and trace (a latency)",
@@ -25,7 +25,7 @@ _TARGETS: Final = {
 }
 _FIELDS: Final = tuple(field.alias or name for name, field in Trigger.model_fields.items())
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|[ywdhms]))+", re.ASCII)
-_ALLOWED: Final = {
+ALLOWED: Final = {
     "query": ("perReplica", "learn", "value", "asReplicas", "activate", "fallback"),
     "resource": ("fallback",),
     "pods": ("perReplica", "fallback"),
@@ -35,7 +35,7 @@ _ALLOWED: Final = {
     "schedule": ("replicas",),
     "event": ("replicas", "fallback"),
 }
-_NEEDED: Final = {
+NEEDED: Final = {
     "pods": ("perReplica", "how much of it one replica carries"),
     "schedule": ("replicas", "how many replicas it asks for"),
     "event": ("replicas", "how many replicas it asks for"),
@@ -66,8 +66,8 @@ def _one_reason(trigger: Mapping, reasons: list[str], path: Path) -> Iterator[Fa
 
 
 def _goes_with(trigger: Mapping, reason: str, path: Path) -> Iterator[Fault]:
-    for name, others in _TARGETS.items():
-        if name in _ALLOWED[reason] or not _is_set(trigger, name):
+    for name, others in TARGETS.items():
+        if name in ALLOWED[reason] or not _is_set(trigger, name):
             continue
         hint = ""
         if name == "fallback":
@@ -94,8 +94,8 @@ def _target(trigger: Mapping, reason: str, path: Path) -> Iterator[Fault]:
             yield (*path, "perReplica"), message
         elif not of_document and at(trigger, "perReplica") is not None:
             yield (*path, "perReplica"), "goes with document; of a trigger the forecast takes that trigger's"
-    elif reason in _NEEDED and at(trigger, _NEEDED[reason][0]) is None:
-        name, what = _NEEDED[reason]
+    elif reason in NEEDED and at(trigger, NEEDED[reason][0]) is None:
+        name, what = NEEDED[reason]
         yield (*path, name), f"this field is required with {reason}: {what}"
 
 

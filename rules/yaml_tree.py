@@ -89,10 +89,10 @@ def split_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
-def read(raw: bytes, *, file: str) -> Reading:
+def read(raw: bytes, *, file: str, most_bytes: int = MAX_BYTES) -> Reading:
     """All documents of one file; never raises for anything that the bytes hold."""
-    if len(raw) > MAX_BYTES:
-        return _unreadable(file, None, f"larger than {MAX_BYTES // 1024} KiB")
+    if len(raw) > most_bytes:
+        return _unreadable(file, None, f"larger than {most_bytes // 1024} KiB")
     try:
         text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:

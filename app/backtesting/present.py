@@ -6,7 +6,7 @@ has in the recorded data, or else under the only one of its kind.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import yaml
 
 from app.backtesting.recorded import DataError
 from app.check import check_query
+from app.fleet import Hpa, MetricTarget, hpas_told
+from domain.errors import ForetideError
+from domain.labels import Labels
 from rules import load_paths
 from rules.schema import ScalingRule, Trigger
 
@@ -29,16 +32,57 @@ def present_of(path: Path, rule: ScalingRule) -> tuple[ScalingRule, str]:
         documents = [one for one in yaml.safe_load_all(path.read_text()) if isinstance(one, dict)]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: {error}") from error
-    hpas = [one for one in documents if one.get("kind") == "HorizontalPodAutoscaler"]
-    if len(hpas) == 1:
-        return _of_hpa(path, hpas[0], rule), f"HPA {hpas[0].get('metadata', {}).get('name', rule.spec.target.name)}"
+    found_hpas = [one for one in documents if one.get("kind") == "HorizontalPodAutoscaler"]
+    if len(found_hpas) == 1:
+        name = found_hpas[0].get("metadata", {}).get("name", rule.spec.target.name)
+        return _of_hpa(str(path), found_hpas[0], rule), f"HPA {name}"
     found = load_paths([path], check_query=check_query).rules
     if len(found) != 1:
         raise DataError(f"{path}: expected one HorizontalPodAutoscaler or one ScalingRule; found {len(found)} rules")
     return found[0], f"rule {found[0].key}"
 
 
-def _of_hpa(path: Path, document: Mapping[str, Any], rule: ScalingRule) -> ScalingRule:
+def hpa_of_target(
+    rule: ScalingRule, ask: Callable[[str], Iterable[tuple[Labels, float]]]
+) -> tuple[ScalingRule | None, str, tuple[str, ...]]:
+    """The HPA of a rule's target as kube-state-metrics tells it, as a rule; its name; and what is to be told of it."""
+    try:
+        hpas = hpas_told(ask, rule.metadata.namespace)
+    except ForetideError as error:
+        return None, "", (f"whether its target has an HPA was not read: {error}",)
+    target = (rule.target.kind, rule.target.name)
+    own = next((one for one in hpas if (one.kind, one.workload) == target), None)
+    if own is None:
+        return None, "", ()
+    try:
+        found = of_hpa_told(own, rule)
+    except DataError as error:
+        return None, "", (f"the HPA of its target is not what is replayed as running now: {error}",)
+    note = f"HPA {own.key} is as kube-state-metrics tells it: without its behavior, for which the defaults stand"
+    return found, f"HPA {own.key}", (note,)
+
+
+def of_hpa_told(hpa: Hpa, rule: ScalingRule) -> ScalingRule:
+    """An HPA as kube-state-metrics tells it, which is without its ``behavior``: the defaults stand for it.
+
+    Raises:
+        DataError: It has a metric that the rule does not have.
+    """
+    spec = {
+        "minReplicas": max(hpa.min_replicas, 1), "maxReplicas": hpa.max_replicas,
+        "metrics": [_metric(one) for one in hpa.targets],
+    }  # fmt: skip
+    return _of_hpa(f"HPA {hpa.key}", {"spec": spec}, rule)
+
+
+def _metric(target: MetricTarget) -> dict[str, Any]:
+    if target.kind == "utilization":
+        return {"type": "Resource", "resource": {"name": target.name, "target": {"averageUtilization": target.number}}}
+    named = "averageValue" if target.kind == "average" else "value"
+    return {"type": "Pods", "pods": {"metric": {"name": target.name}, "target": {named: target.number}}}
+
+
+def _of_hpa(path: str, document: Mapping[str, Any], rule: ScalingRule) -> ScalingRule:
     spec = document.get("spec") or {}
     triggers = [_trigger(path, metric, rule) for metric in spec.get("metrics") or [_usual()]]
     made = {
@@ -64,12 +108,12 @@ def _usual() -> dict[str, Any]:
     }
 
 
-def _trigger(path: Path, metric: Mapping[str, Any], rule: ScalingRule) -> dict[str, Any]:
+def _trigger(path: str, metric: Mapping[str, Any], rule: ScalingRule) -> dict[str, Any]:
     kind = str(metric.get("type", ""))
     body = metric.get(kind[:1].lower() + kind[1:]) or {}
     target = body.get("target") or {}
     if kind in ("Resource", "ContainerResource") and "averageUtilization" in target:
-        resource = {"name": body.get("name"), "utilization": target["averageUtilization"]}
+        resource = {"name": body.get("name"), "utilization": round(float(target["averageUtilization"]))}
         same = [one for one in rule.spec.triggers if one.resource is not None and one.resource.name == body.get("name")]
         return {"name": same[0].name if same else str(body.get("name")), "resource": resource}
     if "averageValue" in target:

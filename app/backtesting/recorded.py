@@ -187,7 +187,9 @@ def _value(text: str) -> float:
         number = float(text)
     except ValueError:
         raise ValueError(f'"{text[:40]}" is no number; leave the field empty where nothing was measured') from None
-    if not abs(number) <= LARGEST:
+    if number < 0:
+        raise ValueError(f"{text[:40]} is below 0, which no load, number of replicas or use can be")
+    if not number <= LARGEST:
         raise ValueError(f"{text[:40]} is no number that a workload can have")
     return number
 

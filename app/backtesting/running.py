@@ -14,6 +14,7 @@ import numpy as np
 
 from app.backtesting import burning
 from app.backtesting.assume import Options
+from app.backtesting.present import hpa_of_target
 from app.backtesting.recorded import HELD, TICK_SECONDS, DataError, Recorded, onto_grid
 from app.backtesting.report import Report, to_json
 from app.backtesting.study import Case, study
@@ -23,6 +24,7 @@ from app.queries import Queries
 from controller.cluster import Cluster
 from domain.clock import Clock
 from domain.errors import ForetideError, NoDataError
+from domain.labels import Labels
 from domain.series import FloatArray
 from forecaster.workers import OneShotPool
 from rules import RuleSet, asked
@@ -51,6 +53,8 @@ AT_ONCE: Final = timedelta(days=1)
 LONGEST: Final = timedelta(days=60)
 USUAL: Final = timedelta(days=14)
 LEAST: Final = timedelta(minutes=30)
+MINUTE: Final = timedelta(minutes=1)
+"""An objective is missed in a minute with more bad than the SLO's budget allows on average."""
 PATIENCE: Final = timedelta(minutes=15)
 
 
@@ -94,9 +98,11 @@ class RunningBacktests:
         self, rule: ScalingRule, begin: datetime, end: datetime, *, sweep: bool, options: Options, pool: OneShotPool,
         tell: Tell,
     ) -> str:  # fmt: skip
-        recorded = self.recorded(rule, begin, end, tell)
+        present, name, notes = hpa_of_target(rule, self._told)
+        recorded = self.recorded(rule, begin, end, tell, present=present)
         case = Case(
-            rule=rule, recorded=recorded, sweep=sweep, price=self._rules().price_sheet,
+            rule=rule, recorded=recorded, sweep=sweep, present=present, present_name=name, present_told=True,
+            notes=(*notes, *self._said_of_misses(rule)), price=self._rules().price_sheet,
             options=self._with_resources(rule, options), slo=self._rules().slo(rule.guarding_slo or ""),
             seasons={one.key: one.spec.season for one in self._rules().forecasts},
         )  # fmt: skip
@@ -105,8 +111,20 @@ class RunningBacktests:
         tell("keeping the result", 0.95)
         return self._kept(report)
 
-    def recorded(self, rule: ScalingRule, begin: datetime, end: datetime, tell: Tell) -> Recorded:
-        """What every trigger saw, and the replicas that the ledger has.
+    def _told(self, query: str) -> list[tuple[Labels, float]]:
+        found = self._queries.instant(query, self._clock.now())
+        return [(Labels.of(dict(pairs)), value) for pairs, value in found.items()]
+
+    def _said_of_misses(self, rule: ScalingRule) -> tuple[str, ...]:
+        guarding = self._rules().slo(rule.guarding_slo or "")
+        if guarding is None:
+            return ()
+        return (f"missed counts a minute of which SLO {guarding.key} had more bad than {100 * guarding.budget:g} %",)
+
+    def recorded(
+        self, rule: ScalingRule, begin: datetime, end: datetime, tell: Tell, *, present: ScalingRule | None = None
+    ) -> Recorded:
+        """What every trigger saw, those of what runs now too, the replicas that the ledger has, and SLO's misses.
 
         Raises:
             DataError: Nothing is recorded, or too little.
@@ -114,10 +132,14 @@ class RunningBacktests:
         ticks = (end - begin) // TICK
         times: FloatArray = np.asarray(begin.timestamp() + TICK_SECONDS * np.arange(ticks), dtype=np.float64)
         columns: dict[str, FloatArray] = {}
-        queries = self._asked(rule)
+        queries = ({} if present is None else self._asked(present)) | self._asked(rule)
         for place, (name, query) in enumerate(queries.items()):
             tell(f"reading {name}", 0.4 * place / max(len(queries), 1))
             columns[name] = self._history(query, begin, ticks, series=_series_of(rule, name))
+        guarding = self._rules().slo(rule.guarding_slo or "")
+        if guarding is not None:
+            bad = self._history(or_zero(guarding.error_ratio_query(MINUTE)), begin, ticks, series={})
+            columns["violated"] = np.where(np.isfinite(bad), (bad > guarding.budget).astype(np.float64), np.nan)
         columns["replicas"] = self._replicas(rule.key, begin, end, times)
         telling = [values for name, values in columns.items() if name not in {*HELD, *burning.COLUMNS.values()}]
         known = np.any([np.isfinite(values) for values in telling], axis=0)

@@ -62,7 +62,7 @@ class Read:
 
 def read(
     rule: ScalingRule, recorded: Recorded, options: Options, *, slo: SLO | None = None,
-    seasons: Mapping[str, timedelta] = NO_SEASONS,
+    seasons: Mapping[str, timedelta] = NO_SEASONS, present: ScalingRule | None = None,
 ) -> Read:  # fmt: skip
     """The columns of a rule.
 
@@ -72,13 +72,14 @@ def read(
         options: What the operator said.
         slo: The document that guards the rule, where it is known.
         seasons: Of the ``Forecast`` documents, by their keys.
+        present: What runs now, whose metrics may be others than the rule's.
 
     Raises:
         DataError: A trigger has no column, a column is no trigger's, or a unit is another one.
     """
     values, load, notes = _values_and_load(rule, recorded, options)
-    replicas = recorded.columns.get("replicas")
-    _check(rule, recorded, values, load, replicas)
+    replicas, others = recorded.columns.get("replicas"), _others(rule, present, recorded, options)
+    _check(rule, recorded, values, load, replicas, others=set(others))
     ahead = _ahead(rule, values, recorded, seasons)
     left_out = _uncompared(rule, options) | {
         name: f"it was seen for {100 * share:.0f} % of the time only"
@@ -87,7 +88,7 @@ def read(
     late, more = _late(rule, recorded, options)
     signals = Signals(
         tick_seconds=TICK_SECONDS, load=load,
-        values={name: one for name, one in _as_seen(rule, values, recorded).items() if name not in left_out},
+        values={name: one for name, one in _as_seen(rule, values | others, recorded).items() if name not in left_out},
         peaks={name: peaks.of(one, quantile_of(rule, name)) for name, one in ahead.items()},
         left_out=frozenset(left_out), slo=None if rule.spec.guard is None else burning.states(slo, recorded),
     )  # fmt: skip
@@ -141,6 +142,21 @@ def _values_and_load(
     return values, known(source), notes
 
 
+def _others(
+    rule: ScalingRule, present: ScalingRule | None, recorded: Recorded, options: Options
+) -> dict[str, FloatArray]:
+    """The columns of what runs now, where it has triggers that the rule does not have."""
+    own = {one.name for one in rule.spec.triggers}
+    more = [] if present is None else [one for one in present.spec.triggers if one.name not in own]
+    for trigger in more:
+        if trigger.kind not in BY_THE_CLOCK and trigger.name not in recorded.columns:
+            if not _is_simulated(trigger, options):
+                raise DataError(
+                    f"{recorded.source}:1: what runs now scales by {trigger.name}: expected a column {trigger.name}"
+                )
+    return {one.name: recorded.columns[one.name] for one in more if one.name in recorded.columns}
+
+
 def _is_simulated(trigger: Trigger, options: Options) -> bool:
     name = trigger.resource.name if trigger.resource is not None else ""
     return name in options.usage_per_load and name in options.requests
@@ -155,9 +171,10 @@ def _later(values: FloatArray, ticks: int) -> FloatArray:
 
 
 def _check(
-    rule: ScalingRule, recorded: Recorded, values: dict[str, FloatArray], load: FloatArray, replicas: FloatArray | None
-) -> None:
-    names = {one.name for one in rule.spec.triggers} | {f"ceiling.{one.name}" for one in rule.spec.ceiling}
+    rule: ScalingRule, recorded: Recorded, values: dict[str, FloatArray], load: FloatArray, replicas: FloatArray | None,
+    *, others: set[str],
+) -> None:  # fmt: skip
+    names = {one.name for one in rule.spec.triggers} | {f"ceiling.{one.name}" for one in rule.spec.ceiling} | others
     parts = {f"{one.name}.{part}" for one in rule.spec.triggers if one.queue for part in ("arrivals", "partitions")}
     parts |= set(burning.COLUMNS.values())
     strange = [name for name in recorded.columns if name not in names | parts | NOT_TRIGGERS]

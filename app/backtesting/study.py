@@ -64,6 +64,8 @@ class Case:
         options: What the operator said.
         present: What runs now, where somebody said so.
         present_name: Its name, for the reader.
+        present_told: Whether it is only what the cluster tells: then what comes nearest to the replicas counts.
+        notes: What is to be told of how it was recorded.
         price: For costs; None: replica-hours only.
         sweep: Whether variants are replayed, too.
         slo: The document that guards the rule, where it is known.
@@ -75,6 +77,8 @@ class Case:
     options: Options = field(default_factory=Options)
     present: ScalingRule | None = None
     present_name: str = ""
+    present_told: bool = False
+    notes: tuple[str, ...] = ()
     price: PriceSheet | None = None
     sweep: bool = False
     slo: SLO | None = None
@@ -139,7 +143,7 @@ def study(case: Case, progress: Progress = lambda words, share: None) -> Report:
         warm_up_hours=stage.stretch.start * TICK_SECONDS / 3600, verdict=word, fidelity=before, present=name,
         contenders=tuple(_priced(one, case) for one in contenders), plain=plain, sweep=tuple(points),
         violated_minute=minute, safe_per_replica=stage.given.safe_per_replica, assumed=tuple(assumed),
-        notes=(*stage.read.notes, *_notes(case), *left_out_words(missing)),
+        notes=(*stage.read.notes, *case.notes, *_notes(case), *left_out_words(missing)),
         whole=_lines(case, stage, records, stage.stretch, WHOLE_CELLS),
         worst_day=_worst_day(case, stage, records), currency=_currency(case),
         advice=_advice(points, old), seconds=time.perf_counter() - began,
@@ -180,7 +184,9 @@ def plain_of(rule: ScalingRule) -> ScalingRule:
 
 
 def _staged(case: Case) -> tuple[_Stage, list[Assumed]]:
-    read = reading.read(case.rule, case.recorded, case.options, slo=case.slo, seasons=case.seasons)
+    read = reading.read(
+        case.rule, case.recorded, case.options, slo=case.slo, seasons=case.seasons, present=case.present
+    )
     given, assumed = assumptions(case.rule, case.options)
     ticks = read.signals.ticks
     part = slice(_warm_up(case, ticks), ticks)
@@ -202,13 +208,14 @@ def _warm_up(case: Case, ticks: int) -> int:
 
 
 def _present(case: Case, stage: _Stage) -> tuple[ScalingRule, str]:
-    """What runs now: what was named; else the rule itself or a plain HPA, whichever comes nearer to what was."""
-    if case.present is not None:
-        return case.present, case.present_name or "what runs now"
+    """What runs now: what was named; else the rule itself or an HPA, whichever comes nearer to what was."""
+    told = None if case.present is None else (case.present, case.present_name or "what runs now")
+    if told is not None and not case.present_told:
+        return told
     plain, itself = plain_of(case.rule), (case.rule, "this rule, as it runs")
     if not plain.spec.triggers:
-        return itself
-    named = (plain, "plain HPA with the rule's metrics")
+        return told or itself
+    named = told or (plain, "plain HPA with the rule's metrics")
     if stage.read.replicas is None:
         return named
 

@@ -220,7 +220,7 @@ def ask(
             wants = float(core.ceil32(max(value, 0.0)))
         elif kind == QUANTILE:
             wants = float(core.ceil32(max(value, 0.0) / target))
-        elif ready <= 0:
+        elif ready <= 0 or requests[k] <= 0.0:
             missing = dumb = True  # a resource that nobody uses is no missing answer: no fallback
         else:
             busy = core.utilization(value, requests[k], ready) > target

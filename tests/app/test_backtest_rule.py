@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from app.backtest_rule_command import Asked, run
 from app.backtesting import burning, page, recorded, variants
 from app.backtesting.assume import Options
+from app.backtesting.present import hpa_of_target
 from app.backtesting.recorded import DataError
 from app.backtesting.report import from_json, to_json
 from app.backtesting.study import Case, study
@@ -26,6 +27,7 @@ from app.rule_digest import digest_of
 from controller.simulate import rule as replaying
 from controller.simulate.rule import Assumptions, Signals
 from controller.simulate.verdict import Word
+from domain.labels import Labels
 from rules.schema import ScalingRule
 from tests.app.test_backtest_decides_as_live import OBJECTIVE
 from tests.controller.stories import rule_of
@@ -345,6 +347,7 @@ def test_an_option_that_cannot_be_meant_is_told(
         ("timestamp,rps\nyesterday,1\n", ':2: "yesterday" is no time'),
         ("timestamp,rps\n1000000000,1,2\n", ":2: expected 2 fields; found 3"),
         ("timestamp,rps\n1000000000,inf\n", ":2: inf is no number that a workload can have"),
+        ("timestamp,rps\n1000000000,1\n1000000030,-3\n", ":3: -3 is below 0"),
         ("timestamp,rps\n1000000000,1\n", "expected at least 3 rows; found 1"),
         ("timestamp,rps\n0,1\n86400,2\n172800,3\n", "tell nothing about scaling"),
     ],
@@ -458,3 +461,51 @@ def test_a_rule_that_sleeps_costs_less_where_nothing_happens_and_misses_no_quiet
     assert other is not None
     assert other.figures.replica_hours < one.figures.replica_hours - 3
     assert other.figures.violated_minutes < one.figures.violated_minutes + 3
+
+
+HPA = {"namespace": "demo", "horizontalpodautoscaler": "shop-hpa"}
+
+
+def hpa_series(target: float = 50.0, *, metric: str = "rps", kind: str = "average") -> dict[str, tuple[Labels, float]]:
+    prefix = "kube_horizontalpodautoscaler_"
+    return {
+        f'{prefix}info{{namespace="demo"}}': (
+            Labels.of({**HPA, "scaletargetref_kind": "Deployment", "scaletargetref_name": "shop"}), 1.0
+        ),
+        f'{prefix}spec_min_replicas{{namespace="demo"}}': (Labels.of(HPA), 2.0),
+        f'{prefix}spec_max_replicas{{namespace="demo"}}': (Labels.of(HPA), 40.0),
+        f'{prefix}spec_target_metric{{namespace="demo"}}': (
+            Labels.of({**HPA, "metric_name": metric, "metric_target_type": kind}), target
+        ),
+    }  # fmt: skip
+
+
+def test_the_hpa_of_the_target_is_what_runs_now(history: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    told = hpa_series()
+    present, name, notes = hpa_of_target(with_target(40), lambda query: [told[query]])
+    assert present is not None
+    report = study(
+        case(history, rule=with_target(40), present=present, present_name=name, present_told=True, notes=notes)
+    )
+    assert report.present == "HPA demo/shop-hpa"
+    assert report.fidelity.within == pytest.approx(1.0, abs=0.01)
+    assert notes[0] in report.notes
+
+
+def test_an_hpa_on_a_resource_that_the_rule_does_not_look_at_is_replayed_from_its_column(
+    history: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    told = hpa_series(60.0, metric="cpu", kind="utilization")
+    present, name, _ = hpa_of_target(with_target(50), lambda query: [told[query]])
+    given: dict[str, Any] = {"present": present, "present_name": name, "options": Options(requests={"cpu": 1.0})}
+    assert study(case(history, columns={"cpu": history[0] / 83}, **given)).fidelity.within is not None
+    with pytest.raises(DataError, match="what runs now scales by cpu: expected a column cpu"):
+        study(case(history, **given))
+
+
+def test_an_hpa_that_cannot_be_replayed_or_is_not_there_is_told() -> None:
+    told = hpa_series(metric="queue_length", kind="value")
+    present, _, notes = hpa_of_target(with_target(50), lambda query: [told[query]])
+    assert present is None
+    assert "is not what is replayed as running now" in notes[0]
+    assert hpa_of_target(with_target(50), lambda query: []) == (None, "", ())

@@ -73,6 +73,17 @@ def test_a_signal_without_a_say_is_told_with_its_reason() -> None:
     )
 
 
+def test_a_price_says_what_its_error_budget_counts() -> None:
+    priced = Proposal(
+        trigger="soon", kind="forecast", replicas=9, value=900.0, target=120.0, unit="/s", reason="9 kept", as_of=None,
+        caution=2.3124,
+    )  # fmt: skip
+    assert told(known(decision=decision(1, proposals=(priced,)))).signals == (
+        "soon (forecast) asks for 9: 9 kept; caution 2.312: its budget counts time with over 120/s per ready replica,"
+        " not an SLO's errors",
+    )
+
+
 def test_the_price_and_its_change() -> None:
     assert told(known()).price == "$0.300 per hour, +$0.100 to what ran"
     assert told(known(decision=hold(1, cost_per_hour=None))).price.startswith("no price: it takes a PriceSheet")
