@@ -117,10 +117,10 @@ class Elector:
 
     def leading(self) -> bool:
         """Whether we may act now; true for ``renew_seconds`` after the beginning of each renewal."""
-        term = self._term
-        if term is None or self._stopping.is_set():
-            return False
-        return self._clock.monotonic() < term.renewed_at + self._times.renew_seconds
+        return not self._stopping.is_set() and self._in_time(self._term)
+
+    def _in_time(self, term: _Term | None) -> bool:
+        return term is not None and self._clock.monotonic() < term.renewed_at + self._times.renew_seconds
 
     def fence(self) -> Fence:
         """Leave for one write: our epoch, and the seconds for which nobody else can rightly lead.
@@ -166,7 +166,7 @@ class Elector:
             self.problem = ""
         except KubeError as error:
             self.problem = error.message
-        if self._term is not None and not self.leading():
+        if not self._in_time(self._term):  # Not `leading`: a term that ends because we stop is still to be given back.
             self._term = None
         if self._was_leading != self.leading():
             self._was_leading = not self._was_leading

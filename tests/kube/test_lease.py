@@ -137,6 +137,17 @@ def test_a_lease_that_is_given_back_is_taken_at_the_next_try(place: Place) -> No
     assert wait <= 2.4
 
 
+def test_a_lease_that_is_renewed_while_we_stop_is_given_back_too(on_fake: Place, fake: KubeApi) -> None:
+    one = elector(on_fake, "one")
+    one.attempt()
+
+    one._stopping.set()
+    one.attempt()
+    one.stop()
+
+    assert read(on_fake.connection, LEASE, namespace="shop", name=NAME).spec.holder_identity is None
+
+
 def test_a_leader_that_begins_again_has_a_new_epoch(place: Place) -> None:
     one = elector(place, "one")
     one.attempt()
