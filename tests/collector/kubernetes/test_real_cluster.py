@@ -1,9 +1,10 @@
-"""On the real API server, as a ServiceAccount that may read and nothing else."""
+"""On the real API server, with the rights of deploy/kubernetes/discovery and no others."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,16 +25,7 @@ from tests.fakes.metrics_store import MemoryMetricsStore
 
 pytestmark = pytest.mark.slow
 
-READS = {
-    "": ["pods", "nodes", "namespaces", "resourcequotas", "services"],
-    "apps": ["deployments", "statefulsets", "replicasets"],
-    "autoscaling": ["horizontalpodautoscalers"],
-    "policy": ["poddisruptionbudgets"],
-    "discovery.k8s.io": ["endpointslices"],
-    "networking.k8s.io": ["ingresses"],
-    "metrics.k8s.io": ["pods", "nodes"],
-}
-"""What the collector needs: get, list and watch of these, and nothing else."""
+ROLE = Path(__file__).parents[3] / "deploy" / "kubernetes" / "discovery" / "rbac.yaml"
 
 
 class RunningClock:
@@ -74,12 +66,12 @@ def namespace(cluster: Cluster) -> str:
 def connection(cluster: Cluster, namespace: str) -> Connection:
     account = f"system:serviceaccount:{namespace}:collector"
     cluster.token(account)
-    rules = [{"apiGroups": [group], "resources": of, "verbs": ["get", "list", "watch"]} for group, of in READS.items()]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": f"collector-{namespace}"}}
-    cluster.api.create({**role, "kind": "ClusterRole", "rules": rules})
+    shipped, _ = yaml.safe_load_all(ROLE.read_text(encoding="utf-8"))
+    named = {"apiVersion": shipped["apiVersion"], "metadata": {"name": f"collector-{namespace}"}}
+    cluster.api.create({**shipped, **named})
     cluster.api.create(
         {
-            **role,
+            **named,
             "kind": "ClusterRoleBinding",
             "roleRef": {
                 "apiGroup": "rbac.authorization.k8s.io",
