@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import backtest_cli
+from app import backtest_cli, reap_cli
 
 app = typer.Typer(
     name="foretide",
@@ -237,6 +237,11 @@ def discover(
         access=access, days=days, namespace=namespace, max_load=max_load, most=most, trigger_source=trigger_source
     )
     raise typer.Exit(run(asked, sys.stdout))
+
+
+app.command(short_help="Give back what a controller that is gone has left behind.")(reap_cli.reap)
+app.command(short_help="Give back every bound that Foretide has set.")(reap_cli.restore)
+app.command(short_help="Stop every write to the cluster, or to one HPA.")(reap_cli.freeze)
 
 
 @app.command(name="import", short_help="KEDA's ScaledObjects, or HPAs, as rules and policies.")

@@ -171,6 +171,25 @@ class Forecaster(_Section):
     """File of challenger ``onnx``; relative to this file."""
 
 
+class KubernetesSection(_Section):
+    """Cluster ``kubernetes``: which one, and how carefully."""
+
+    context: Text | None = None
+    """Of the kubeconfig; there is no default, so that no rule ever acts on the cluster that happens to be current."""
+    in_cluster: Annotated[bool, Field(alias="inCluster")] = False
+    """In place of ``context``: the cluster that this pod runs in, as its ServiceAccount."""
+    kubeconfig: Text | None = None
+    """Default as kubectl: ``$KUBECONFIG``, then ``~/.kube/config``. Relative to this file."""
+    namespace: DnsLabel = "foretide"
+    """Foretide's own: its Lease and its kill switch are there, and nothing in it is scaled."""
+    lease: DnsLabel = "foretide-controller"
+    """Whoever holds it acts."""
+    writes_per_second: Annotated[WholeNumber, Field(ge=1, le=1000)] = 20
+    """To the API server, twice as many at once."""
+    changes_per_minute: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 50
+    """How many autoscalers' bounds move within a minute at most; the others wait."""
+
+
 class ConfigFile(_Section):
     """The whole file; every field may be left out, and the environment wins over it."""
 
@@ -186,8 +205,9 @@ class ConfigFile(_Section):
     """SQLAlchemy URL of the control state; default an SQLite file in data_dir."""
     rules_dir: Text | None = None
     """Folder of rule documents; default ``rules`` beside this file, if that is there. Relative to this file."""
-    cluster: Literal["observe", "local"] = "observe"
-    """What rules act on: ``observe`` acts on nothing, ``local`` on the processes below."""
+    cluster: Literal["observe", "local", "kubernetes"] = "observe"
+    """What rules act on: ``observe`` acts on nothing, ``local`` on the processes below, ``kubernetes`` on a cluster."""
+    kubernetes: KubernetesSection = KubernetesSection()
     retention: Retention = Retention()
     sources: tuple[Source, ...] = ()
     default_source: DnsLabel = "local"

@@ -12,12 +12,14 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from app.config_file import ConfigFile, Forecaster, Local, Retention
+from app.config_file import ConfigFile, Forecaster, KubernetesSection, Local, Retention
+from app.kubernetes_parts import KubernetesConfig
 from app.sources import LOCAL, read_sources
 from app.token import MIN_TOKEN_LENGTH, read_token
 from collector.config import ScrapeConfig, from_node
 from domain.errors import Mistake, RuleDocumentError, SettingsError
 from forecaster.dask_pool import DaskConfig
+from kube.access import Access
 from rules.validate import mistakes_of
 from rules.yaml_tree import Document, read
 from store.prometheus import SourceConfig
@@ -40,7 +42,8 @@ class Settings:
         data_dir: FORETIDE_DATA_DIR. Everything that is kept, and the local cluster's logs.
         database_url: FORETIDE_DATABASE_URL. SQLAlchemy URL of the control state.
         rules_dir: FORETIDE_RULES_DIR. Folder of rule documents; None when there is none.
-        cluster: ``observe`` or ``local``.
+        cluster: ``observe``, ``local`` or ``kubernetes``.
+        kubernetes: Which cluster that is; None for the others.
         log_level: FORETIDE_LOG_LEVEL. debug, info, warning or error.
         log_format: FORETIDE_LOG_FORMAT. json, text, or auto: text on a terminal.
         sources: Prometheus-compatible servers that answer queries.
@@ -73,6 +76,7 @@ class Settings:
     log_format: str
     otlp_endpoint: str | None
     config_path: Path | None
+    kubernetes: KubernetesConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         log_format=_choice(environment, "FORETIDE_LOG_FORMAT", ("auto", "json", "text")),
         otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
         config_path=path,
+        kubernetes=_kubernetes(file, path, environment),
     )
 
 
@@ -239,6 +244,26 @@ def _dask(given: Forecaster, config: Path | None) -> DaskConfig | None:
         raise SettingsError(f"{config}: forecaster.dask: {', '.join(wrong)} {expected}")
     return DaskConfig(
         scheduler=wanted.scheduler, **{name: file and str(beside / file) for name, file in files.items()}
+    )  # fmt: skip
+
+
+def _kubernetes(file: ConfigFile, config: Path | None, environment: Mapping[str, str]) -> KubernetesConfig | None:
+    """FORETIDE_FREEZE stops every write as long as this process runs; its value says why."""
+    given = file.kubernetes
+    if file.cluster != "kubernetes":
+        if given != KubernetesSection():
+            raise SettingsError(f"{config}: kubernetes: goes with cluster: kubernetes, not with {file.cluster}")
+        return None
+    if given.in_cluster == (given.context is not None):
+        raise SettingsError(f"{config}: kubernetes: say which cluster: either context, or inCluster: true")
+    if given.in_cluster and given.kubeconfig is not None:
+        raise SettingsError(f"{config}: kubernetes.kubeconfig: goes with context, not with inCluster")
+    beside = Path() if config is None else config.parent
+    kubeconfig = None if given.kubeconfig is None else beside / given.kubeconfig
+    return KubernetesConfig(
+        access=Access(kubeconfig=kubeconfig, context=given.context, in_cluster=given.in_cluster),
+        namespace=given.namespace, lease=given.lease, writes_per_second=given.writes_per_second,
+        changes_per_minute=given.changes_per_minute, freeze=environment.get("FORETIDE_FREEZE", "").strip(),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from app.forecast_questions import ForecastQuestions
 from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
 from app.keeper import Keeper
+from app.kubernetes_parts import KubernetesParts
 from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
@@ -125,6 +126,8 @@ class House:
         self._build_telemetry(opened)
         self._open_stores(opened)
         self._build_collector(opened)
+        self._observed = ObserveCluster(self._number, self._by_pod)
+        self._kubernetes: KubernetesParts | None = None
         self.cluster = self._cluster(base_url, environment)
         self._build_rules()
         self._build_forecaster()
@@ -306,6 +309,8 @@ class House:
         self._poll_rules(now)
         if isinstance(self.cluster, LocalCluster):
             self._start_processes(self.cluster, now)
+        if self._kubernetes is not None:
+            self._kubernetes.start()
 
     async def start(self) -> None:
         """Start the scraper and the loops."""
@@ -335,7 +340,10 @@ class House:
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
-        return ObserveCluster(self._number, self._by_pod)
+        if self.settings.kubernetes is not None:
+            self._kubernetes = KubernetesParts(self.settings.kubernetes, metrics=self._observed, clock=self._clock)
+            return self._kubernetes.cluster
+        return self._observed
 
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
@@ -344,6 +352,8 @@ class House:
         """What policies choose from."""
         if self.settings.cluster == "local":
             return local_processes.known(self.settings)
+        if self._kubernetes is not None:
+            return self._kubernetes.cluster.known()
         now = self._clock.now()
         return from_kube_state(lambda expr: [dict(labels) for labels in self.queries.instant(expr, now)])
 
@@ -424,14 +434,14 @@ class House:
     def _expect(self) -> None:
         """Tell the sources what will be asked of them, so that it can be put together."""
         also: set[str] = set()
-        if isinstance(self.cluster, ObserveCluster):
-            rules = self.running_rules().rules
-            also = {query for rule in rules for query in self.cluster.queries_of(rule.target)}
+        if not isinstance(self.cluster, LocalCluster):
+            rules, asking = self.running_rules().rules, self._observed
+            also = {query for rule in rules for query in asking.queries_of(rule.target)}
             ahead = (rule for rule in rules if asks_starts(rule))
-            also |= {query for rule in ahead for query in self.cluster.start_queries_of(rule.target)}
+            also |= {query for rule in ahead for query in asking.start_queries_of(rule.target)}
             used = ((rule.target, one.resource) for rule in rules for one in rule.spec.triggers if one.resource)
             for ref, resource in used:
-                also |= set(self.cluster.pod_queries_of(ref, resource.name, resource.container))
+                also |= set(asking.pod_queries_of(ref, resource.name, resource.container))
         self.guests.expect(also)
         self.queries.expect(self.guests.asked_here())
 
@@ -449,6 +459,8 @@ class House:
             pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(self.cluster, LocalCluster):
             self.cluster.close()
+        if self._kubernetes is not None:
+            self._kubernetes.close()
 
     def _say_goodbye(self) -> None:
         try:

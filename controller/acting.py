@@ -104,7 +104,12 @@ class Actor:
         if self._throttles.closed(ref, now=now):
             log.debug("target throttled", extra=fields_of(decision))
             return _NOTHING
-        error = self._scaled(rule, wanted, now)
+        try:
+            error = self._scaled(rule, wanted, now)
+        except RefusedError as refused:
+            self._refused(rule, str(refused), decision)
+            return Deed(said=f"nothing was written: {refused}")
+        self._refused(rule, "", decision)
         current = decision.current_replicas or 0
         return Deed(action=self._action(decision, Limits(low=current, high=current), wanted, error, now))
 
@@ -138,7 +143,9 @@ class Actor:
         if self._refusals.get(rule.key, "") == why:
             return
         self._refusals[rule.key] = why
-        log.warning("bounds not set" if why else "bounds are set again", extra={**fields_of(decision), "error": why})
+        log.warning(
+            "nothing was written" if why else "it can be written again", extra={**fields_of(decision), "error": why}
+        )
 
     def _action(self, decision: Decision, before: Limits, after: int, error: str, now: datetime) -> Action:
         result = ActionResult.FAILED if error else ActionResult.DONE
@@ -151,10 +158,12 @@ class Actor:
         )  # fmt: skip
 
     def _scaled(self, rule: ScalingRule, replicas: int, now: datetime) -> str:
-        """The error as a sentence, or nothing."""
+        """The error as a sentence, or nothing; raises what was refused before anything was tried."""
         ref = rule.target
         try:
             self._cluster.scale(ref, replicas)
+        except RefusedError:
+            raise
         except ActuationError as error:
             self._throttles.failed(ref, error, now=now)
             return str(error)

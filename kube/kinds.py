@@ -168,11 +168,45 @@ class ScaledObject(Fields, frozen=True, gc=False, rename="camel"):
     status: ScaledObjectStatus = ScaledObjectStatus()
 
 
+class Resources(Fields, frozen=True, gc=False, rename="camel"):
+    """Requests and limits as quantities (``250m``, ``64Mi``)."""
+
+    requests: dict[str, str] | None = None
+    limits: dict[str, str] | None = None
+
+
+class TemplateMeta(Fields, frozen=True, gc=False, rename="camel"):
+    """``metadata`` of a pod template."""
+
+    labels: dict[str, str] | None = None
+
+
+class TemplateContainer(Fields, frozen=True, gc=False, rename="camel"):
+    """What a container of a pod template asks for."""
+
+    name: str
+    resources: Resources = Resources()
+
+
+class TemplateSpec(Fields, frozen=True, gc=False, rename="camel"):
+    """``spec`` of a pod template."""
+
+    containers: list[TemplateContainer] = []
+
+
+class PodTemplate(Fields, frozen=True, gc=False, rename="camel"):
+    """What pods of a workload look like: their labels and what they ask for."""
+
+    metadata: TemplateMeta = TemplateMeta()
+    spec: TemplateSpec = TemplateSpec()
+
+
 class WorkloadSpec(Fields, frozen=True, gc=False, rename="camel"):
     """Of Deployment, StatefulSet and ReplicaSet. ``paused`` is a Deployment's."""
 
     replicas: int = 1
     selector: LabelSelector | None = None
+    template: PodTemplate | None = None
     paused: bool = False
 
 
@@ -196,13 +230,6 @@ class Workload(Fields, frozen=True, gc=False, rename="camel"):
     metadata: Meta
     spec: WorkloadSpec
     status: WorkloadStatus = WorkloadStatus()
-
-
-class Resources(Fields, frozen=True, gc=False, rename="camel"):
-    """Requests and limits as quantities (``250m``, ``64Mi``)."""
-
-    requests: dict[str, str] | None = None
-    limits: dict[str, str] | None = None
 
 
 class Container(Fields, frozen=True, gc=False, rename="camel"):

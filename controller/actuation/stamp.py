@@ -25,11 +25,13 @@ EXPIRES_AT: Final = f"{PREFIX}expires-at"
 EPOCH: Final = f"{PREFIX}epoch"
 RULE: Final = f"{PREFIX}rule"
 REASON: Final = f"{PREFIX}reason"
+UNSET: Final = f"{PREFIX}baseline-unset"
+"""Which bounds a ScaledObject left to KEDA's defaults; only for taking them away again."""
 FREEZE: Final = f"{PREFIX}freeze"
 """Not ours: whoever sets it wants the object left as it is; the value says why."""
 
 ALWAYS: Final = (BASELINE_MIN, BASELINE_MAX, EXPIRES_AT, EPOCH, RULE, REASON)
-OURS: Final = (*ALWAYS, SET_MIN, SET_MAX)
+OURS: Final = (*ALWAYS, SET_MIN, SET_MAX, UNSET)
 
 FLOOR_LASTS: Final = timedelta(minutes=60)
 CEILING_LASTS: Final = timedelta(minutes=15)

@@ -299,22 +299,10 @@ def run(world: World, hpa: Reactive, plan: Plan, pools: Pools, record: Record) -
             elif target < desired:
                 target = max(target, fewest_allowed(desired_at, desired, tick, hpa.down_policies, hpa.down_select))
             target = min(max(target, floor), hpa.max_replicas)
-        if target > desired:
-            if count > 0:
-                waiting += target - desired
-            else:
-                started = pods.start(ring, slot, target - desired, startup_ticks, started)
-                starting += target - desired
-        elif target < desired:
-            gone = desired - target
-            unplaced = min(waiting, gone)
-            waiting -= unplaced
-            cancelled = pods.cancel(ring, slot, gone - unplaced)
-            starting -= cancelled
-            ended = gone - unplaced - cancelled
-            ready -= ended
-            leaving += ended
-            place = slot + world.grace_ticks + 1
-            ending[place if place < longest else place - longest] += ended
+        if target != desired:
+            ready, starting, waiting, leaving, started = pods.changed(
+                ring, ending, slot, target - desired, count > 0, world.grace_ticks, startup_ticks, ready, starting,
+                waiting, leaving, started,
+            )  # fmt: skip
         desired = target
         desired_at[tick] = desired

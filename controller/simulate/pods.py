@@ -41,3 +41,24 @@ def cancel(ring: IntArray, slot: int, count: int) -> int:
         ring[place] -= taken
         left -= taken
     return count - left
+
+
+@compiled
+def changed(
+    ring: IntArray, ending: IntArray, slot: int, change: int, on_nodes: bool, grace_ticks: int,
+    startup_ticks: IntArray, ready: int, starting: int, waiting: int, leaving: int, started: int,
+) -> tuple[int, int, int, int, int]:  # fmt: skip
+    """So many pods more or fewer; those that are ready, starting, waiting for a node, leaving, and ever started.
+
+    Where there are nodes a new pod waits for one. Those go first that wait, then those that start.
+    """
+    if change > 0:
+        if on_nodes:
+            return ready, starting, waiting + change, leaving, started
+        return ready, starting + change, waiting, leaving, start(ring, slot, change, startup_ticks, started)
+    unplaced = min(waiting, -change)
+    cancelled = cancel(ring, slot, -change - unplaced)
+    ended = -change - unplaced - cancelled
+    place = slot + grace_ticks + 1
+    ending[place if place < len(ending) else place - len(ending)] += ended
+    return ready - ended, starting - cancelled, waiting - unplaced, leaving + ended, started

@@ -343,6 +343,8 @@ def run(
         room: Scratch, blank.
         record: Takes what happens.
     """
+    # Long on purpose: what it shares with ``loop.run`` stands in ``pods``, ``nodes`` and ``loop.served``. The rest
+    # hands some twenty numbers from step to step; as functions that would be tuples longer than the steps.
     # Local names: compiled code then counts references to these arrays once and not every tick.
     load, startup_ticks, capacity = world.load_rps, world.startup_ticks, world.capacity_rps
     ring, ending, given, stages = room.ring, room.ending, room.given, room.stages
@@ -489,22 +491,10 @@ def run(
             highest[high_tail], highest_at[high_tail] = wanted, now
             high_tail += 1
 
-        if target > desired:
-            if count > 0:
-                waiting += target - desired
-            else:
-                started = pods.start(ring, slot, target - desired, startup_ticks, started)
-                starting += target - desired
-        elif target < desired:
-            gone = desired - target
-            unplaced = min(waiting, gone)
-            waiting -= unplaced
-            cancelled = pods.cancel(ring, slot, gone - unplaced)
-            starting -= cancelled
-            ended = gone - unplaced - cancelled
-            ready -= ended
-            leaving += ended
-            place = slot + world.grace_ticks + 1
-            ending[place if place < longest else place - longest] += ended
+        if target != desired:
+            ready, starting, waiting, leaving, started = pods.changed(
+                ring, ending, slot, target - desired, count > 0, world.grace_ticks, startup_ticks, ready, starting,
+                waiting, leaving, started,
+            )  # fmt: skip
         desired = target
         desired_at[tick] = desired

@@ -31,11 +31,13 @@ def test_help_is_short_and_whole() -> None:
     done = run("--help")
     assert done.returncode == 0
     assert "..." not in done.stdout.replace("[ARGS]...", "")
-    for command in ("up", "check", "test", "explain", "forecast", "backtest"):
+    for command in ("up", "check", "test", "explain", "forecast", "backtest", "reap", "restore", "freeze"):
         assert f"\n  {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "check", "test", "explain", "forecast", "backtest"])
+@pytest.mark.parametrize(
+    "command", ["up", "check", "test", "explain", "forecast", "backtest", "reap", "restore", "freeze"]
+)
 def test_help_of_a_command(command: str) -> None:
     done = run(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")

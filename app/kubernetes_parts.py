@@ -1,0 +1,88 @@
+"""Cluster ``kubernetes`` and what it is made of: connection, view, Lease, writers, events; begun and ended together."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from uuid import uuid4
+
+from controller.cluster.kubernetes import KubernetesCluster
+from controller.cluster.kubernetes_switch import Switch
+from controller.cluster.kubernetes_view import View
+from controller.cluster.observe import ObserveCluster
+from domain.clock import Clock
+from kube import Access, Elector, Events, Regarding, Writer, connect
+
+_FIRST_LOOK_SECONDS = 2.0
+"""At the start, for each kind: so that the first decision already knows its replicas."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesConfig:
+    """Section ``kubernetes`` of foretide.yaml; see ``config_file.KubernetesSection``.
+
+    Attributes:
+        access: Which cluster, as whom.
+        namespace: Our own.
+        lease: Whoever holds it acts.
+        writes_per_second: To the API server.
+        changes_per_minute: How many autoscalers' bounds move within a minute.
+        freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
+    """
+
+    access: Access
+    namespace: str
+    lease: str
+    writes_per_second: int
+    changes_per_minute: int
+    freeze: str = ""
+
+
+class KubernetesParts:
+    """All of it; nothing is asked before ``start``."""
+
+    def __init__(self, config: KubernetesConfig, *, metrics: ObserveCluster, clock: Clock) -> None:
+        """Read the credentials.
+
+        Raises:
+            SettingsError: There is no such context or file, or this is no pod.
+        """
+        self._connection = connect(config.access, clock=clock)
+        self._view = View(self._connection)
+        self.elector = Elector(
+            self._connection, namespace=config.namespace, name=config.lease,
+            identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
+        )  # fmt: skip
+        self._events = Events(Writer(self._connection, qps=2.0, burst=20), clock=clock)
+        self.cluster = KubernetesCluster(
+            self._connection,
+            name=f"kubernetes {config.access.context or 'in-cluster'}",
+            view=self._view,
+            writer=Writer(
+                self._connection, qps=float(config.writes_per_second), burst=2 * config.writes_per_second,
+                fence=self.elector.fence,
+            ),
+            fence=self.elector.fence,
+            switch=Switch(self._connection, namespace=config.namespace, always=config.freeze),
+            metrics=metrics,
+            say=self._said,
+            own_namespace=config.namespace,
+            changes_per_minute=config.changes_per_minute,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Begin to watch and to stand for election; an API server that does not answer only delays what is known."""
+        self._events.start()
+        self._view.start()
+        self._view.wait_synced(_FIRST_LOOK_SECONDS)
+        self.elector.start()
+
+    def close(self) -> None:
+        """Give the Lease back first, so that another process goes on at once."""
+        self.elector.stop()
+        self._events.stop()
+        self._view.stop()
+        self._connection.close()
+
+    def _said(self, regarding: Regarding, reason: str, message: str) -> None:
+        self._events.say(regarding, reason, message, severity="Warning" if reason == "BoundsNotSet" else "Normal")

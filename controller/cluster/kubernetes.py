@@ -1,0 +1,417 @@
+"""A Kubernetes cluster: looked at through watches, written to one step at a time, by the leader only.
+
+Each write carries the uid and the resourceVersion of the object that it was planned for, so that whoever was faster
+wins; a plan that lost is made anew from a fresh read, a few times. The plan itself is made in ``controller.actuation``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from controller.actuation import giving_back, holds, step
+from controller.actuation import stamp as stamps
+from controller.actuation.flapping import Reverts
+from controller.actuation.holds import Holds
+from controller.actuation.limits import Limits
+from controller.actuation.stamp import FREEZE, Stamp
+from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
+from controller.cluster import BoundsDone, BoundsOrder, Resource
+from controller.cluster import kubernetes_autoscalers as autoscalers
+from controller.cluster.kubernetes_autoscalers import Autoscaler
+from controller.cluster.kubernetes_switch import Switch
+from controller.cluster.kubernetes_view import WORKLOADS, View, resources_of, rollout_of
+from controller.cluster.observe import ObserveCluster
+from domain.errors import (
+    ActuationError,
+    ConflictError,
+    ForbiddenError,
+    KubeError,
+    NotLeadingError,
+    RefusedError,
+    UnavailableError,
+)
+from domain.pods import PodQuery, PodState
+from domain.scaling import Workload, WorkloadRef
+from domain.startup import PodStart
+from domain.workloads import WorkloadFacts
+from kube import Connection, Fence, Writer, kinds, read
+from kube.events import Regarding
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[Regarding, str, str], object]
+"""Tells an event about an object: its reason in one word, and the sentence."""
+
+SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+TRIES: Final = 4
+"""With 30 % conflicts, four tries fail once in 120."""
+NEW_FOR: Final = timedelta(minutes=1)
+"""An autoscaler that was recreated is left alone for so long: whoever did that has not finished, perhaps."""
+_A_MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """Our last write to an autoscaler: over which version, and what we left there (None: nothing)."""
+
+    uid: str
+    over: str
+    stamp: Stamp | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Known:
+    """What is remembered of one autoscaler between passes."""
+
+    uid: str
+    recreated_at: datetime | None = None
+    written: _Written | None = None
+    reverts: Reverts = Reverts()
+
+
+class KubernetesCluster:
+    """Acts on one cluster."""
+
+    actuations = ("scale", "bounds")
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        name: str,
+        view: View,
+        writer: Writer,
+        fence: Callable[[], Fence],
+        switch: Switch,
+        metrics: ObserveCluster,
+        say: Say,
+        own_namespace: str,
+        changes_per_minute: int,
+    ) -> None:
+        """Everything comes from outside.
+
+        Args:
+            connection: The API server, for fresh reads.
+            name: For the ledger.
+            view: What is known of it.
+            writer: Writes to it.
+            fence: Leave to write, and our epoch; raises ``NotLeadingError``.
+            switch: The kill switch.
+            metrics: Answers what the API server does not tell: usage, starts, pods one by one.
+            say: Tells Kubernetes events.
+            own_namespace: Foretide's, where nothing is scaled.
+            changes_per_minute: How many autoscalers' bounds move within a minute at most.
+        """
+        self.name = name
+        self._connection, self._view, self._writer, self._fence = connection, view, writer, fence
+        self._switch, self._metrics, self._say, self._most = switch, metrics, say, changes_per_minute
+        self._spared = SYSTEM_NAMESPACES | {own_namespace}
+        self._known: dict[tuple[str, str, str], _Known] = {}
+        self._ordered: set[tuple[str, str, str]] = set()
+        self._changes: deque[datetime] = deque()
+        self._left: dict[tuple[str, str, str], str] = {}
+
+    # ---- what is there
+
+    def workload(self, ref: WorkloadRef) -> Workload:
+        """As the API server tells it."""
+        found = self._view.workload(ref)
+        if found is None:
+            return Workload(ref=ref, current_replicas=None, ready_replicas=None, source=self._absence(ref))
+        held = self._holds(ref, found, found.metadata.annotations)
+        return Workload(
+            ref=ref, current_replicas=found.spec.replicas, ready_replicas=found.status.ready_replicas,
+            requests=resources_of(found, "requests"), limits=resources_of(found, "limits"),
+            freeze=held.everything, rollout=held.downs, source="the Kubernetes API",
+        )  # fmt: skip
+
+    def known(self) -> tuple[WorkloadFacts, ...]:
+        """What policies choose from."""
+        return self._view.known()
+
+    def highest_epoch(self) -> int:
+        """In any stamp that can be read: where the Lease was deleted, epochs go on from there."""
+        return max((stamp.epoch for one in self._view.stamped() if (stamp := _stamp_or_none(one))), default=0)
+
+    # ---- what is done
+
+    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+        """Through the scale subresource."""
+        found = self._view.workload(ref)
+        if found is None:
+            raise RefusedError(f"{ref} is not set to {replicas}: {self._absence(ref)}")
+        self._allowed(ref.namespace)
+        if hpa := self._view.scaled_by(ref):
+            raise RefusedError(f"{ref} is scaled by HorizontalPodAutoscaler {hpa}: use actuate bounds")
+        held = self._holds(ref, found, found.metadata.annotations)
+        why = held.everything or (held.downs if replicas < found.spec.replicas else "")
+        if why:
+            raise RefusedError(f"{ref} is not set to {replicas}: held, {why}")
+        body = {"spec": {"replicas": replicas}}
+        with _told(f"{ref} is not set to {replicas}"):
+            self._writer.patch_merge(
+                WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
+            )
+
+    def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
+        """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
+        found = self._view.autoscaler(order.kind, order.target.namespace, order.name)
+        if found is None:
+            raise RefusedError(f"{order} is not there{self._unread()}")
+        self._ordered.add(found.key)
+        try:
+            return self._stepped(order, found, now)
+        except RefusedError as error:
+            self._event(found, "BoundsNotSet", str(error))
+            raise
+
+    def _stepped(self, order: BoundsOrder, found: Autoscaler, now: datetime) -> BoundsDone:
+        for tried in range(TRIES):
+            self._checked(order, found, now)
+            before, taken = found.limits, self._plan(order, found, now)
+            if isinstance(taken, Rest):
+                return BoundsDone(before=before, after=before, said=f"{found} keeps {before}{_because(taken.why)}")
+            try:
+                return self._carried_out(found, taken, now)
+            except ConflictError:
+                if tried == TRIES - 1:
+                    raise
+            found = self._fresh(found)
+        raise AssertionError("the last try returns or raises")
+
+    def settle(self, acting: Collection[str], now: datetime) -> None:
+        """Gives back, step by step, what rules that act no more set, and what nobody has renewed."""
+        ordered, self._ordered = self._ordered, set()
+        for found in self._view.stamped():
+            if found.key in ordered:
+                continue
+            try:
+                self._given_back(found, acting, now)
+                self._left.pop(found.key, None)
+            except ConflictError:
+                continue  # on the next pass
+            except ActuationError as error:
+                if self._left.get(found.key) != str(error):
+                    self._left[found.key] = str(error)
+                    log.warning("bounds not given back", extra={**_fields(found), "error": str(error)})
+
+    # ---- what nobody but metrics knows
+
+    def usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> str:
+        """By cAdvisor's series."""
+        return self._metrics.usage_query(ref, resource, container)
+
+    def pod_usage_query(self, ref: WorkloadRef, resource: Resource, container: str | None = None) -> PodQuery | None:
+        """By cAdvisor's series."""
+        return self._metrics.pod_usage_query(ref, resource, container)
+
+    def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
+        """By kube-state-metrics' series."""
+        return self._metrics.pods(ref, now, container)
+
+    def versions(self, ref: WorkloadRef) -> frozenset[str]:
+        """By kube-state-metrics' series."""
+        return self._metrics.versions(ref)
+
+    def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
+        """By kube-state-metrics' series."""
+        return self._metrics.starts(ref)
+
+    # ---- the plan
+
+    def _plan(self, order: BoundsOrder, found: Autoscaler, now: datetime) -> Step:
+        workload = self._view.workload(order.target)
+        wanted = Wanted(limits=order.limits, rule=order.rule, reason=order.reason, epoch=self._epoch())
+        seen = Seen(
+            limits=found.limits, stamp=stamps.read(found.annotations),
+            ready=None if workload is None else workload.status.ready_replicas,
+            holds=self._holds(order.target, workload, found.annotations),
+        )  # fmt: skip
+        return step.towards(wanted, seen, now=now)
+
+    def _checked(self, order: BoundsOrder, found: Autoscaler, now: datetime) -> None:
+        """Whether it may be written to at all.
+
+        Raises:
+            RefusedError: It may not; the sentence says why.
+        """
+        self._allowed(found.metadata.namespace)
+        if owner := autoscalers.owner_of(found):
+            raise RefusedError(f"{found} is not ours to write to: {owner}")
+        if found.target != (order.target.kind, order.target.name):
+            kind, name = found.target
+            raise RefusedError(f"{found} scales {kind} {name}, the rule is about {order.target}")
+        known = self._remembered(found, now)
+        why = known.reverts.stopped(now)
+        if known.recreated_at is not None and now - known.recreated_at < NEW_FOR:
+            why = "it was deleted and made anew, and is left alone for a minute"
+        if why:
+            raise RefusedError(f"{found}: {why}")
+
+    def _remembered(self, found: Autoscaler, now: datetime) -> _Known:
+        """What is known of it, after a look whether it is the same object and still as we left it."""
+        uid, known = found.metadata.uid, self._known.get(found.key)
+        if known is None:
+            known = self._known[found.key] = _Known(uid=uid)
+        elif known.uid != uid:
+            known = self._known[found.key] = _Known(uid=uid, recreated_at=now)
+        last = known.written
+        if last is None:
+            return known
+        if found.metadata.resource_version == last.over:
+            raise ConflictError(f"{found}: our own last write has not been seen yet")
+        if last.stamp is not None and last.stamp.is_reverted(found.limits):
+            known.reverts, known.written = known.reverts.with_one(now), None
+            log.info("bounds were undone", extra={**_fields(found), "bounds": str(found.limits)})
+        return known
+
+    def _given_back(self, found: Autoscaler, acting: Collection[str], now: datetime) -> None:
+        stamp = stamps.read(found.annotations)
+        if stamp is None or (stamp.rule in acting and not stamp.is_expired(now)):
+            return
+        self._allowed(found.metadata.namespace)
+        self._remembered(found, now)
+        epoch = self._epoch()
+        if stamp.epoch > epoch:
+            raise RefusedError(f"{found}: its stamp has epoch {stamp.epoch}, ours is {epoch}")
+        held = holds.of(
+            switch=self._switch.why(), annotation=found.annotations.get(FREEZE), age=self._view.age(), budget="",
+            rollout=None,
+        )  # fmt: skip
+        if held.everything:
+            raise RefusedError(f"{found} keeps {found.limits}: held, {held.everything}")
+        taken = giving_back.next_step(found.limits, replace(stamp, epoch=epoch), now=now)
+        if not isinstance(taken, Rest):
+            self._carried_out(found, taken, now)
+
+    # ---- the write
+
+    def _carried_out(self, found: Autoscaler, taken: Write | Clean, now: datetime) -> BoundsDone:
+        """Raises an ``ActuationError``."""
+        before = found.limits
+        after = taken.limits if isinstance(taken, Write) else before
+        if after != before:
+            self._rationed(now)
+        version, uid = found.metadata.resource_version, found.metadata.uid
+        with _told(f"{found} keeps {before}"):
+            if isinstance(taken, Write):
+                self._writer.apply(
+                    found.kind, found.metadata.namespace, found.metadata.name,
+                    autoscalers.bounds_body(found, after, taken.stamp), resource_version=version, uid=uid, force=True,
+                )  # fmt: skip
+            else:
+                self._writer.patch_merge(
+                    found.kind, found.metadata.namespace, found.metadata.name, autoscalers.clean_body(found),
+                    resource_version=version, uid=uid,
+                )  # fmt: skip
+        stamp = taken.stamp if isinstance(taken, Write) else None
+        self._known[found.key].written = _Written(uid=uid, over=version, stamp=stamp)
+        return self._done(found, before, after, taken, now)
+
+    def _done(
+        self, found: Autoscaler, before: Limits, after: Limits, taken: Write | Clean, now: datetime
+    ) -> BoundsDone:
+        if isinstance(taken, Clean):
+            return BoundsDone(before=before, after=after, said=f"{found} has its own {before} again")
+        until = f"until {taken.stamp.expires_at:%H:%M}"
+        if before == after:
+            return BoundsDone(before=before, after=after, said=f"{found} keeps {after} {until}{_because(taken.why)}")
+        self._changes.append(now)
+        said = f"{found} {before} → {after} {until}{_because(taken.why)}"
+        self._event(found, "BoundsSet", f"{before} → {after} for rule {taken.stamp.rule}: {taken.stamp.reason}")
+        return BoundsDone(before=before, after=after, said=said)
+
+    def _rationed(self, now: datetime) -> None:
+        while self._changes and self._changes[0] <= now - _A_MINUTE:
+            self._changes.popleft()
+        if len(self._changes) >= self._most:
+            raise RefusedError(f"the bounds of {self._most} autoscalers moved within the last minute: the others wait")
+
+    def _fresh(self, found: Autoscaler) -> Autoscaler:
+        """As it is now; raises an ``ActuationError`` where it cannot be read or is gone."""
+        with _told(f"{found} cannot be read"):
+            one: Any = read(self._connection, found.kind, namespace=found.metadata.namespace, name=found.metadata.name)
+        return autoscalers.of_hpa(one) if isinstance(one, kinds.Hpa) else autoscalers.of_scaled_object(one)
+
+    # ---- what holds
+
+    def _holds(self, ref: WorkloadRef, workload: kinds.Workload | None, annotations: Mapping[str, str] | None) -> Holds:
+        budget = "" if workload is None else self._view.blocking_budget(workload)
+        if not self._view.knows_budgets():
+            budget = "(none could be read)"
+        return holds.of(
+            switch=self._switch.why(), annotation=(annotations or {}).get(FREEZE), age=self._view.age(),
+            budget=budget, rollout=None if workload is None else rollout_of(workload),
+        )  # fmt: skip
+
+    def _allowed(self, namespace: str) -> None:
+        if namespace in self._spared:
+            raise RefusedError(f"nothing is written in namespace {namespace}")
+
+    def _epoch(self) -> int:
+        try:
+            return self._fence().epoch
+        except NotLeadingError as error:
+            raise RefusedError(f"another process leads: {error}") from error
+
+    def _absence(self, ref: WorkloadRef) -> str:
+        return f"the Kubernetes API, which has no {ref}{self._unread()}"
+
+    def _unread(self) -> str:
+        """Why what is not known may well be there."""
+        if self._view.age() is not None:
+            return ""
+        return "".join(f", as far as could be read ({one})" for one in self._view.problems()[:1]) or " (not read yet)"
+
+    def _event(self, found: Autoscaler, reason: str, message: str) -> None:
+        regarding = Regarding(
+            api_version=found.kind.api_version, kind=found.kind.kind, namespace=found.metadata.namespace,
+            name=found.metadata.name, uid=found.metadata.uid,
+        )  # fmt: skip
+        self._say(regarding, reason, message)
+
+
+class _told:  # noqa: N801 (reads as a verb: with _told(...))
+    """Turns what an API server answered into an ``ActuationError`` that says what was not done."""
+
+    def __init__(self, undone: str) -> None:
+        self._undone = undone
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KubeError):
+            raise _actuation_error(error, f"{self._undone}: {error}") from error
+
+
+def _actuation_error(error: KubeError, said: str) -> ActuationError:
+    if isinstance(error, NotLeadingError):
+        return RefusedError(said)
+    if error.status == 409:
+        return ConflictError(said)
+    if error.is_passing:
+        return UnavailableError(said)
+    # Everything else that is refused would be refused again at once: rights, admission, a schema.
+    return RefusedError(said) if error.status == 404 else ForbiddenError(said)
+
+
+def _stamp_or_none(found: Autoscaler) -> Stamp | None:
+    try:
+        return stamps.read(found.annotations)
+    except RefusedError:
+        return None
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def _fields(found: Autoscaler) -> dict[str, str]:
+    kind, namespace, name = found.key
+    return {"k8s.namespace.name": namespace, "k8s.kind": kind, "k8s.hpa.name": name}

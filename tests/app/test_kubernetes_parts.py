@@ -1,0 +1,88 @@
+"""The whole house on a cluster: from a sample in the store to the floor of an HPA, and back to nobody's Lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.settings import read_settings
+from app.system_clock import SystemClock
+from app.wiring import House
+from controller.actuation.limits import Limits
+from domain.errors import SettingsError
+from kube import Access, connect, read
+from kube.kinds import LEASE
+from tests.app.world import rising
+from tests.controller.cluster.world import World, eventually
+from tests.fakes.kube_api import KubeApi
+
+RULE = """
+apiVersion: foretide.dev/v1alpha1
+kind: ScalingRule
+metadata: {name: web, namespace: shop}
+spec:
+  target: {kind: Deployment, name: web}
+  replicas: {min: 2, max: 20}
+  mode: enforce
+  backtestOverride: {reason: a test}
+  actuate: {with: bounds, hpa: web}
+  triggers:
+  - {name: rps, query: 'sum(rate(requests_total[2m]))', perReplica: 10}
+"""
+CONFIG = """
+cluster: kubernetes
+kubernetes: {context: fake, kubeconfig: KUBECONFIG, lease: ours}
+rules_dir: rules
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with KubeApi() as api:
+        (tmp_path / "foretide.yaml").write_text(CONFIG.replace("KUBECONFIG", str(api.kubeconfig(tmp_path))))
+        connection = connect(Access(kubeconfig=api.kubeconfig(tmp_path), context="fake"), clock=SystemClock())
+        world = World(connection, "shop")
+        world.deployment()
+        world.rolled_out()
+        world.hpa()
+        yield world
+
+
+def test_a_sample_becomes_a_floor_and_the_lease_is_given_back(world: World, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "web.yaml").write_text(RULE)
+    settings = read_settings(config=None, environment={"FORETIDE_PORT": "0"}, working_dir=tmp_path)
+    settings.data_dir.mkdir()
+    house = House(settings, clock=SystemClock(), version="9", base_url="http://127.0.0.1:1", environment={})
+    try:
+        house.prepare()
+        assert house.cluster.name == "kubernetes fake"
+        now = SystemClock().now()
+        house.metrics.load([rising("requests_total", per_second=72.0, end=now + timedelta(seconds=15))])
+        kept = house._kubernetes  # the loops are not started: the Lease's thread is all that runs by itself
+        assert kept is not None
+        eventually(kept.elector.leading, "we lead")
+        house.decide(now)
+        assert world.bounds() == Limits(low=6, high=20)  # of 8: by `behavior`, four more in 15 s
+        assert read(world.connection, LEASE, namespace="foretide", name="ours").spec.holder_identity
+    finally:
+        house.close()
+    assert not read(world.connection, LEASE, namespace="foretide", name="ours").spec.holder_identity
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("cluster: kubernetes", "say which cluster: either context, or inCluster: true"),
+        ("cluster: kubernetes\nkubernetes: {context: a, inCluster: true}", "say which cluster: either context"),
+        ("cluster: kubernetes\nkubernetes: {inCluster: true, kubeconfig: x}", "kubeconfig: goes with context"),
+        ("kubernetes: {context: a}", "goes with cluster: kubernetes, not with observe"),
+    ],
+)
+def test_a_cluster_is_named_and_meant(tmp_path: Path, config: str, said: str) -> None:
+    (tmp_path / "foretide.yaml").write_text(config)
+    with pytest.raises(SettingsError, match=said):
+        read_settings(config=None, environment={}, working_dir=tmp_path)
