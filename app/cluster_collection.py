@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import Gauge
 
 from app.queries import Queries
 from app.schedule import Schedule, Tick
@@ -26,7 +26,6 @@ _OTHERS: Final = (
     f'job!="{exporter.JOB}"}})'
 )
 """Whoever brings one of these is a kube-state-metrics."""
-LOOPS: Final = ("cluster_state", "cluster_usage", "discovery")
 
 
 class OtherKubeState:
@@ -58,11 +57,12 @@ class ClusterCollection:
         *,
         cluster: str,
         own_namespace: str,
+        collect: bool = True,
         jobs: Sequence[ScrapeJob],
         store: Appender,
         queries: Queries,
         clock: Clock,
-        registry: CollectorRegistry,
+        discovered: Gauge,
     ) -> None:
         """Nothing is asked of the API server before ``start``.
 
@@ -70,30 +70,35 @@ class ClusterCollection:
             connection: The API server.
             cluster: Label ``instance`` of what is collected.
             own_namespace: Where ``own_namespace: true`` of a discovery looks.
+            collect: Whether state and usage are wanted, besides discovery.
             jobs: Those with ``kubernetes_sd_configs`` are followed.
             store: Where the samples go.
             queries: Tell whether a kube-state-metrics is there.
             clock: The only one.
-            registry: Gets our own counts.
+            discovered: Counts what discovery finds.
         """
         self._reflectors: dict[str, Reflector[Any]] = {
-            one.kind.plural: Reflector(connection, one.kind) for one in EXPORTED
+            one.kind.plural: Reflector(connection, one.kind) for one in EXPORTED if collect
         }
+        self._connection, self._collect = connection, collect
         self._state = StateExporter(
             self._reflectors, store=store, clock=clock, instance=cluster, elsewhere=OtherKubeState(queries).job
         )
         self._usage = UsageExporter(connection, store=store, clock=clock, instance=cluster)
-        self._discovery = KubernetesTargets(jobs, connection, own_namespace=own_namespace, registry=registry)
+        self._discovery = KubernetesTargets(jobs, connection, own_namespace=own_namespace, counts=discovered)
 
     def plan(self, schedule: Schedule) -> None:
         """Their loops."""
-        intervals = (exporter.INTERVAL, usage.INTERVAL, discovery.INTERVAL)
-        for interval, name, tick in zip(intervals, LOOPS, self.ticks(), strict=True):
+        for name, (interval, tick) in self.loops().items():
             schedule.every(interval, name, tick)
 
-    def ticks(self) -> tuple[Tick, Tick, Tick]:
-        """What the loops do: state, usage, discovery."""
-        return self._state.tick, self._usage.tick, self._discovery.tick
+    def loops(self) -> dict[str, tuple[timedelta, Tick]]:
+        """How often what is done, by name."""
+        told = {
+            "cluster_state": (exporter.INTERVAL, self._state.tick),
+            "cluster_usage": (usage.INTERVAL, self._usage.tick),
+        }
+        return {**(told if self._collect else {}), "discovery": (discovery.INTERVAL, self._discovery.tick)}
 
     def start(self) -> None:
         """Begin to list and watch; returns at once."""
@@ -102,10 +107,11 @@ class ClusterCollection:
         self._discovery.start()
 
     def close(self) -> None:
-        """End the watches."""
+        """End the watches and the connection."""
         for reflector in self._reflectors.values():
             reflector.stop()
         self._discovery.stop()
+        self._connection.close()
 
     def targets(self) -> tuple[Target, ...]:
         """What was discovered, for the scraper."""
@@ -113,4 +119,4 @@ class ClusterCollection:
 
     def statuses(self) -> list[TargetStatus]:
         """How state and usage stand, as targets."""
-        return [self._state.status, self._usage.status]
+        return [self._state.status, self._usage.status] if self._collect else []

@@ -13,6 +13,7 @@ from app.cluster_collection import ClusterCollection, OtherKubeState
 from app.queries import Queries
 from collector.config import parse_scrape_config
 from collector.kubernetes import kinds
+from collector.metrics import discovered_targets
 from controller.cluster.observe import ObserveCluster
 from domain.clock import to_ms
 from domain.errors import NoDataError
@@ -86,12 +87,12 @@ def test_a_cluster_without_any_exporter_answers_replicas_requests_pods_and_usage
         collection = ClusterCollection(
             connect(Access(kubeconfig=api.kubeconfig(tmp_path), context="fake"), clock=clock), cluster="test",
             own_namespace="foretide", jobs=parse_scrape_config(text, "f").jobs, store=store, queries=queries,
-            clock=clock, registry=CollectorRegistry(),
+            clock=clock, discovered=discovered_targets(CollectorRegistry()),
         )  # fmt: skip
         collection.start()
 
         def told() -> bool:
-            for tick in collection.ticks():
+            for _, tick in collection.loops().values():
                 tick(clock.advance(timedelta(seconds=15)))
             return all(not one.last_error for one in collection.statuses()) and len(collection.targets()) == 2
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from collector.config import parse_scrape_config
 from collector.kubernetes import kinds, roles
 from collector.kubernetes.discovery import KubernetesTargets
+from collector.metrics import discovered_targets
 from collector.targets import Target
 from domain.labels import Labels
 from tests.collector.kubernetes.conftest import Server, eventually
@@ -267,7 +268,7 @@ def discovery(server: Server, text: str, registry: CollectorRegistry | None = No
         parse_scrape_config(text, "f").jobs,
         server.connection,
         own_namespace="foretide",
-        registry=registry or CollectorRegistry(),
+        counts=discovered_targets(registry or CollectorRegistry()),
     )
     server.discoveries.append(made)
     made.start()

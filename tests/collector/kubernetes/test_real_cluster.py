@@ -15,6 +15,7 @@ from collector.config import parse_scrape_config
 from collector.kubernetes.discovery import KubernetesTargets
 from collector.kubernetes.exporter import EXPORTED, StateExporter
 from collector.kubernetes.usage import UsageExporter
+from collector.metrics import discovered_targets
 from collector.targets import Health
 from domain import names
 from kube import Access, Connection, Reflector, connect
@@ -154,7 +155,10 @@ def test_pods_and_slices_are_discovered(namespace: str, connection: Connection) 
         }
     )
     made = KubernetesTargets(
-        parse_scrape_config(text, "f").jobs, connection, own_namespace="", registry=CollectorRegistry()
+        parse_scrape_config(text, "f").jobs,
+        connection,
+        own_namespace="",
+        counts=discovered_targets(CollectorRegistry()),
     )
     made.start()
 
