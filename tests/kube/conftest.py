@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from kube import Access, Connection, Writer, connect
 from kube.kinds import HPA
@@ -66,7 +67,17 @@ def on_fake(fake: KubeApi, clock: ManualClock, tmp_path: Path) -> Iterator[Place
     connection.close()
 
 
-@pytest.fixture(params=["fake"])
+@pytest.fixture
+def on_real(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Place]:
+    cluster = request.getfixturevalue("cluster")
+    file = cluster.kubeconfig()
+    context = yaml.safe_load(file.read_text(encoding="utf-8"))["current-context"]
+    connection = connect(Access(kubeconfig=file, context=context), clock=clock)
+    yield Place(connection, clock, cluster.namespace())
+    connection.close()
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=[pytest.mark.slow, pytest.mark.cluster])])
 def place(request: pytest.FixtureRequest) -> Place:
     """Each test that takes this runs on both servers."""
     place: Place = request.getfixturevalue(f"on_{request.param}")
