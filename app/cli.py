@@ -244,6 +244,23 @@ app.command(short_help="Give back every bound that Foretide has set.")(reap_cli.
 app.command(short_help="Stop every write to the cluster, or to one HPA.")(reap_cli.freeze)
 
 
+@app.command(short_help="The validation webhook of documents in a cluster.")
+def webhook(
+    cert: Annotated[Path, typer.Option("--cert", help="Certificate, PEM; renewed in place, it is taken into use.")],
+    key: Annotated[Path, typer.Option("--key", help="Its key, PEM.")],
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 (a pod's door)
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.")] = 9443,
+) -> None:
+    """Answer an API server's AdmissionReviews of our documents with what `foretide check` says of them."""
+    from app.webhook_command import Door, serve
+    from domain.errors import ForetideError
+
+    try:
+        serve(Door(host=host, port=port, certificate=cert, key=key))
+    except ForetideError as error:
+        _fail(str(error), 2)
+
+
 @app.command(name="import", short_help="KEDA's ScaledObjects, or HPAs, as rules and policies.")
 def import_(
     kind: Annotated[str, typer.Argument(metavar="keda|hpa", help="What is read.")],

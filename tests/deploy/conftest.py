@@ -24,7 +24,7 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
     """``kubectl apply -k deploy/kubernetes`` and discovery, after a dry run of the same."""
     api, manifests = cluster.api, objects(FOLDER)
     apply(api, next(one for one in manifests if one["kind"] == "Namespace"))
-    for one in manifests:
+    for one in [*manifests, *objects(FOLDER / "webhook")]:
         apply(api, one, **DRY)
     manifests += objects(FOLDER / "discovery")
     for one in manifests:

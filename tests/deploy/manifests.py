@@ -11,6 +11,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
 CRDS = ROOT / "deploy" / "crds"
+APART = (FOLDER / "discovery", FOLDER / "opt-in", FOLDER / "webhook")
+"""What is applied by itself, by who wants it."""
 Object = dict[str, Any]
 
 
@@ -25,7 +27,7 @@ def objects(folder: Path) -> list[Object]:
 
 
 def everything() -> list[Object]:
-    return [*objects(FOLDER), *objects(FOLDER / "discovery"), *objects(FOLDER / "opt-in")]
+    return [one for folder in (FOLDER, *APART) for one in objects(folder)]
 
 
 def of_kind(*kinds: str) -> Iterator[Object]:

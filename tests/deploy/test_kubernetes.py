@@ -9,7 +9,7 @@ import yaml
 
 from rules.crds import plural
 from rules.schema import KINDS
-from tests.deploy.manifests import CRDS, FOLDER, ROOT, everything, of_kind, pods
+from tests.deploy.manifests import APART, CRDS, FOLDER, ROOT, everything, of_kind, pods
 
 ROLES = list(of_kind("ClusterRole", "Role"))
 RULES = [(role["metadata"]["name"], rule) for role in ROLES for rule in role["rules"]]
@@ -18,7 +18,7 @@ BOUND_BY_NAMESPACES = {"foretide-acts-by-bounds", "foretide-acts-by-hpa", "foret
 
 
 def test_kustomize_names_every_file() -> None:
-    for folder in (CRDS, FOLDER, FOLDER / "discovery", FOLDER / "opt-in"):
+    for folder in (CRDS, FOLDER, *APART):
         named = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
 
         there = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
@@ -56,7 +56,7 @@ def test_no_token_is_mounted_where_none_is_needed() -> None:
     accounts = {one["metadata"]["name"]: one for one in of_kind("ServiceAccount")}
     mounting = {one["spec"]["serviceAccountName"] for one in pods() if one["spec"]["automountServiceAccountToken"]}
 
-    assert set(accounts) == {"foretide-controller", "foretide-api", "foretide-collector", "foretide-reaper"}
+    assert set(accounts) == {f"foretide-{one}" for one in ("controller", "api", "collector", "reaper", "webhook")}
     assert all(one["automountServiceAccountToken"] is False for one in accounts.values())
     assert mounting == {"foretide-controller", "foretide-reaper"}
 
@@ -74,9 +74,9 @@ def test_every_pod_runs_restricted() -> None:
 
 def test_the_image_is_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
-
-    assert [one["newTag"] for one in kustomization["images"]] == [version]
+    for folder in (FOLDER, FOLDER / "webhook"):
+        kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        assert [one["newTag"] for one in kustomization["images"]] == [version]
 
 
 def test_every_network_policy_finds_a_pod() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from functools import partial
 from itertools import product
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from app.reap_command import Where, give_back
+from controller.actuation.limits import Limits
+from controller.reaper import Orders
 from rules.crds import plural
 from rules.schema import KINDS
 from tests.cluster.api import MERGE, Api, ApiError, Object, path
@@ -183,6 +187,31 @@ def test_kube_system_and_the_own_namespace_stay_untouched(
         installed.api.delete(HPA, "web", namespace)
 
 
+LEFT_BEHIND = {
+    "foretide.dev/baseline-min": "10", "foretide.dev/baseline-max": "40", "foretide.dev/epoch": "7",
+    "foretide.dev/set-max": "30 at 2026-11-20T12:00:00Z from 30", "foretide.dev/expires-at": "2026-11-20T12:15:00Z",
+    "foretide.dev/rule": "shop/web", "foretide.dev/reason": "BudgetCeiling",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_BOUNDS)
+def test_the_reaper_gives_back_as_its_own_account_where_a_namespace_opted_in(
+    installed: Cluster, opted_in: str, kind: str
+) -> None:
+    """Rights, guardrails and reaper together; a ceiling goes back at once."""
+    elsewhere = installed.namespace("other")
+    for namespace in (opted_in, elsewhere):
+        left = autoscaler(kind, namespace, "left-behind", annotations=LEFT_BEHIND)
+        left["spec"]["maxReplicas" if kind == HPA else "maxReplicaCount"] = 30
+        installed.api.create(left)
+    kubeconfig = installed.kubeconfig(f"{ACCOUNT}reaper")
+    where = Where(context="foretide-test", kubeconfig=kubeconfig, in_cluster=False, namespace=OWN)
+    told = {one.namespace: one for one in give_back(where, Orders(seconds=1), io.StringIO()) if one.kind == kind}
+
+    assert told[opted_in].after == Limits(low=10, high=40)
+    assert told[elsewhere].after == Limits(low=10, high=30), told[elsewhere].said
+
+
 # ---- rights
 
 DOCUMENTS = {f"foretide.dev/{plural(kind)}" for kind in KINDS}
@@ -190,6 +219,7 @@ READ = {"get", "list", "watch"}
 HPAS = "autoscaling/horizontalpodautoscalers"
 KEDAS = "keda.sh/scaledobjects"
 LEASE = "coordination.k8s.io/leases/foretide-controller"
+SWITCH = "/configmaps/foretide-freeze"
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
@@ -209,8 +239,8 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {
-    "controller": {LEASE: {"get", "update", "patch"}, "coordination.k8s.io/leases": {"create"}},
-    "reaper": {LEASE: {"get"}},
+    "controller": {LEASE: {"get", "update", "patch"}, "coordination.k8s.io/leases": {"create"}, SWITCH: {"get"}},
+    "reaper": {SWITCH: {"get"}},
 }
 OF_EVERYBODY = re.compile(r"authorization.k8s.io/selfsubject\w+|authentication.k8s.io/selfsubjectreviews")
 

@@ -1,0 +1,77 @@
+"""An AdmissionReview v1 of one of our documents: allowed, or denied with what ``foretide check`` says of it.
+
+One document is looked at, by the code that reads files. What several documents have to do with each other (a rule for a
+workload that has one, an SLO that is not there) the running program tells: documents come in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from app.check import check_query
+from domain.errors import ForetideError, Mistake
+from rules.validate import validate
+from rules.yaml_tree import MAX_MISTAKES, Document, Path, Place
+
+API_VERSION: Final = "admission.k8s.io/v1"
+_OF_A_DOCUMENT: Final = ("name", "namespace", "labels")
+"""Of ``metadata``; the rest is Kubernetes' own."""
+_CHECKED: Final = ("CREATE", "UPDATE")
+_LONGEST_WARNING: Final = 250
+"""The API server cuts after 256."""
+_NOWHERE: Final = Place(line=0, column=0)
+
+
+class NoReviewError(ForetideError):
+    """What was sent is no AdmissionReview."""
+
+
+def reviewed(asked: object) -> dict[str, Any]:
+    """The answer to an AdmissionReview.
+
+    Raises:
+        NoReviewError: It is none.
+    """
+    request = asked.get("request") if isinstance(asked, dict) else None
+    if not isinstance(asked, dict) or asked.get("apiVersion") != API_VERSION or not isinstance(request, dict):
+        raise NoReviewError(f"expected an AdmissionReview of {API_VERSION} with a request")
+    if not isinstance(request.get("uid"), str):
+        raise NoReviewError("expected request.uid")
+    answer = _answer(request)
+    return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": request["uid"], **answer}}
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    if request.get("operation") not in _CHECKED or request.get("subResource"):
+        return {"allowed": True}
+    found = validate(_document(request), check_query=check_query)
+    if found.mistakes:
+        message = "\n".join(map(_said, found.mistakes[:MAX_MISTAKES]))
+        return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
+    warnings = [_said(one)[:_LONGEST_WARNING] for one in found.warnings]
+    return {"allowed": True, **({"warnings": warnings} if warnings else {})}
+
+
+def _said(mistake: Mistake) -> str:
+    return f"{mistake.field}: {mistake.message}" if mistake.field else mistake.message
+
+
+def _document(request: Mapping[str, Any]) -> Document:
+    """The object as a file would have it: without status, and without what the server keeps in metadata."""
+    sent = request.get("object")
+    data = {name: value for name, value in (sent if isinstance(sent, dict) else {}).items() if name != "status"}
+    if isinstance(metadata := data.get("metadata"), dict):
+        kept = {name: metadata[name] for name in _OF_A_DOCUMENT if name in metadata}
+        if "name" not in kept and isinstance(prefix := metadata.get("generateName"), str):
+            kept["name"] = f"{prefix}x"  # the server makes the rest
+        data["metadata"] = {"namespace": request.get("namespace") or "default", **kept}
+    places = dict.fromkeys(_paths(data, ()), _NOWHERE)
+    return Document(file="", data=data, values=places, keys=places, mistakes=(), broken=frozenset())
+
+
+def _paths(data: object, path: Path) -> Iterator[Path]:
+    yield path
+    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for name, value in inside:
+        yield from _paths(value, (*path, name))
