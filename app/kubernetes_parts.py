@@ -27,6 +27,7 @@ class KubernetesConfig:
         lease: Whoever holds it acts.
         writes_per_second: To the API server.
         changes_per_minute: How many autoscalers' bounds move within a minute.
+        collect: Whether its state and usage are kept as series.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """
 
@@ -35,6 +36,7 @@ class KubernetesConfig:
     lease: str
     writes_per_second: int
     changes_per_minute: int
+    collect: bool = True
     freeze: str = ""
 
 
