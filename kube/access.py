@@ -10,8 +10,8 @@ from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
 from kube.connection import Connection, Transport
 
-_CONNECTIONS: Final = 64
-"""Kept open at once: each watch holds one, and the default (10 on two cores) would throw away the others after use."""
+_IDLE_CONNECTIONS: Final = 32
+"""Kept for the next request (a TLS handshake each); the package's own limit of 5 for each core is for one thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def _transport(access: Access) -> Transport:
         raise SettingsError("the package kubernetes is missing: pip install 'foretide[kubernetes]'") from error
     configuration = Configuration()
     configuration.keep_alive = True
-    configuration.connection_pool_maxsize = _CONNECTIONS
+    configuration.connection_pool_maxsize = _IDLE_CONNECTIONS
     file = str(access.kubeconfig) if access.kubeconfig is not None else None
     try:
         if access.in_cluster:
