@@ -26,6 +26,8 @@ _OTHERS: Final = (
     f'job!="{exporter.JOB}"}})'
 )
 """Whoever brings one of these is a kube-state-metrics."""
+_SERVER_ASKED_EVERY: Final = timedelta(minutes=1)
+"""Somebody's Prometheus counts 5,000 series for it."""
 
 
 class OtherKubeState:
@@ -34,18 +36,23 @@ class OtherKubeState:
     def __init__(self, queries: Queries) -> None:
         """Nothing is asked yet."""
         self._queries = queries
-        self._known: dict[str | None, str] = {}
+        self._known: dict[str | None, tuple[datetime, str]] = {}
 
     def job(self, now: datetime) -> str:
         """Its job; empty where there is none. A server that does not answer has what it had."""
-        for source in dict.fromkeys((LOCAL, None)):
-            try:
-                found = self._queries.instant(_OTHERS, now, source)
-            except QueryError:
-                continue
-            jobs = sorted(dict(labels).get("job", "") or "of no name" for labels in found)
-            self._known[source] = jobs[0] if jobs else ""
-        return next(filter(None, self._known.values()), "")
+        for source in (LOCAL, None):
+            asked, _ = self._known.get(source, (None, ""))
+            if asked is None or source == LOCAL or now - asked >= _SERVER_ASKED_EVERY:
+                self._ask(source, now)
+        return next(filter(None, (job for _, job in self._known.values())), "")
+
+    def _ask(self, source: str | None, now: datetime) -> None:
+        try:
+            found = self._queries.instant(_OTHERS, now, source)
+        except QueryError:
+            return
+        jobs = sorted(dict(labels).get("job", "") or "of no name" for labels in found)
+        self._known[source] = now, jobs[0] if jobs else ""
 
 
 class ClusterCollection:

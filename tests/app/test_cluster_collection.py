@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,13 @@ from prometheus_client import CollectorRegistry
 
 from app.cluster_collection import ClusterCollection, OtherKubeState
 from app.queries import Queries
+from app.sources import LOCAL
 from collector.config import parse_scrape_config
 from collector.kubernetes import kinds
 from collector.metrics import discovered_targets
 from controller.cluster.observe import ObserveCluster
 from domain.clock import to_ms
-from domain.errors import NoDataError
+from domain.errors import NoDataError, QuerySourceError
 from domain.labels import Labels
 from domain.scaling import WorkloadRef
 from kube import Access, connect
@@ -58,6 +59,35 @@ def test_another_job_with_kube_state_metrics_series_is_found_while_they_are_fres
 
     clock.advance(timedelta(minutes=6))
     assert other.job(clock.now()) == ""
+
+
+class Server:
+    """Stands for the queries of a house whose default source is somebody's Prometheus."""
+
+    def __init__(self) -> None:
+        self.jobs, self.asked, self.away = ["ksm"], 0, False
+
+    def instant(self, expr: str, now: datetime, source: str | None = None) -> dict[tuple[tuple[str, str], ...], float]:
+        if source == LOCAL:
+            return {}
+        self.asked += 1
+        if self.away:
+            raise QuerySourceError("away")
+        return {(("job", job),): 1.0 for job in self.jobs}
+
+
+def test_somebodys_server_is_asked_once_a_minute_and_what_it_said_holds_while_it_is_away(clock: ManualClock) -> None:
+    server = Server()
+    other = OtherKubeState(server)  # type: ignore[arg-type]
+
+    told = [other.job(clock.advance(timedelta(seconds=15))) for _ in range(4)]
+    assert (told, server.asked) == (["ksm"] * 4, 1)
+
+    server.away = True
+    assert other.job(clock.advance(timedelta(seconds=15))) == "ksm"
+    server.away, server.jobs = False, []
+    assert other.job(clock.advance(timedelta(seconds=15))) == ""
+    assert server.asked == 3
 
 
 def test_a_cluster_without_any_exporter_answers_replicas_requests_pods_and_usage(
