@@ -20,6 +20,7 @@ from app import api, local_processes, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_room import BudgetRoom
+from app.cluster_collection import ClusterCollection
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -40,9 +41,11 @@ from app.telemetry import Tracing
 from app.trace_guests import READ_EVERY, TraceGuests
 from collector.endpoints import routes as otlp_routes
 from collector.host import HostExporter
+from collector.metrics import discovered_targets
 from collector.receive import Receiver
 from collector.red import RedAggregator
 from collector.scrape import Scraper
+from collector.targets import Target, TargetStatus
 from controller.capacities import Capacities
 from controller.cluster import Cluster
 from controller.cluster.known import from_kube_state
@@ -71,6 +74,7 @@ from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
+from kube import ClientMetrics, connect
 from rules import RuleSet, RulesFolder
 from store.metrics import MetricsStore
 from store.promql.endpoints import router as prometheus_router
@@ -126,7 +130,7 @@ class House:
         self._build_telemetry(opened)
         self._open_stores(opened)
         self._build_collector(opened)
-        self._observed = ObserveCluster(self._number, self._by_pod)
+        self._observed = ObserveCluster(self._number, self._by_pod, usage_api=self._collection is not None)
         self._kubernetes: KubernetesParts | None = None
         self.cluster = self._cluster(base_url, environment)
         self._build_rules()
@@ -140,6 +144,7 @@ class House:
     def _build_telemetry(self, opened: ExitStack) -> None:
         """What Foretide tells about itself, and the schedule, whose ticks are the first of it."""
         self.registry = CollectorRegistry()
+        self._client_metrics = ClientMetrics(self.registry)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._tracing = Tracing(version=self._version, otlp_endpoint=self.settings.otlp_endpoint)
@@ -175,12 +180,13 @@ class House:
         )
         self.queries = Queries(self.metrics, clock=self._clock, guests=self.guests)
         opened.callback(self.queries.close)
+        self._collection = self._in_cluster()
         self._scraper = Scraper(
             jobs=settings.scrape.jobs,
             store=self.metrics,
             clock=self._clock,
             registry=self.registry,
-            extra_targets=lambda: local_processes.scrape_targets(self.cluster, settings.scrape),
+            extra_targets=self._found_targets,
         )
 
     def _build_rules(self) -> None:
@@ -256,7 +262,7 @@ class House:
         self.status = StatusBoard(
             version=self._version, settings=self.settings, cluster=self.cluster.name, rules=self.running_rules,
             mistakes=lambda: self.rules.mistakes, left_out=lambda: self.rules.left_out,
-            targets=lambda: [*self._scraper.targets(), self._host.status],
+            targets=self._target_statuses,
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
             sources=self.guests.views,
@@ -311,6 +317,8 @@ class House:
             self._start_processes(self.cluster, now)
         if self._kubernetes is not None:
             self._kubernetes.start()
+        if self._collection is not None:
+            self._collection.start()
 
     async def start(self) -> None:
         """Start the scraper and the loops."""
@@ -337,11 +345,34 @@ class House:
         self._close_workers()
         self._opened.close()
 
+    def _in_cluster(self) -> ClusterCollection | None:
+        """What is collected from a Kubernetes cluster, over a connection of the collector's own."""
+        config, discovered = self.settings.kubernetes, discovered_targets(self.registry)
+        if config is None:
+            return None
+        return ClusterCollection(
+            connect(config.access, clock=self._clock, metrics=self._client_metrics),
+            cluster=config.access.context or "in-cluster",
+            own_namespace=config.namespace, collect=config.collect, jobs=self.settings.scrape.jobs, store=self.metrics,
+            queries=self.queries, clock=self._clock, discovered=discovered,
+        )  # fmt: skip
+
+    def _found_targets(self) -> list[Target]:
+        """Replicas of a local cluster, and what discovery found in a Kubernetes cluster."""
+        local = local_processes.scrape_targets(self.cluster, self.settings.scrape)
+        return [*local, *(self._collection.targets() if self._collection is not None else ())]
+
+    def _target_statuses(self) -> list[TargetStatus]:
+        in_cluster = [] if self._collection is None else self._collection.statuses()
+        return [*self._scraper.targets(), self._host.status, *in_cluster]
+
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
         if self.settings.kubernetes is not None:
-            self._kubernetes = KubernetesParts(self.settings.kubernetes, metrics=self._observed, clock=self._clock)
+            self._kubernetes = KubernetesParts(
+                self.settings.kubernetes, metrics=self._observed, clock=self._clock, counts=self._client_metrics
+            )
             return self._kubernetes.cluster
         return self._observed
 
@@ -388,6 +419,8 @@ class House:
         plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
+        if self._collection is not None:
+            self._collection.plan(self.schedule)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
         if self.settings.challengers:
             plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
@@ -461,6 +494,8 @@ class House:
             self.cluster.close()
         if self._kubernetes is not None:
             self._kubernetes.close()
+        if self._collection is not None:
+            self._collection.close()
 
     def _say_goodbye(self) -> None:
         try:

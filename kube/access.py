@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
 from kube.connection import Connection, Transport
+from kube.metrics import ClientMetrics
+
+_IDLE_CONNECTIONS: Final = 32
+"""Kept for the next request (a TLS handshake each); the package's own limit of 5 for each core is for one thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,7 @@ class Access:
     in_cluster: bool = False
 
 
-def connect(access: Access, *, clock: Clock) -> Connection:
+def connect(access: Access, *, clock: Clock, metrics: ClientMetrics | None = None) -> Connection:
     """Reads the credentials; nothing is sent yet.
 
     Raises:
@@ -34,7 +39,7 @@ def connect(access: Access, *, clock: Clock) -> Connection:
         raise SettingsError(
             "kubernetes: name a context of the kubeconfig, or say inCluster: there is no default context"
         )
-    return Connection(lambda: _transport(access), clock=clock)
+    return Connection(lambda: _transport(access), clock=clock, metrics=metrics)
 
 
 def _transport(access: Access) -> Transport:
@@ -47,6 +52,7 @@ def _transport(access: Access) -> Transport:
         raise SettingsError("the package kubernetes is missing: pip install 'foretide[kubernetes]'") from error
     configuration = Configuration()
     configuration.keep_alive = True
+    configuration.connection_pool_maxsize = _IDLE_CONNECTIONS
     file = str(access.kubeconfig) if access.kubeconfig is not None else None
     try:
         if access.in_cluster:

@@ -20,6 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
+from kube.metrics import ClientMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +50,11 @@ class Connection:
     Args:
         load: Reads the credentials and opens a transport; called again after a 401.
         clock: Whose monotonic time writers, reflectors and electors of this connection go by.
+        metrics: Where requests and reflectors are counted.
     """
 
-    def __init__(self, load: Callable[[], Transport], *, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, load: Callable[[], Transport], *, clock: Clock, metrics: ClientMetrics | None = None) -> None:
+        self.clock, self.metrics = clock, metrics
         self._load = load
         self._transport = load()
         self._loaded_at = clock.monotonic()
@@ -75,24 +77,22 @@ class Connection:
                 idle connection the server had closed, and a request refused with 401 once credentials were read anew.
         """
         deadline = self.clock.monotonic() + timeout_seconds
-        response = self._answered(method, path, query, body, content_type, timeout_seconds, timeout_seconds)
+        response = self._answered(method, path, query, body, content_type, timeout_seconds)
         return _read(response, f"{method} {path}", late=lambda: self.clock.monotonic() > deadline)
 
-    def stream(
-        self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float = 10.0, stall_seconds: float
-    ) -> Stream:
+    def stream(self, path: str, *, query: Mapping[str, str] | None = None, stall_seconds: float) -> Stream:
         """Lines as they come (a watch); opened when this returns.
 
         Args:
             path: The resource's path.
             query: The URL's query.
-            timeout_seconds: Until the server's headers.
-            stall_seconds: A stream that is silent for so long is dead (a half-open connection never says so).
+            stall_seconds: A stream that is silent for so long, from the beginning on, is dead: a half-open connection
+                never says so.
 
         Raises:
             KubeError: As for ``request``.
         """
-        return Stream(self._answered("GET", path, query, None, None, timeout_seconds, stall_seconds), f"GET {path}")
+        return Stream(self._answered("GET", path, query, None, None, stall_seconds), f"GET {path}")
 
     def server_time(self) -> datetime | None:
         """The server's clock, by the Date of an answer, to the second; None where it tells none.
@@ -121,22 +121,39 @@ class Connection:
         body: bytes | Mapping[str, Any] | None,
         content_type: str | None,
         timeout_seconds: float,
-        read_seconds: float,
     ) -> urllib3.BaseHTTPResponse:
         """An answer with status 2xx whose body is not read yet."""
         url = f"{path}?{urlencode(query)}" if query else path
         raw = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         kind = content_type or (JSON if raw is not None else None)
-        timeout = urllib3.Timeout(connect=min(timeout_seconds, _LONGEST_CONNECT_SECONDS), read=read_seconds)
+        timeout = urllib3.Timeout(connect=min(timeout_seconds, _LONGEST_CONNECT_SECONDS), read=timeout_seconds)
         transport = self._transport
-        response = _sent(transport, method, url, raw, kind, timeout)
+        response = self._counted(transport, method, url, raw, kind, timeout)
         if response.status == 401 and self._reloaded(transport):
             response.drain_conn()
             response.release_conn()
-            response = _sent(self._transport, method, url, raw, kind, timeout)
+            response = self._counted(self._transport, method, url, raw, kind, timeout)
         if not 200 <= response.status < 300:
             raise _error_of(response, f"{method} {path}")
         return response
+
+    def _counted(
+        self,
+        transport: Transport,
+        method: str,
+        url: str,
+        body: bytes | None,
+        content_type: str | None,
+        timeout: urllib3.Timeout,
+    ) -> urllib3.BaseHTTPResponse:
+        status = 0
+        try:
+            response = _sent(transport, method, url, body, content_type, timeout)
+            status = response.status
+            return response
+        finally:
+            if self.metrics is not None:
+                self.metrics.answered(method, status)
 
     def _reloaded(self, refused: Transport) -> bool:
         """Whether there are credentials that ``refused`` did not have."""

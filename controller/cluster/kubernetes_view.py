@@ -29,6 +29,7 @@ from kube.kinds import (
 )
 from kube.reflector import Reflector
 
+_KEDA_EVERY_SECONDS: Final = 600.0
 WORKLOADS: Final[Mapping[str, Kind[Workload]]] = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
 
 
@@ -45,12 +46,22 @@ class View:
         self._namespaces = Reflector(connection, NAMESPACE)
         self._needed: list[Reflector[Any]] = [self._hpas, *self._workloads.values()]
         self._every: list[Reflector[Any]] = [*self._needed, self._budgets, self._namespaces]
+        self._keda_at = float("-inf")
         self._by_namespace: tuple[int, dict[str, list[DisruptionBudget]]] = (-1, {})
+        self._by_target: tuple[tuple[int, int], dict[tuple[str, str, str], list[Autoscaler]]] = ((-1, -1), {})
 
     def start(self) -> None:
-        """Begins to list and watch; ScaledObjects only where KEDA is installed when this is called."""
+        """Begins to list and watch."""
         for reflector in self._every:
             reflector.start()
+        self.look_for_keda()
+
+    def look_for_keda(self) -> None:
+        """Watches ScaledObjects too from when KEDA is there; asks at most every ten minutes, and until it is."""
+        now = self._connection.clock.monotonic()
+        if self._scaled_objects in self._every or now < self._keda_at:
+            return
+        self._keda_at = now + _KEDA_EVERY_SECONDS
         try:
             self._connection.request("GET", SCALED_OBJECT.path(), query={"limit": "1"})
         except KubeError:
@@ -95,13 +106,17 @@ class View:
             if one.metadata.annotations and stamps.is_stamped(one.metadata.annotations):
                 yield of_scaled_object(one)
 
-    def scaled_by(self, ref: WorkloadRef) -> str:
-        """The HPA that scales a workload; empty where none does."""
-        for (namespace, name), hpa in self._hpas.objects().items():
-            target = hpa.spec.scale_target_ref
-            if namespace == ref.namespace and (target.kind, target.name) == (ref.kind, ref.name):
-                return name
-        return ""
+    def scalers_of(self, ref: WorkloadRef) -> list[Autoscaler]:
+        """Every autoscaler of a workload."""
+        revision, by_target = self._by_target
+        if revision != (self._hpas.revision, self._scaled_objects.revision):
+            revision, by_target = (self._hpas.revision, self._scaled_objects.revision), {}
+            every = [of_hpa(hpa) for hpa in self._hpas.objects().values()]
+            every += [of_scaled_object(one) for one in self._scaled_objects.objects().values()]
+            for one in every:
+                by_target.setdefault((one.metadata.namespace, *one.target), []).append(one)
+            self._by_target = revision, by_target
+        return by_target.get((ref.namespace, ref.kind, ref.name), [])
 
     def workload(self, ref: WorkloadRef) -> Workload | None:
         """The Deployment or StatefulSet; None where there is none."""
