@@ -100,7 +100,7 @@ class Connection:
         Raises:
             KubeError: As for ``request``.
         """
-        response = self._answered("GET", "/version", None, None, None, 10.0, 10.0)
+        response = self._answered("GET", "/version", None, None, None, 10.0)
         told = response.headers.get("Date", "")
         response.drain_conn()
         response.release_conn()
