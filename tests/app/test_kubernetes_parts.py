@@ -91,14 +91,13 @@ def test_the_cluster_is_collected_and_searched_for_targets(world: World, tmp_pat
         def collected() -> bool:
             for _, tick in kept.loops().values():
                 tick(clock.now())
-            return len(house._found_targets()) == 2
+            replicas = house.queries.instant('kube_deployment_spec_replicas{deployment="web"}', clock.now())
+            return len(house._found_targets()) == 2 and list(replicas.values()) == [4.0]
 
-        eventually(collected, "the pod's targets")
+        eventually(collected, "the pod's targets and the Deployment's replicas")
         told = {target.job: target for target in house.status.full().targets}
-        replicas = house.queries.number('kube_deployment_spec_replicas{deployment="web"}', clock.now())
     finally:
         house.close()
-    assert replicas.value == 4
     assert {"foretide-kubernetes", "foretide-metrics-api", "node"} <= told.keys()
     assert told["foretide-kubernetes"].instance == "fake"
 
