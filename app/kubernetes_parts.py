@@ -29,6 +29,7 @@ class KubernetesConfig:
         writes_per_second: To the API server.
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
+        collect: Whether its state and usage are kept as series.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """
 
@@ -38,6 +39,7 @@ class KubernetesConfig:
     writes_per_second: int
     changes_per_minute: int
     documents: bool = False
+    collect: bool = True
     freeze: str = ""
 
 

@@ -173,7 +173,7 @@ def _check_discoveries(scrape: ScrapeConfig, cluster: str, path: Path) -> None:
     """Only a cluster that we were told of may be asked for targets: no default one is ever taken."""
     asking = [job.job_name for job in scrape.jobs if job.kubernetes_sd_configs]
     if asking and cluster != "kubernetes":
-        raise SettingsError(f"{path}: kubernetes_sd_configs of job {asking[0]!r} need a cluster that Foretide runs in")
+        raise SettingsError(f"{path}: kubernetes_sd_configs of job {asking[0]!r} need cluster: kubernetes")
 
 
 def _validated(document: Document) -> tuple[ConfigFile | None, list[Mistake]]:
@@ -263,7 +263,7 @@ def _kubernetes(file: ConfigFile, config: Path | None, environment: Mapping[str,
     return KubernetesConfig(
         access=Access(kubeconfig=kubeconfig, context=given.context, in_cluster=given.in_cluster),
         namespace=given.namespace, lease=given.lease, writes_per_second=given.writes_per_second,
-        changes_per_minute=given.changes_per_minute, documents=given.documents,
+        changes_per_minute=given.changes_per_minute, documents=given.documents, collect=given.collect,
         freeze=environment.get("FORETIDE_FREEZE", "").strip(),
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from app import api, local_processes, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_room import BudgetRoom
+from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
 from app.effective_rules import EffectiveRules
@@ -42,9 +43,11 @@ from app.telemetry import Tracing
 from app.trace_guests import READ_EVERY, TraceGuests
 from collector.endpoints import routes as otlp_routes
 from collector.host import HostExporter
+from collector.metrics import discovered_targets
 from collector.receive import Receiver
 from collector.red import RedAggregator
 from collector.scrape import Scraper
+from collector.targets import Target, TargetStatus
 from controller.capacities import Capacities
 from controller.cluster import Cluster
 from controller.cluster.known import from_kube_state
@@ -73,6 +76,7 @@ from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
+from kube import connect
 from rules import RuleSet, RulesFolder
 from store.metrics import MetricsStore
 from store.promql.endpoints import router as prometheus_router
@@ -128,7 +132,7 @@ class House:
         self._build_telemetry(opened)
         self._open_stores(opened)
         self._build_collector(opened)
-        self._observed = ObserveCluster(self._number, self._by_pod)
+        self._observed = ObserveCluster(self._number, self._by_pod, usage_api=self._collection is not None)
         self._kubernetes: KubernetesParts | None = None
         self.cluster = self._cluster(base_url, environment)
         self._build_rules()
@@ -177,12 +181,13 @@ class House:
         )
         self.queries = Queries(self.metrics, clock=self._clock, guests=self.guests)
         opened.callback(self.queries.close)
+        self._collection = self._in_cluster()
         self._scraper = Scraper(
             jobs=settings.scrape.jobs,
             store=self.metrics,
             clock=self._clock,
             registry=self.registry,
-            extra_targets=lambda: local_processes.scrape_targets(self.cluster, settings.scrape),
+            extra_targets=self._found_targets,
         )
 
     def _build_rules(self) -> None:
@@ -267,7 +272,7 @@ class House:
         self.status = StatusBoard(
             version=self._version, settings=self.settings, cluster=self.cluster.name, rules=self.running_rules,
             mistakes=lambda: self.rules.mistakes, left_out=lambda: self.rules.left_out,
-            targets=lambda: [*self._scraper.targets(), self._host.status],
+            targets=self._target_statuses,
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
             sources=self.guests.views,
@@ -322,6 +327,8 @@ class House:
             self._start_processes(self.cluster, now)
         if self._kubernetes is not None:
             self._kubernetes.start()
+        if self._collection is not None:
+            self._collection.start()
 
     async def start(self) -> None:
         """Start the scraper and the loops."""
@@ -347,6 +354,26 @@ class House:
         """End processes, close stores; for a house that was never started, this is all. Again does nothing."""
         self._close_workers()
         self._opened.close()
+
+    def _in_cluster(self) -> ClusterCollection | None:
+        """What is collected from a Kubernetes cluster, over a connection of the collector's own."""
+        config, discovered = self.settings.kubernetes, discovered_targets(self.registry)
+        if config is None:
+            return None
+        return ClusterCollection(
+            connect(config.access, clock=self._clock), cluster=config.access.context or "in-cluster",
+            own_namespace=config.namespace, collect=config.collect, jobs=self.settings.scrape.jobs, store=self.metrics,
+            queries=self.queries, clock=self._clock, discovered=discovered,
+        )  # fmt: skip
+
+    def _found_targets(self) -> list[Target]:
+        """Replicas of a local cluster, and what discovery found in a Kubernetes cluster."""
+        local = local_processes.scrape_targets(self.cluster, self.settings.scrape)
+        return [*local, *(self._collection.targets() if self._collection is not None else ())]
+
+    def _target_statuses(self) -> list[TargetStatus]:
+        in_cluster = [] if self._collection is None else self._collection.statuses()
+        return [*self._scraper.targets(), self._host.status, *in_cluster]
 
     def _cluster(self, base_url: str, environment: Mapping[str, str]) -> Cluster:
         if self.settings.cluster == "local":
@@ -405,6 +432,8 @@ class House:
         plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
+        if self._collection is not None:
+            self._collection.plan(self.schedule)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
         if self.settings.challengers:
             plan(CHALLENGE_EVERY, "challenge", self._challenges.tick, first_after=timedelta(minutes=10))
@@ -487,6 +516,8 @@ class House:
             self.cluster.close()
         if self._kubernetes is not None:
             self._kubernetes.close()
+        if self._collection is not None:
+            self._collection.close()
 
     def _say_goodbye(self) -> None:
         try:

@@ -31,3 +31,13 @@ class ScrapeMetrics:
             "foretide_collector_lost_scrapes", "Scrapes that the store did not take.", registry=registry
         )
         self.targets = Gauge("foretide_collector_targets", "Targets being scraped.", registry=registry)
+
+
+def discovered_targets(registry: CollectorRegistry) -> Gauge:
+    """What service discovery found; there also where nothing is to be discovered."""
+    return Gauge(
+        "foretide_collector_discovered_targets",
+        "Targets found by service discovery, by what became of them.",
+        ["job", "result"],
+        registry=registry,
+    )

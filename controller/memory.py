@@ -62,12 +62,18 @@ class Memory:
     ceilings: Mapping[str, Recommendation] = field(default_factory=dict)
 
     @classmethod
-    def beginning(cls, current_replicas: int | None, *, at: datetime, asleep: bool = False) -> Self:
-        """The memory of a rule that is seen for the first time: the current replicas are its first recommendation."""
+    def beginning(
+        cls, current_replicas: int | None, *, at: datetime, asleep: bool = False, floor: int | None = None
+    ) -> Self:
+        """The memory of a rule that is seen for the first time: the current replicas are its first recommendation.
+
+        ``floor`` is the lower bound that an earlier life of ours has left: it is let go as slowly as one of our own.
+        """
         if current_replicas is None:
             return cls()
         first = (Recommendation(at=at, replicas=current_replicas),)
-        return cls(recommendations=first, plain_needs=first, asleep=asleep)
+        needs = () if floor is None else (Recommendation(at=at, replicas=floor),)
+        return cls(recommendations=first, plain_needs=first, asleep=asleep, lower_bound=floor, bound_needs=needs)
 
     def with_recommendation(self, replicas: int, *, at: datetime, keep: timedelta) -> Memory:
         """With one more; those older than ``keep`` are forgotten."""

@@ -161,7 +161,7 @@ class Reaper:
         except KubeError as error:
             gone = error.status == 404
             self._note(found, found.limits, "is gone" if gone else f"not written: {error}", done=gone)
-            lasting = not error.is_passing and error.status != 409
+            lasting = not (error.is_passing or error.is_outdated or error.is_recreated)
             self._failures[found.key] += TRIES if lasting else 1
 
     def _taken(self, fresh: Autoscaler, stamp: Stamp) -> None:

@@ -186,7 +186,7 @@ class Reconciler:
         memory = self._memories.get((rule.key, rule.target))
         if memory is None:
             asleep = workload.current_replicas == 0 and rule.spec.replicas.min == 0 and self._slept(rule.key)
-            memory = Memory.beginning(workload.current_replicas, at=now, asleep=asleep)
+            memory = Memory.beginning(workload.current_replicas, at=now, asleep=asleep, floor=workload.floor)
             memory = memory.with_cautions(self._earlier_cautions(rule))
         return Case(rule=rule, workload=workload, memory=memory, failure=failure)
 

@@ -39,6 +39,7 @@ class Workload:
         carried: By trigger, what one replica carries, of those that learn it.
         freeze: Why nothing may change it (kill switch, freeze annotation, a view that is too old); empty: it may.
         rollout: Why no replica may be taken from it (a rollout, a disruption budget); empty: they may.
+        floor: The lower bound that we have set on its autoscaler; None where there is none of ours.
         source: Where the numbers come from, for the decision's trace ("kube-state-metrics", "local processes").
     """
 
@@ -51,6 +52,7 @@ class Workload:
     carried: Mapping[str, Carried] = field(default_factory=dict)
     freeze: str = ""
     rollout: str = ""
+    floor: int | None = None
     source: str
 
 

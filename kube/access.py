@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
 from kube.connection import Connection, Transport
+
+_IDLE_CONNECTIONS: Final = 32
+"""Kept for the next request (a TLS handshake each); the package's own limit of 5 for each core is for one thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ def _transport(access: Access) -> Transport:
         raise SettingsError("the package kubernetes is missing: pip install 'foretide[kubernetes]'") from error
     configuration = Configuration()
     configuration.keep_alive = True
+    configuration.connection_pool_maxsize = _IDLE_CONNECTIONS
     file = str(access.kubeconfig) if access.kubeconfig is not None else None
     try:
         if access.in_cluster:

@@ -73,24 +73,22 @@ class Connection:
                 idle connection the server had closed, and a request refused with 401 once credentials were read anew.
         """
         deadline = self.clock.monotonic() + timeout_seconds
-        response = self._answered(method, path, query, body, content_type, timeout_seconds, timeout_seconds)
+        response = self._answered(method, path, query, body, content_type, timeout_seconds)
         return _read(response, f"{method} {path}", late=lambda: self.clock.monotonic() > deadline)
 
-    def stream(
-        self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float = 10.0, stall_seconds: float
-    ) -> Stream:
+    def stream(self, path: str, *, query: Mapping[str, str] | None = None, stall_seconds: float) -> Stream:
         """Lines as they come (a watch); opened when this returns.
 
         Args:
             path: The resource's path.
             query: The URL's query.
-            timeout_seconds: Until the server's headers.
-            stall_seconds: A stream that is silent for so long is dead (a half-open connection never says so).
+            stall_seconds: A stream that is silent for so long, from the beginning on, is dead: a half-open connection
+                never says so.
 
         Raises:
             KubeError: As for ``request``.
         """
-        return Stream(self._answered("GET", path, query, None, None, timeout_seconds, stall_seconds), f"GET {path}")
+        return Stream(self._answered("GET", path, query, None, None, stall_seconds), f"GET {path}")
 
     def close(self) -> None:
         """Closes the sockets that nothing uses."""
@@ -104,13 +102,12 @@ class Connection:
         body: bytes | Mapping[str, Any] | None,
         content_type: str | None,
         timeout_seconds: float,
-        read_seconds: float,
     ) -> urllib3.BaseHTTPResponse:
         """An answer with status 2xx whose body is not read yet."""
         url = f"{path}?{urlencode(query)}" if query else path
         raw = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         kind = content_type or (JSON if raw is not None else None)
-        timeout = urllib3.Timeout(connect=min(timeout_seconds, _LONGEST_CONNECT_SECONDS), read=read_seconds)
+        timeout = urllib3.Timeout(connect=min(timeout_seconds, _LONGEST_CONNECT_SECONDS), read=timeout_seconds)
         transport = self._transport
         response = _sent(transport, method, url, raw, kind, timeout)
         if response.status == 401 and self._reloaded(transport):

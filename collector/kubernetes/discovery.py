@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Gauge
 
 from collector.kubernetes import kinds, roles
 from collector.targets import KubernetesDiscovery, ScrapeJob, Target
@@ -84,7 +84,7 @@ class KubernetesTargets:
         connection: Connection,
         *,
         own_namespace: str,
-        registry: CollectorRegistry,
+        counts: Gauge,
         shared: Mapping[Watched, Reflector[Any]] | None = None,
     ) -> None:
         """Set up.
@@ -93,7 +93,7 @@ class KubernetesTargets:
             jobs: Those without ``kubernetes_sd_configs`` are left aside.
             connection: The API server.
             own_namespace: Where ``own_namespace: true`` looks.
-            registry: Gets the counts.
+            counts: Gets how many were found, by job and result.
             shared: Reflectors that somebody else keeps already.
         """
         self._connection, self._own_namespace = connection, own_namespace
@@ -104,12 +104,7 @@ class KubernetesTargets:
         ]
         self._targets: tuple[Target, ...] = ()
         self._said: dict[str, str] = {}
-        self._counts = Gauge(
-            "foretide_collector_discovered_targets",
-            "Targets found by service discovery, by what became of them.",
-            ["job", "result"],
-            registry=registry,
-        )
+        self._counts = counts
 
     def start(self) -> None:
         """Begin to list and watch; returns at once."""

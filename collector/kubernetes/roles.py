@@ -38,6 +38,10 @@ def node(one: Node) -> Iterator[Discovered]:
     yield {
         **meta("node", one.metadata),
         f"{META}node_provider_id": one.spec.provider_id,
+        **{
+            f"{META}node_condition_{_sanitized(own.type.lower())}": own.status.lower()
+            for own in one.status.conditions or ()
+        },
         **{f"{META}node_address_{_sanitized(kind)}": address for kind, address in addresses.items()},
         ADDRESS: joined(host, int(kubelet.get("Port", 0))),
         INSTANCE: one.metadata.name,

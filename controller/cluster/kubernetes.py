@@ -127,7 +127,7 @@ class KubernetesCluster:
         return Workload(
             ref=ref, current_replicas=found.spec.replicas, ready_replicas=found.status.ready_replicas,
             requests=resources_of(found, "requests"), limits=resources_of(found, "limits"),
-            freeze=held.everything, rollout=held.downs, source="the Kubernetes API",
+            freeze=held.everything, rollout=held.downs, floor=self._floor(ref), source="the Kubernetes API",
         )  # fmt: skip
 
     def known(self) -> tuple[WorkloadFacts, ...]:
@@ -146,8 +146,8 @@ class KubernetesCluster:
         if found is None:
             raise RefusedError(f"{ref} is not set to {replicas}: {self._absence(ref)}")
         self._allowed(ref.namespace)
-        if hpa := self._view.scaled_by(ref):
-            raise RefusedError(f"{ref} is scaled by HorizontalPodAutoscaler {hpa}: use actuate bounds")
+        if scalers := self._view.scalers_of(ref):
+            raise RefusedError(f"{ref} is scaled by {scalers[0]}: use actuate bounds")
         held = self._holds(ref, found, found.metadata.annotations)
         why = held.everything or (held.downs if replicas < found.spec.replicas else "")
         if why:
@@ -160,6 +160,7 @@ class KubernetesCluster:
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
+        self._epoch()  # who does not lead has nothing to say about the object either
         found = self._view.autoscaler(order.kind, order.target.namespace, order.name)
         if found is None:
             raise RefusedError(f"{order} is not there{self._unread()}")
@@ -187,6 +188,10 @@ class KubernetesCluster:
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """Gives back, step by step, what rules that act no more set, and what nobody has renewed."""
         ordered, self._ordered = self._ordered, set()
+        try:
+            self._epoch()
+        except RefusedError:
+            return
         for found in self._view.stamped():
             if found.key in ordered:
                 continue
@@ -338,6 +343,12 @@ class KubernetesCluster:
             one: Any = read(self._connection, found.kind, namespace=found.metadata.namespace, name=found.metadata.name)
         return autoscalers.of_hpa(one) if isinstance(one, kinds.Hpa) else autoscalers.of_scaled_object(one)
 
+    def _floor(self, ref: WorkloadRef) -> int | None:
+        """The highest of ours that stands."""
+        stamps_of_ours = (_stamp_or_none(one) for one in self._view.scalers_of(ref))
+        floors = [stamp.low.value for stamp in stamps_of_ours if stamp is not None and stamp.low is not None]
+        return max(floors, default=None)
+
     # ---- what holds
 
     def _holds(self, ref: WorkloadRef, workload: kinds.Workload | None, annotations: Mapping[str, str] | None) -> Holds:
@@ -393,7 +404,7 @@ class _told:  # noqa: N801 (reads as a verb: with _told(...))
 def _actuation_error(error: KubeError, said: str) -> ActuationError:
     if isinstance(error, NotLeadingError):
         return RefusedError(said)
-    if error.status == 409:
+    if error.is_outdated or error.is_recreated:
         return ConflictError(said)
     if error.is_passing:
         return UnavailableError(said)

@@ -46,6 +46,7 @@ class View:
         self._needed: list[Reflector[Any]] = [self._hpas, *self._workloads.values()]
         self._every: list[Reflector[Any]] = [*self._needed, self._budgets, self._namespaces]
         self._by_namespace: tuple[int, dict[str, list[DisruptionBudget]]] = (-1, {})
+        self._by_target: tuple[tuple[int, int], dict[tuple[str, str, str], list[Autoscaler]]] = ((-1, -1), {})
 
     def start(self) -> None:
         """Begins to list and watch; ScaledObjects only where KEDA is installed when this is called."""
@@ -95,13 +96,17 @@ class View:
             if one.metadata.annotations and stamps.is_stamped(one.metadata.annotations):
                 yield of_scaled_object(one)
 
-    def scaled_by(self, ref: WorkloadRef) -> str:
-        """The HPA that scales a workload; empty where none does."""
-        for (namespace, name), hpa in self._hpas.objects().items():
-            target = hpa.spec.scale_target_ref
-            if namespace == ref.namespace and (target.kind, target.name) == (ref.kind, ref.name):
-                return name
-        return ""
+    def scalers_of(self, ref: WorkloadRef) -> list[Autoscaler]:
+        """Every autoscaler of a workload."""
+        revision, by_target = self._by_target
+        if revision != (self._hpas.revision, self._scaled_objects.revision):
+            revision, by_target = (self._hpas.revision, self._scaled_objects.revision), {}
+            every = [of_hpa(hpa) for hpa in self._hpas.objects().values()]
+            every += [of_scaled_object(one) for one in self._scaled_objects.objects().values()]
+            for one in every:
+                by_target.setdefault((one.metadata.namespace, *one.target), []).append(one)
+            self._by_target = revision, by_target
+        return by_target.get((ref.namespace, ref.kind, ref.name), [])
 
     def workload(self, ref: WorkloadRef) -> Workload | None:
         """The Deployment or StatefulSet; None where there is none."""

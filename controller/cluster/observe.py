@@ -1,7 +1,7 @@
 """No cluster to act on: replica counts are read from metrics, and nothing is ever written.
 
-kube-state-metrics tells what Kubernetes wants and has; without it, as many replicas as Prometheus targets that are up
-under ``job="<workload>"``.
+kube-state-metrics (or, in its place, our own collector) tells what Kubernetes wants and has; without it, as many
+replicas as Prometheus targets that are up under ``job="<workload>"``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from controller.cluster import BoundsDone, BoundsOrder, Resource
 from domain.errors import ForbiddenError
 from domain.labels import Labels
-from domain.names import JOB, NAMESPACE, UP
+from domain.names import JOB, NAMESPACE, UP, USED_CPU, USED_MEMORY
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
@@ -42,6 +42,8 @@ class ObserveCluster:
         self,
         query: Callable[[str], float | None],
         by_pod: Callable[[str], Mapping[str, float]] | None = None,
+        *,
+        usage_api: bool = False,
     ) -> None:
         """Ask through these.
 
@@ -49,8 +51,10 @@ class ObserveCluster:
             query: Answers a PromQL text with one number as of now, or None where there is no series.
             by_pod: Answers one with a number for each pod of a namespace; given where queries cost a server much: then
                 a namespace's requests are asked for at once, and each workload finds its own pods among them.
+            usage_api: Whether the collector writes the usage that metrics.k8s.io tells: it is taken for pods that
+                cAdvisor's series do not cover.
         """
-        self._query, self._by_pod = query, by_pod
+        self._query, self._by_pod, self._usage_api = query, by_pod, usage_api
         self._owned: dict[tuple[str, str], tuple[Mapping[str, float], dict[str, dict[str, float]]]] = {}
 
     def workload(self, ref: WorkloadRef) -> Workload:
@@ -98,6 +102,8 @@ class ObserveCluster:
         if self._kube_state(ref) is not None:
             which = 'container!=""' if container is None else f'container="{container}"'
             pods = f'namespace="{ref.namespace}", pod=~"{ref.name}{_POD_SUFFIX[ref.kind]}", {which}'
+            if self._usage_api:
+                return f"sum({_used(pods, resource, usage_api=True)})"
             if resource == "cpu":
                 return f"sum(rate(container_cpu_usage_seconds_total{{{pods}}}[2m]))"
             return f"sum(container_memory_working_set_bytes{{{pods}}})"
@@ -110,7 +116,7 @@ class ObserveCluster:
         """Of all pods of its namespace, so that it is one question for all workloads together."""
         if self._by_pod is None or self._kube_state(ref) is None:
             return None
-        return _pod_usage(ref.namespace, resource, container)
+        return _pod_usage(ref.namespace, resource, container, self._usage_api)
 
     def pods(self, ref: WorkloadRef, now: datetime, container: str | None = None) -> Mapping[str, PodState]:
         """As kube-state-metrics told it within the last minute; without the failed and the deleted ones."""
@@ -142,7 +148,8 @@ class ObserveCluster:
             for name in ("cpu", "memory")
             for metric in (REQUESTS, LIMITS)
         )
-        return (_pod_usage(ref.namespace, resource, container).expr, *_state_queries(ref.namespace), *asked)
+        usage = _pod_usage(ref.namespace, resource, container, self._usage_api)
+        return (usage.expr, *_state_queries(ref.namespace), *asked)
 
     def starts(self, ref: WorkloadRef) -> Mapping[str, PodStart]:
         """From kube-state-metrics; on a new node where it knows the nodes, too."""
@@ -202,13 +209,19 @@ def _up(ref: WorkloadRef) -> str:
 
 
 @lru_cache(maxsize=_KEPT)
-def _pod_usage(namespace: str, resource: Resource, container: str | None) -> PodQuery:
+def _pod_usage(namespace: str, resource: str, container: str | None, usage_api: bool) -> PodQuery:
     which = 'container!=""' if container is None else f'container="{container}"'
-    chosen = f'namespace="{namespace}", {which}'
+    expr = _used(f'namespace="{namespace}", {which}', resource, usage_api=usage_api)
+    return PodQuery(expr=expr, window=timedelta(minutes=2) if resource == "cpu" else timedelta())
+
+
+def _used(chosen: str, resource: str, *, usage_api: bool) -> str:
+    """By pod: cAdvisor's series, and for pods without them what metrics.k8s.io says."""
     if resource == "cpu":
-        expr = f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{chosen}}}[2m]))"
-        return PodQuery(expr=expr, window=timedelta(minutes=2))
-    return PodQuery(expr=f"sum by (pod) (container_memory_working_set_bytes{{{chosen}}})", window=timedelta())
+        expr, other = f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{chosen}}}[2m]))", USED_CPU
+    else:
+        expr, other = f"sum by (pod) (container_memory_working_set_bytes{{{chosen}}})", USED_MEMORY
+    return f"{expr} or sum by (pod) ({other}{{{chosen}}})" if usage_api else expr
 
 
 @lru_cache(maxsize=_KEPT)

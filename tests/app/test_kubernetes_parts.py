@@ -13,9 +13,10 @@ from app.system_clock import SystemClock
 from app.wiring import House
 from controller.actuation.limits import Limits
 from domain.errors import SettingsError
-from kube import Access, connect, read
-from kube.kinds import LEASE
+from kube import Access, Writer, connect, read
+from kube.kinds import LEASE, POD
 from tests.app.world import rising
+from tests.collector.kubernetes.objects import pod
 from tests.controller.cluster.world import World, eventually
 from tests.fakes.kube_api import KubeApi
 
@@ -71,6 +72,49 @@ def test_a_sample_becomes_a_floor_and_the_lease_is_given_back(world: World, tmp_
     finally:
         house.close()
     assert not read(world.connection, LEASE, namespace="foretide", name="ours").spec.holder_identity
+
+
+def test_the_cluster_is_collected_and_searched_for_targets(world: World, tmp_path: Path) -> None:
+    discovery = "\nscrape_configs: [{job_name: pods, kubernetes_sd_configs: [{role: pod}]}]\n"
+    with (tmp_path / "foretide.yaml").open("a") as file:
+        file.write(discovery)
+    Writer(world.connection, "tests").create(POD, "shop", pod("web-5d9c7f6b8-abcde"))
+    settings = read_settings(config=None, environment={"FORETIDE_PORT": "0"}, working_dir=tmp_path)
+    settings.data_dir.mkdir()
+    clock = SystemClock()
+    house = House(settings, clock=clock, version="9", base_url="http://127.0.0.1:1", environment={})
+    try:
+        house.prepare()
+        kept = house._collection  # its loops are not started: what they do is done here
+        assert kept is not None
+
+        def collected() -> bool:
+            for _, tick in kept.loops().values():
+                tick(clock.now())
+            return len(house._found_targets()) == 2
+
+        eventually(collected, "the pod's targets")
+        told = {target.job: target for target in house.status.full().targets}
+        replicas = house.queries.number('kube_deployment_spec_replicas{deployment="web"}', clock.now())
+    finally:
+        house.close()
+    assert replicas.value == 4
+    assert {"foretide-kubernetes", "foretide-metrics-api", "node"} <= told.keys()
+    assert told["foretide-kubernetes"].instance == "fake"
+
+
+def test_who_has_exporters_may_leave_that_out(world: World, tmp_path: Path) -> None:
+    text = (tmp_path / "foretide.yaml").read_text().replace("lease: ours", "lease: ours, collect: false")
+    (tmp_path / "foretide.yaml").write_text(text)
+    settings = read_settings(config=None, environment={"FORETIDE_PORT": "0"}, working_dir=tmp_path)
+    settings.data_dir.mkdir()
+    house = House(settings, clock=SystemClock(), version="9", base_url="http://127.0.0.1:1", environment={})
+    try:
+        assert house._collection is not None
+        assert list(house._collection.loops()) == ["discovery"]
+        assert "foretide-kubernetes" not in {target.job for target in house.status.full().targets}
+    finally:
+        house.close()
 
 
 @pytest.mark.parametrize(

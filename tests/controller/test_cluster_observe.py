@@ -56,6 +56,27 @@ def test_what_nobody_measures_is_unknown() -> None:
     assert ObserveCluster(Metrics()).workload(SHOP).current_replicas is None
 
 
+@pytest.mark.parametrize(
+    ("resource", "cadvisor", "api"),
+    [
+        ("cpu", "rate(container_cpu_usage_seconds_total{%s}[2m])", "metrics_k8s_io_container_cpu_usage_cores{%s}"),
+        ("memory", "container_memory_working_set_bytes{%s}", "metrics_k8s_io_container_memory_working_set_bytes{%s}"),
+    ],
+)
+def test_pods_that_cadvisor_does_not_cover_are_those_of_the_usage_api(resource: str, cadvisor: str, api: str) -> None:
+    asking = ObserveCluster(Metrics(kube_deployment_spec_replicas=5), lambda expr: {}, usage_api=True)
+
+    def by_pod(chosen: str) -> str:
+        return f"sum by (pod) ({cadvisor % chosen}) or sum by (pod) ({api % chosen})"
+
+    all_pods = by_pod('namespace="demo", container!=""')
+    assert asking.pod_usage_query(SHOP, resource).expr == all_pods  # type: ignore[arg-type, union-attr]
+    assert asking.pod_queries_of(SHOP, resource)[0] == all_pods  # type: ignore[arg-type]
+    own = 'namespace="demo", pod=~"shop-[a-z0-9]+-[a-z0-9]{5}", container="app"'
+    assert asking.usage_query(SHOP, resource, "app") == f"sum({by_pod(own)})"  # type: ignore[arg-type]
+    check(all_pods)
+
+
 def test_usage_comes_from_where_the_replicas_come_from() -> None:
     assert ObserveCluster(Metrics()).usage_query(SHOP, "cpu") == 'sum(rate(process_cpu_seconds_total{job="shop"}[1m]))'
     kube = ObserveCluster(Metrics(kube_deployment_spec_replicas=5))

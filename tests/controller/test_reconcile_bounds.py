@@ -41,6 +41,17 @@ def test_a_refusal_is_a_sentence_and_no_action(bench: Bench, now: datetime, erro
     assert (decision.trace[-1].message, action) == (f"nothing was written: {error}", None)
 
 
+def test_a_floor_of_an_earlier_life_is_not_let_go_at_once(bench: Bench, now: datetime) -> None:
+    bench.rules = [rule(actuate=BOUNDS)]
+    bench.cluster.autoscalers[HPA] = Limits(low=15, high=20)
+    bench.cluster.workloads[SHOP] = replace(bench.cluster.workload(SHOP), floor=15)
+    bench.reconciler.tick(now)
+    assert bench.cluster.autoscalers[HPA] == Limits(low=15, high=20)
+    for tick in range(1, 22):
+        bench.reconciler.tick(now + tick * TICK)
+    assert bench.cluster.autoscalers[HPA].low < 15
+
+
 def test_two_rules_on_one_autoscaler_do_nothing(now: datetime) -> None:
     bench = two_rules()
     bench.rules = [rule(actuate=BOUNDS), rule("cart", query="cart_rps", actuate=BOUNDS)]

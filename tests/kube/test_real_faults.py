@@ -20,6 +20,7 @@ from tests.cluster.control_plane import Cluster
 from tests.fakes.cutting_proxy import CuttingProxy
 from tests.kube.conftest import eventually, hpa
 
+_VERBS = ["get", "list", "watch", "patch"]
 QUICK = Pace(stall_seconds=1.0, first_pause_seconds=0.05, longest_pause_seconds=0.5, confirm_seconds=0.05)
 
 

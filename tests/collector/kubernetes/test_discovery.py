@@ -1,11 +1,14 @@
-"""Expected labels are those of Prometheus 3's documentation and source.
+"""What is expected of the objects below is what Prometheus 3.16 itself made of them (golden/kubernetes_discovery.json).
 
-Debian's Prometheus, which relabelling is compared with, is built without discovery in Kubernetes.
+It was asked once: its package discovery/kubernetes (v0.316.0) in a small program, on tests/fakes/kube_api.py.
+Debian's Prometheus, which relabelling is compared with, is built without discovery in Kubernetes. Asked anew, the
+golden file has to have all but the pods' uid, which the server makes.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from collector.config import parse_scrape_config
 from collector.kubernetes import kinds, roles
 from collector.kubernetes.discovery import KubernetesTargets
+from collector.metrics import discovered_targets
 from collector.targets import Target
 from domain.labels import Labels
 from tests.collector.kubernetes.conftest import Server, eventually
@@ -97,6 +101,7 @@ def test_a_node_is_its_kubelet() -> None:
         "instance": "node-a",
         "node_name": "node-a",
         "node_provider_id": "aws:///eu/i-1",
+        "node_condition_ready": "true",
         "node_label_karpenter_sh_nodepool": "spot",
         "node_labelpresent_karpenter_sh_nodepool": "true",
         "node_labelpresent_node_role_kubernetes_io_worker": "true",
@@ -228,6 +233,33 @@ def test_an_ingress_is_each_path_of_each_host() -> None:
     assert short(found[0])["ingress_class_name"] == "nginx"
 
 
+def test_every_role_finds_what_prometheus_itself_finds() -> None:
+    pods = {one["metadata"]["name"]: decoded(kinds.POD, **one) for one in (POD, SIX, STARTING)}
+    services = [decoded(kinds.SERVICE, **one) for one in (SERVICE, OUTSIDE)]
+    on = decoded(kinds.NODE, **node())
+    found = {
+        "node": [*roles.node(on)],
+        "service": [target for one in services for target in roles.service(one)],
+        "pod": [target for one in pods.values() for target in roles.pod(one, on)],
+        "endpointslice": [
+            *roles.endpoint_slice(decoded(kinds.ENDPOINT_SLICE, **SLICE), services[0], pods, {"node-a": on})
+        ],
+        "ingress": [*roles.ingress(decoded(kinds.INGRESS, **INGRESS))],
+    }
+
+    told = {role: sorted(map(_plain, targets)) for role, targets in found.items()}
+
+    golden = json.loads(
+        (Path(__file__).parents[2] / "golden" / "kubernetes_discovery.json").read_text(encoding="utf-8")
+    )
+    assert told == {role: sorted(map(_plain, targets)) for role, targets in golden.items()}
+    assert sum(map(len, told.values())) == 20
+
+
+def _plain(found: dict[str, str]) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in found.items() if value and not name.endswith("_pod_uid"))
+
+
 # ---- kept up to date
 
 
@@ -236,7 +268,7 @@ def discovery(server: Server, text: str, registry: CollectorRegistry | None = No
         parse_scrape_config(text, "f").jobs,
         server.connection,
         own_namespace="foretide",
-        registry=registry or CollectorRegistry(),
+        counts=discovered_targets(registry or CollectorRegistry()),
     )
     server.discoveries.append(made)
     made.start()

@@ -169,6 +169,24 @@ def test_a_leader_of_before_writes_nothing(world: World) -> None:
     assert world.cluster.highest_epoch() == 4
 
 
+def test_who_does_not_lead_says_and_writes_nothing(world: World, fake: KubeApi) -> None:
+    world.wants(8)
+    world.said.clear()
+    asked = len(patches(fake))
+    world.leads = False
+    with pytest.raises(RefusedError, match="another process leads"):
+        world.later(minutes=61).wants(12)
+    world.cluster.settle(set(), world.now)
+    assert (world.said, len(patches(fake))) == ([], asked)
+
+
+def test_the_floor_of_an_earlier_life_is_known(world: World) -> None:
+    assert world.cluster.workload(WEB).floor is None
+    world.wants(8)
+    world.seen()
+    assert world.cluster.workload(WEB).floor == 8
+
+
 def test_the_kill_switch_stops_everything_within_two_seconds(world: World, clock: ManualClock) -> None:
     freeze(world.owner("alice"), namespace="foretide", reason="INC-4711")
     assert world.wants(8).said == "HorizontalPodAutoscaler shop/web keeps 2..20: held, by the kill switch: INC-4711"
@@ -266,7 +284,7 @@ def test_the_workload_is_as_the_api_tells_it(world: World) -> None:
 
 
 def test_replicas_are_set_where_no_hpa_does(world: World) -> None:
-    with pytest.raises(RefusedError, match="scaled by HorizontalPodAutoscaler web: use actuate bounds"):
+    with pytest.raises(RefusedError, match="scaled by HorizontalPodAutoscaler shop/web: use actuate bounds"):
         world.cluster.scale(WEB, 6)
     cart = world.deployment("cart")
     world.rolled_out("cart")

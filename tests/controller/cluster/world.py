@@ -18,7 +18,7 @@ from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
-from domain.errors import KubeError
+from domain.errors import KubeError, NotLeadingError
 from domain.scaling import WorkloadRef
 from kube import Connection, Fence, Writer, read
 from kube.events import Regarding
@@ -42,8 +42,11 @@ class World:
 
     connection: Connection
     namespace: str
+    admin: Connection | None = None
+    """Who makes objects and edits them; the same as ours where there are no rights to prove."""
     own_namespace: str = "foretide"
     epoch: int = 1
+    leads: bool = True
     now: datetime = NOON
     changes_per_minute: int = 50
     writer_of_ours: Writer | None = None
@@ -63,6 +66,8 @@ class World:
         )  # fmt: skip
 
     def fence(self) -> Fence:
+        if not self.leads:
+            raise NotLeadingError("the Lease is not ours")
         return Fence(epoch=self.epoch, holds_seconds=10.0)
 
     def say(self, regarding: Regarding, reason: str, message: str) -> None:
@@ -87,7 +92,7 @@ class World:
     # ---- what others do
 
     def owner(self, manager: str = "helm") -> Writer:
-        return Writer(self.connection, manager, qps=1000, burst=1000)
+        return Writer(self.admin or self.connection, manager, qps=1000, burst=1000)
 
     def deployment(self, name: str = "web", *, replicas: int = 4, **more: Any) -> WorkloadRef:
         labels = {"app": name}
@@ -119,7 +124,7 @@ class World:
     # ---- what is there
 
     def raw(self, name: str = "web", kind: Kind[Any] = HPA) -> dict[str, Any]:
-        return read(self.connection, kind.as_dicts(), namespace=self.namespace, name=name)
+        return read(self.admin or self.connection, kind.as_dicts(), namespace=self.namespace, name=name)
 
     def bounds(self, name: str = "web") -> Limits:
         spec = self.raw(name)["spec"]

@@ -1,0 +1,287 @@
+"""The same stories on a real API server with the real HPA controller, by our ServiceAccounts under our guardrails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from app.kubernetes_parts import KubernetesConfig, KubernetesParts
+from app.system_clock import SystemClock
+from controller.acting import Actor
+from controller.actuation import stamp as stamps
+from controller.actuation.limits import Limits
+from controller.cluster import BoundsOrder
+from controller.cluster.observe import ObserveCluster
+from controller.metrics import ControllerMetrics
+from controller.reaper import Orders, Reaper, Returned
+from domain.errors import ForbiddenError, KubeError, RefusedError
+from domain.scaling import Decision, Mode, Outcome, Reason, WorkloadRef
+from kube import Access, Connection, Writer, connect
+from kube.kinds import HPA
+from rules.schema import ScalingRule
+from tests.cluster.api import Object
+from tests.cluster.control_plane import Cluster
+from tests.cluster.objects import deployment, hpa, replicas
+from tests.controller.cluster.world import World, eventually
+from tests.controller.stories import rule_of
+from tests.deploy.applying import ACCOUNT, OWN, apply
+from tests.deploy.manifests import FOLDER, objects
+from tests.fakes.clock import ManualClock
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+CONTROLLER, REAPER = f"{ACCOUNT}controller", f"{ACCOUNT}reaper"
+_RIGHTS = (
+    "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def guarded(cluster: Cluster) -> Cluster:
+    """With the rights and the guardrails of deploy/kubernetes."""
+    if not isinstance(cluster, Cluster):
+        pytest.skip("these stories need kwok's pods and the audit log of the tests' own cluster")
+    for one in objects(FOLDER):
+        if one["kind"] in _RIGHTS:
+            apply(cluster.api, one)
+    return cluster
+
+
+def connection_of(cluster: Cluster, user: str | None = None) -> Connection:
+    kubeconfig = cluster.kubeconfig() if user is None else cluster.kubeconfig(user)
+    return connect(Access(kubeconfig=kubeconfig, context="foretide-test"), clock=SystemClock())
+
+
+@pytest.fixture
+def world(guarded: Cluster) -> Iterator[World]:
+    """A namespace that has opted in, a Deployment of two ready pods of half their request, and its HPA 2..20."""
+    namespace, api = guarded.namespace("act"), guarded.api
+    for one in objects(FOLDER / "opt-in"):
+        apply(api, {**one, "metadata": {**one["metadata"], "namespace": namespace}})
+    guarded.metrics.set_load(namespace, "web", cpu_millicores=100)
+    api.create(deployment("web", namespace, replicas=2))
+    api.create(hpa("web", namespace, low=2))
+    api.until("two are ready", lambda: replicas(api, "web", namespace) == (2, 2) or None)
+    ours, admin = connection_of(guarded, CONTROLLER), connection_of(guarded)
+    world = World(ours, namespace, admin=admin)
+    with world.watching():
+        yield world
+    guarded.metrics.forget(namespace)
+    api.delete("Namespace", namespace)
+    ours.close()
+    admin.close()
+
+
+def grown(guarded: Cluster, world: World, count: int) -> None:
+    api = guarded.api
+    api.until(f"{count} replicas", lambda: replicas(api, "web", world.namespace) == (count, count) or None)
+
+
+def reaped(guarded: Cluster, world: World, orders: Orders | None = None) -> dict[str, Returned]:
+    """By the reaper's own ServiceAccount; waiting moves a clock, and nothing else."""
+    clock = ManualClock(world.now)
+
+    def wait(seconds: float) -> None:
+        clock.advance(timedelta(seconds=seconds))
+
+    connection = connection_of(guarded, REAPER)
+    reaper = Reaper(
+        connection, Writer(connection, qps=1000, burst=1000), now=clock.now, wait=wait,
+        switch=world.switch.why, orders=orders or Orders(),
+    )  # fmt: skip
+    told = {one.name: one for one in reaper.run() if one.namespace == world.namespace}
+    connection.close()
+    world.now = clock.now()
+    return told
+
+
+def untouched(of: Object) -> tuple[Object, Object, list[tuple[str, str, Object]]]:
+    """What may not be another after we are gone: spec, annotations, and who owns what of the rest."""
+    metadata = of["metadata"]
+    owners = [
+        (one["manager"], one["operation"], one["fieldsV1"].get("f:spec", {}))
+        for one in metadata["managedFields"]
+        if one.get("subresource") != "status"
+    ]
+    return of["spec"], metadata.get("annotations", {}), owners
+
+
+def writes_of(guarded: Cluster, world: World, user: str) -> list[Object]:
+    return [
+        one for one in guarded.writes(user)
+        if one["objectRef"].get("namespace") == world.namespace and one["objectRef"]["resource"] != "events"
+    ]  # fmt: skip
+
+
+def test_the_hpa_follows_a_floor_and_everything_comes_back(guarded: Cluster, world: World) -> None:
+    before = world.raw()
+    done = world.wants(8)
+    assert done.after == Limits(low=8, high=20)
+    grown(guarded, world, 8)
+    assert world.ours()[stamps.BASELINE_MIN] == "2"
+    for _ in range(20):
+        world.later(minutes=1).seen()
+        world.cluster.settle(set(), world.now)
+    assert (world.bounds(), world.ours()) == (Limits(low=2, high=20), {})
+    spec, annotations, owners = untouched(world.raw())
+    assert (spec, annotations) == untouched(before)[:2]
+    assert "foretide" not in {manager for manager, _, _ in owners}
+
+
+def test_the_reaper_gives_back_what_a_dead_controller_left(guarded: Cluster, world: World) -> None:
+    world.wants(8, 10)
+    assert world.bounds() == Limits(low=8, high=18)
+    grown(guarded, world, 8)
+    world.later(minutes=16)
+    told = reaped(guarded, world)
+    assert (told["web"].done, told["web"].before, told["web"].after) == (
+        True, Limits(low=8, high=18), Limits(low=2, high=20),
+    )  # fmt: skip
+    assert (world.bounds(), world.ours(), "foretide" in world.managers()) == (Limits(low=2, high=20), {}, False)
+
+
+def test_an_uninstall_leaves_no_annotation_and_no_changed_spec(guarded: Cluster, world: World) -> None:
+    api, names = guarded.api, [f"web-{number}" for number in range(5)]
+    for name in names:
+        api.create(hpa(name, world.namespace, low=2))
+    before = {name: untouched(world.raw(name)) for name in names}
+    for number, name in enumerate(names):
+        limits = Limits(low=3 + 2 * number, high=20 - 3 * number)
+        world.view.wait_synced(10)
+        world.seen(name)
+        order = BoundsOrder(
+            rule=f"{world.namespace}/{name}", kind="HorizontalPodAutoscaler", name=name, limits=limits, reason="test",
+            target=WorkloadRef(kind="Deployment", namespace=world.namespace, name=name),
+        )  # fmt: skip
+        world.cluster.set_bounds(order, world.now)
+    assert all(world.ours(name) for name in names)
+    told = reaped(guarded, world, Orders(everything=True, at_once=True))
+    assert all(told[name].done for name in names)
+    after = {name: untouched(world.raw(name)) for name in names}
+    assert {name: one[:2] for name, one in after.items()} == {name: one[:2] for name, one in before.items()}
+    assert not any("foretide" in world.managers(name) for name in names)
+
+
+def test_a_rival_by_force_starts_no_war(guarded: Cluster, world: World) -> None:
+    rival, refused = world.owner("argocd-controller"), ""
+    for _ in range(20):
+        try:
+            world.later(seconds=15).wants(8)
+        except RefusedError as error:
+            refused = str(error)
+            continue
+        rival.apply(HPA, world.namespace, "web", {"spec": {"minReplicas": 2}}, force=True)
+    assert "undid what we set 3 times within 10 minutes" in refused
+    assert len(writes_of(guarded, world, CONTROLLER)) == 3
+    assert world.bounds().low == 2
+
+
+def test_an_hpa_that_was_made_anew_gets_no_old_plan(guarded: Cluster, world: World) -> None:
+    world.wants(8)
+    guarded.api.delete("HorizontalPodAutoscaler", "web", world.namespace)
+    eventually(lambda: world.view.autoscaler(HPA.kind, world.namespace, "web") is None, "it is gone")
+    guarded.api.create(hpa("web", world.namespace, low=2))
+    fresh = world.raw()["metadata"]["uid"]
+    for _ in range(3):
+        with pytest.raises(RefusedError, match="deleted and made anew"):
+            world.later(seconds=15).wants(8)
+    found = world.raw()
+    assert (found["metadata"]["uid"], world.ours(), world.bounds().low) == (fresh, {}, 2)
+
+
+def test_a_plan_for_another_uid_is_refused_by_the_server(guarded: Cluster, world: World) -> None:
+    """The last moment: it was recreated after our last look."""
+    world.seen()
+    found = world.view.autoscaler(HPA.kind, world.namespace, "web")
+    assert found is not None
+    body = {"metadata": {"annotations": {stamps.EPOCH: "1"}}, "spec": {"minReplicas": 8}}
+    apply_old = partial(world.cluster._writer.apply, HPA, world.namespace, "web", body, force=True)
+    with pytest.raises(KubeError) as other:
+        apply_old(uid="00000000-0000-0000-0000-000000000000")
+    guarded.api.delete("HorizontalPodAutoscaler", "web", world.namespace)
+    with pytest.raises(KubeError) as gone:
+        apply_old(uid=found.metadata.uid)
+    assert (other.value.is_recreated, gone.value.is_recreated) == (True, True)
+    names = [one["metadata"]["name"] for one in guarded.api.list("HorizontalPodAutoscaler", world.namespace)]
+    assert names == []
+
+
+def test_without_rights_a_namespace_is_tried_once_a_minute(guarded: Cluster, world: World) -> None:
+    api = guarded.api
+    api.delete("RoleBinding", "foretide-acts-by-bounds", world.namespace)
+
+    def is_forbidden() -> bool | None:
+        try:
+            world.wants(8)
+        except ForbiddenError:
+            return True
+        return None
+
+    api.until("the right is gone", is_forbidden)
+    tried = len(writes_of(guarded, world, CONTROLLER))
+    actor = Actor(world.cluster, ControllerMetrics(CollectorRegistry()))
+    rules = [rule(world, name) for name in ("web", "web-2")]
+    api.create(deployment("web-2", world.namespace, replicas=1))
+    api.create(hpa("web-2", world.namespace, low=2))
+    world.seen("web-2")
+    actor.keep(rules)
+    for tick in range(16):
+        world.later(seconds=15)
+        for one in rules:
+            deed = actor.act(one, decision(world, one, 9), now=world.now)
+            assert "403" in deed.said or (deed.action is not None and "403" in deed.action.error), tick
+    assert 1 <= len(writes_of(guarded, world, CONTROLLER)) - tried <= 4
+
+
+def test_by_its_own_rights_it_leads_and_writes_and_says_so(guarded: Cluster, world: World) -> None:
+    """Lease, kill switch, events: all of it as ServiceAccount foretide-controller."""
+    access = Access(kubeconfig=guarded.kubeconfig(CONTROLLER), context="foretide-test")
+    config = KubernetesConfig(
+        access=access, namespace=OWN, lease="foretide-controller", writes_per_second=20, changes_per_minute=50
+    )
+    parts = KubernetesParts(config, metrics=ObserveCluster(lambda query: None), clock=SystemClock())
+    parts.start()
+    try:
+        eventually(parts.elector.leading, "it leads", seconds=60.0)
+        target = WorkloadRef(kind="Deployment", namespace=world.namespace, name="web")
+        order = BoundsOrder(
+            rule=f"{world.namespace}/web", target=target, kind=HPA.kind, name="web", limits=Limits(low=6, high=20),
+            reason="ForecastFloor",
+        )  # fmt: skip
+        done = parts.cluster.set_bounds(order, SystemClock().now())
+        assert done.after.low == 6
+        grown(guarded, world, 6)
+        found = parts.cluster.workload(target)
+        assert (found.current_replicas, found.requests["cpu"]) == (6, pytest.approx(float(Decimal("0.1"))))
+        about = "involvedObject.name=web,reason=BoundsSet"
+        guarded.api.until("the event", lambda: guarded.api.list("Event", world.namespace, fieldSelector=about) or None)
+    finally:
+        parts.close()
+    assert not guarded.api.get("Lease", "foretide-controller", OWN)["spec"].get("holderIdentity")
+
+
+def rule(world: World, name: str) -> ScalingRule:
+    made = rule_of(
+        {
+            "target": {"kind": "Deployment", "name": name}, "replicas": {"min": 2, "max": 20}, "mode": "enforce",
+            "actuate": {"with": "bounds", "hpa": name},
+            "triggers": [{"name": "rps", "query": "up", "perReplica": 10}],
+        },
+        name=name,
+    )  # fmt: skip
+    return made.model_copy(update={"metadata": made.metadata.model_copy(update={"namespace": world.namespace})})
+
+
+def decision(world: World, one: ScalingRule, low: int) -> Decision:
+    return Decision(
+        id="d", rule=one.key, target=one.target, mode=Mode.ENFORCE, at=world.now, current_replicas=2, ready_replicas=2,
+        desired_replicas=low, reactive_replicas=low, forecast_replicas=None, outcome=Outcome.SCALE_UP,
+        reason=Reason.DESIRED_WITHIN_RANGE, message="", limited_by=(), proposals=(), trace=(), lower_bound=low,
+        upper_bound=20,
+    )  # fmt: skip
