@@ -12,7 +12,7 @@ from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
 from domain.clock import Clock
-from kube import Access, Elector, Events, Regarding, Writer, connect
+from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
 
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
@@ -46,13 +46,15 @@ class KubernetesConfig:
 class KubernetesParts:
     """All of it; nothing is asked before ``start``."""
 
-    def __init__(self, config: KubernetesConfig, *, metrics: ObserveCluster, clock: Clock) -> None:
+    def __init__(
+        self, config: KubernetesConfig, *, metrics: ObserveCluster, clock: Clock, counts: ClientMetrics | None = None
+    ) -> None:
         """Read the credentials.
 
         Raises:
             SettingsError: There is no such context or file, or this is no pod.
         """
-        self._connection = connect(config.access, clock=clock)
+        self._connection = connect(config.access, clock=clock, metrics=counts)
         self._view = View(self._connection)
         self.objects = ClusterObjects(self._connection) if config.documents else None
         self.elector = Elector(

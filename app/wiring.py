@@ -76,7 +76,7 @@ from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
 from forecaster.workers import FitPool, OneShotPool
-from kube import connect
+from kube import ClientMetrics, connect
 from rules import RuleSet, RulesFolder
 from store.metrics import MetricsStore
 from store.promql.endpoints import router as prometheus_router
@@ -146,6 +146,7 @@ class House:
     def _build_telemetry(self, opened: ExitStack) -> None:
         """What Foretide tells about itself, and the schedule, whose ticks are the first of it."""
         self.registry = CollectorRegistry()
+        self._client_metrics = ClientMetrics(self.registry)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._tracing = Tracing(version=self._version, otlp_endpoint=self.settings.otlp_endpoint)
@@ -361,7 +362,8 @@ class House:
         if config is None:
             return None
         return ClusterCollection(
-            connect(config.access, clock=self._clock), cluster=config.access.context or "in-cluster",
+            connect(config.access, clock=self._clock, metrics=self._client_metrics),
+            cluster=config.access.context or "in-cluster",
             own_namespace=config.namespace, collect=config.collect, jobs=self.settings.scrape.jobs, store=self.metrics,
             queries=self.queries, clock=self._clock, discovered=discovered,
         )  # fmt: skip
@@ -379,7 +381,9 @@ class House:
         if self.settings.cluster == "local":
             return local_processes.cluster(self.settings, base_url=base_url, environment=environment)
         if self.settings.kubernetes is not None:
-            self._kubernetes = KubernetesParts(self.settings.kubernetes, metrics=self._observed, clock=self._clock)
+            self._kubernetes = KubernetesParts(
+                self.settings.kubernetes, metrics=self._observed, clock=self._clock, counts=self._client_metrics
+            )
             return self._kubernetes.cluster
         return self._observed
 

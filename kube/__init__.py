@@ -5,7 +5,8 @@ Objects are msgspec Structs with the fields that a rule needs (``kube.kinds``). 
 
 ::
 
-    connection = connect(Access(kubeconfig=None, context="prod"), clock=clock)     # or Access(in_cluster=True)
+    connection = connect(Access(kubeconfig=None, context="prod"), clock=clock, metrics=ClientMetrics(registry) or None)
+                                                                                  # or Access(in_cluster=True)
     connection.request("GET", "/version", query=None, body=None, content_type=None, timeout_seconds=10) -> bytes
 
     listed(connection, HPA, namespace=None, limit=500, label_selector=None, field_selector=None) -> Listing[Hpa]
@@ -53,12 +54,14 @@ from kube.connection import Connection
 from kube.events import Events, Regarding
 from kube.lease import Elector, LeaseTimes
 from kube.listing import Listing, listed, read, read_scale
+from kube.metrics import ClientMetrics
 from kube.ownership import Ownership, owners, ownerships
 from kube.reflector import Reflector
 from kube.writer import Fence, Fresh, Writer
 
 __all__ = [
     "Access",
+    "ClientMetrics",
     "Connection",
     "Elector",
     "Events",

@@ -9,6 +9,7 @@ from typing import Final
 from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
 from kube.connection import Connection, Transport
+from kube.metrics import ClientMetrics
 
 _IDLE_CONNECTIONS: Final = 32
 """Kept for the next request (a TLS handshake each); the package's own limit of 5 for each core is for one thread."""
@@ -26,7 +27,7 @@ class Access:
     in_cluster: bool = False
 
 
-def connect(access: Access, *, clock: Clock) -> Connection:
+def connect(access: Access, *, clock: Clock, metrics: ClientMetrics | None = None) -> Connection:
     """Reads the credentials; nothing is sent yet.
 
     Raises:
@@ -38,7 +39,7 @@ def connect(access: Access, *, clock: Clock) -> Connection:
         raise SettingsError(
             "kubernetes: name a context of the kubeconfig, or say inCluster: there is no default context"
         )
-    return Connection(lambda: _transport(access), clock=clock)
+    return Connection(lambda: _transport(access), clock=clock, metrics=metrics)
 
 
 def _transport(access: Access) -> Transport:

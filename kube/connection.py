@@ -18,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
+from kube.metrics import ClientMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +48,11 @@ class Connection:
     Args:
         load: Reads the credentials and opens a transport; called again after a 401.
         clock: Whose monotonic time writers, reflectors and electors of this connection go by.
+        metrics: Where requests and reflectors are counted.
     """
 
-    def __init__(self, load: Callable[[], Transport], *, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, load: Callable[[], Transport], *, clock: Clock, metrics: ClientMetrics | None = None) -> None:
+        self.clock, self.metrics = clock, metrics
         self._load = load
         self._transport = load()
         self._loaded_at = clock.monotonic()
@@ -109,14 +111,32 @@ class Connection:
         kind = content_type or (JSON if raw is not None else None)
         timeout = urllib3.Timeout(connect=min(timeout_seconds, _LONGEST_CONNECT_SECONDS), read=timeout_seconds)
         transport = self._transport
-        response = _sent(transport, method, url, raw, kind, timeout)
+        response = self._counted(transport, method, url, raw, kind, timeout)
         if response.status == 401 and self._reloaded(transport):
             response.drain_conn()
             response.release_conn()
-            response = _sent(self._transport, method, url, raw, kind, timeout)
+            response = self._counted(self._transport, method, url, raw, kind, timeout)
         if not 200 <= response.status < 300:
             raise _error_of(response, f"{method} {path}")
         return response
+
+    def _counted(
+        self,
+        transport: Transport,
+        method: str,
+        url: str,
+        body: bytes | None,
+        content_type: str | None,
+        timeout: urllib3.Timeout,
+    ) -> urllib3.BaseHTTPResponse:
+        status = 0
+        try:
+            response = _sent(transport, method, url, body, content_type, timeout)
+            status = response.status
+            return response
+        finally:
+            if self.metrics is not None:
+                self.metrics.answered(method, status)
 
     def _reloaded(self, refused: Transport) -> bool:
         """Whether there are credentials that ``refused`` did not have."""

@@ -139,6 +139,8 @@ class Elector:
 
     def start(self) -> None:
         """Begins to try; returns at once."""
+        if self._connection.metrics is not None:
+            self._connection.metrics.leading.set_function(self.leading)
         self._thread.start()
 
     def stop(self) -> None:

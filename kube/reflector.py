@@ -102,6 +102,8 @@ class Reflector(Generic[T]):
 
     def start(self) -> None:
         """Begins to list and watch; returns at once."""
+        if self._connection.metrics is not None:
+            self._connection.metrics.follow(self._kind.kind, self.age_seconds)
         self._thread.start()
 
     def stop(self) -> None:
@@ -185,6 +187,8 @@ class Reflector(Generic[T]):
 
     def _list(self) -> Listing[T]:
         self.lists += 1
+        if self._connection.metrics is not None:
+            self._connection.metrics.listed(self._kind.kind)
         return listed(
             self._connection, self._kind, namespace=self._namespace,
             label_selector=self._labels, field_selector=self._fields,

@@ -199,7 +199,7 @@ def test_what_one_alerts_on_is_exposed(exposed: list[Metric]) -> None:
 
 
 def test_every_label_of_a_metric_is_documented() -> None:
-    packages = ["app", "collector", "controller", "forecaster"]
+    packages = ["app", "collector", "controller", "forecaster", "kube"]
     sources = "\n".join(text(str(file.relative_to(ROOT))) for name in packages for file in (ROOT / name).glob("*.py"))
     call = r'(?:Counter|Gauge|Histogram)\(\s*"(foretide_\w+?)(?:_total)?",\s*"[^"]*",\s*[\[(]((?:"\w+",?\s*)+)[\])]'
     labelled = {name: re.findall(r'"(\w+)"', labels) for name, labels in re.findall(call, sources)}

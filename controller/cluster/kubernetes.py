@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from controller.actuation import giving_back, holds, step
 from controller.actuation import stamp as stamps
-from controller.actuation.flapping import Reverts
 from controller.actuation.holds import Holds
 from controller.actuation.limits import Limits
 from controller.actuation.stamp import FREEZE, Stamp
@@ -23,18 +22,12 @@ from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
 from controller.cluster import BoundsDone, BoundsOrder, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
 from controller.cluster.kubernetes_autoscalers import Autoscaler
+from controller.cluster.kubernetes_errors import undone
+from controller.cluster.kubernetes_memory import AutoscalerMemory
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import WORKLOADS, View, resources_of, rollout_of
 from controller.cluster.observe import ObserveCluster
-from domain.errors import (
-    ActuationError,
-    ConflictError,
-    ForbiddenError,
-    KubeError,
-    NotLeadingError,
-    RefusedError,
-    UnavailableError,
-)
+from domain.errors import ActuationError, ConflictError, NotLeadingError, RefusedError
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
@@ -50,28 +43,7 @@ Say = Callable[[Regarding, str, str], object]
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 TRIES: Final = 4
 """With 30 % conflicts, four tries fail once in 120."""
-NEW_FOR: Final = timedelta(minutes=1)
-"""An autoscaler that was recreated is left alone for so long: whoever did that has not finished, perhaps."""
 _A_MINUTE: Final = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """Our last write to an autoscaler: over which version, and what we left there (None: nothing)."""
-
-    uid: str
-    over: str
-    stamp: Stamp | None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Known:
-    """What is remembered of one autoscaler between passes."""
-
-    uid: str
-    recreated_at: datetime | None = None
-    written: _Written | None = None
-    reverts: Reverts = Reverts()
 
 
 class KubernetesCluster:
@@ -111,7 +83,7 @@ class KubernetesCluster:
         self._connection, self._view, self._writer, self._fence = connection, view, writer, fence
         self._switch, self._metrics, self._say, self._most = switch, metrics, say, changes_per_minute
         self._spared = SYSTEM_NAMESPACES | {own_namespace}
-        self._known: dict[tuple[str, str, str], _Known] = {}
+        self._memory = AutoscalerMemory()
         self._ordered: set[tuple[str, str, str]] = set()
         self._changes: deque[datetime] = deque()
         self._left: dict[tuple[str, str, str], str] = {}
@@ -153,7 +125,7 @@ class KubernetesCluster:
         if why:
             raise RefusedError(f"{ref} is not set to {replicas}: held, {why}")
         body = {"spec": {"replicas": replicas}}
-        with _told(f"{ref} is not set to {replicas}"):
+        with undone(f"{ref} is not set to {replicas}"):
             self._writer.patch_merge(
                 WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
             )
@@ -177,6 +149,8 @@ class KubernetesCluster:
             before, taken = found.limits, self._plan(order, found, now)
             if isinstance(taken, Rest):
                 return BoundsDone(before=before, after=before, said=f"{found} keeps {before}{_because(taken.why)}")
+            if isinstance(taken, Write) and taken.limits != before:
+                self._rationed(now)
             try:
                 return self._carried_out(found, taken, now)
             except ConflictError:
@@ -187,6 +161,7 @@ class KubernetesCluster:
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """Gives back, step by step, what rules that act no more set, and what nobody has renewed."""
+        self._view.look_for_keda()
         ordered, self._ordered = self._ordered, set()
         try:
             self._epoch()
@@ -251,36 +226,16 @@ class KubernetesCluster:
         if found.target != (order.target.kind, order.target.name):
             kind, name = found.target
             raise RefusedError(f"{found} scales {kind} {name}, the rule is about {order.target}")
-        known = self._remembered(found, now)
-        why = known.reverts.stopped(now)
-        if known.recreated_at is not None and now - known.recreated_at < NEW_FOR:
-            why = "it was deleted and made anew, and is left alone for a minute"
-        if why:
+        if why := self._memory.objection(found, now):
             raise RefusedError(f"{found}: {why}")
-
-    def _remembered(self, found: Autoscaler, now: datetime) -> _Known:
-        """What is known of it, after a look whether it is the same object and still as we left it."""
-        uid, known = found.metadata.uid, self._known.get(found.key)
-        if known is None:
-            known = self._known[found.key] = _Known(uid=uid)
-        elif known.uid != uid:
-            known = self._known[found.key] = _Known(uid=uid, recreated_at=now)
-        last = known.written
-        if last is None:
-            return known
-        if found.metadata.resource_version == last.over:
-            raise ConflictError(f"{found}: our own last write has not been seen yet")
-        if last.stamp is not None and last.stamp.is_reverted(found.limits):
-            known.reverts, known.written = known.reverts.with_one(now), None
-            log.info("bounds were undone", extra={**_fields(found), "bounds": str(found.limits)})
-        return known
 
     def _given_back(self, found: Autoscaler, acting: Collection[str], now: datetime) -> None:
         stamp = stamps.read(found.annotations)
         if stamp is None or (stamp.rule in acting and not stamp.is_expired(now)):
             return
         self._allowed(found.metadata.namespace)
-        self._remembered(found, now)
+        if why := self._memory.objection(found, now):
+            raise RefusedError(f"{found} keeps {found.limits}: {why}")
         epoch = self._epoch()
         if stamp.epoch > epoch:
             raise RefusedError(f"{found}: its stamp has epoch {stamp.epoch}, ours is {epoch}")
@@ -300,10 +255,8 @@ class KubernetesCluster:
         """Raises an ``ActuationError``."""
         before = found.limits
         after = taken.limits if isinstance(taken, Write) else before
-        if after != before:
-            self._rationed(now)
         version, uid = found.metadata.resource_version, found.metadata.uid
-        with _told(f"{found} keeps {before}"):
+        with undone(f"{found} keeps {before}"):
             if isinstance(taken, Write):
                 self._writer.apply(
                     found.kind, found.metadata.namespace, found.metadata.name,
@@ -314,8 +267,7 @@ class KubernetesCluster:
                     found.kind, found.metadata.namespace, found.metadata.name, autoscalers.clean_body(found),
                     resource_version=version, uid=uid,
                 )  # fmt: skip
-        stamp = taken.stamp if isinstance(taken, Write) else None
-        self._known[found.key].written = _Written(uid=uid, over=version, stamp=stamp)
+        self._memory.wrote(found, taken.stamp if isinstance(taken, Write) else None)
         return self._done(found, before, after, taken, now)
 
     def _done(
@@ -339,7 +291,7 @@ class KubernetesCluster:
 
     def _fresh(self, found: Autoscaler) -> Autoscaler:
         """As it is now; raises an ``ActuationError`` where it cannot be read or is gone."""
-        with _told(f"{found} cannot be read"):
+        with undone(f"{found} cannot be read"):
             one: Any = read(self._connection, found.kind, namespace=found.metadata.namespace, name=found.metadata.name)
         return autoscalers.of_hpa(one) if isinstance(one, kinds.Hpa) else autoscalers.of_scaled_object(one)
 
@@ -385,31 +337,6 @@ class KubernetesCluster:
             name=found.metadata.name, uid=found.metadata.uid,
         )  # fmt: skip
         self._say(regarding, reason, message)
-
-
-class _told:  # noqa: N801 (reads as a verb: with _told(...))
-    """Turns what an API server answered into an ``ActuationError`` that says what was not done."""
-
-    def __init__(self, undone: str) -> None:
-        self._undone = undone
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KubeError):
-            raise _actuation_error(error, f"{self._undone}: {error}") from error
-
-
-def _actuation_error(error: KubeError, said: str) -> ActuationError:
-    if isinstance(error, NotLeadingError):
-        return RefusedError(said)
-    if error.is_outdated or error.is_recreated:
-        return ConflictError(said)
-    if error.is_passing:
-        return UnavailableError(said)
-    # Everything else that is refused would be refused again at once: rights, admission, a schema.
-    return RefusedError(said) if error.status == 404 else ForbiddenError(said)
 
 
 def _stamp_or_none(found: Autoscaler) -> Stamp | None:

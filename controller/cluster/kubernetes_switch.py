@@ -20,6 +20,8 @@ CONFIG_MAP: Final = Kind(
     group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True, type=dict[str, Any]
 )
 LOOK_EVERY_SECONDS: Final = 2.0
+UNREAD_FOR_SECONDS: Final = 10.0
+"""A server that hangs for 5 s is not asked again by each of 2,000 rules."""
 
 
 class Switch:
@@ -29,28 +31,30 @@ class Switch:
         """``always`` is a reason that holds as long as this process runs (FORETIDE_FREEZE)."""
         self._connection, self._namespace, self._always = connection, namespace, always
         self._lock = threading.Lock()
-        self._why, self._looked_at = "", float("-inf")
+        self._why, self._look_at = "", float("-inf")
 
     def why(self) -> str:
         """Why nothing may be written; empty: it may."""
         if self._always:
             return self._always
         with self._lock:
-            now = self._connection.clock.monotonic()
-            if now - self._looked_at >= LOOK_EVERY_SECONDS:
-                self._why, self._looked_at = self._read(), now
+            clock = self._connection.clock
+            if clock.monotonic() >= self._look_at:
+                self._why, lasts = self._read()
+                self._look_at = clock.monotonic() + lasts
             return self._why
 
-    def _read(self) -> str:
+    def _read(self) -> tuple[str, float]:
+        """And for how many seconds it is believed."""
         path = CONFIG_MAP.path(namespace=self._namespace, name=NAME)
         try:
             found = msgspec.json.decode(self._connection.request("GET", path, timeout_seconds=5.0), type=dict[str, Any])
         except KubeError as error:
             if error.status == 404:
-                return ""
-            return f"ConfigMap {self._namespace}/{NAME} cannot be read: {error}"
+                return "", LOOK_EVERY_SECONDS
+            return f"ConfigMap {self._namespace}/{NAME} cannot be read: {error}", UNREAD_FOR_SECONDS
         reason = str((found.get("data") or {}).get("reason", ""))[:256]
-        return reason or f"ConfigMap {self._namespace}/{NAME} is there"
+        return reason or f"ConfigMap {self._namespace}/{NAME} is there", LOOK_EVERY_SECONDS
 
 
 def freeze(writer: Writer, *, namespace: str, reason: str) -> None:

@@ -29,6 +29,7 @@ from kube.kinds import (
 )
 from kube.reflector import Reflector
 
+_KEDA_EVERY_SECONDS: Final = 600.0
 WORKLOADS: Final[Mapping[str, Kind[Workload]]] = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
 
 
@@ -45,13 +46,22 @@ class View:
         self._namespaces = Reflector(connection, NAMESPACE)
         self._needed: list[Reflector[Any]] = [self._hpas, *self._workloads.values()]
         self._every: list[Reflector[Any]] = [*self._needed, self._budgets, self._namespaces]
+        self._keda_at = float("-inf")
         self._by_namespace: tuple[int, dict[str, list[DisruptionBudget]]] = (-1, {})
         self._by_target: tuple[tuple[int, int], dict[tuple[str, str, str], list[Autoscaler]]] = ((-1, -1), {})
 
     def start(self) -> None:
-        """Begins to list and watch; ScaledObjects only where KEDA is installed when this is called."""
+        """Begins to list and watch."""
         for reflector in self._every:
             reflector.start()
+        self.look_for_keda()
+
+    def look_for_keda(self) -> None:
+        """Watches ScaledObjects too from when KEDA is there; asks at most every ten minutes, and until it is."""
+        now = self._connection.clock.monotonic()
+        if self._scaled_objects in self._every or now < self._keda_at:
+            return
+        self._keda_at = now + _KEDA_EVERY_SECONDS
         try:
             self._connection.request("GET", SCALED_OBJECT.path(), query={"limit": "1"})
         except KubeError:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.kubernetes_parts import KubernetesConfig, KubernetesParts
 from app.settings import read_settings
 from app.system_clock import SystemClock
 from app.wiring import House
 from controller.actuation.limits import Limits
-from domain.errors import SettingsError
+from controller.actuation.stamp import EPOCH
+from controller.cluster import BoundsOrder
+from controller.cluster.observe import ObserveCluster
+from domain.errors import RefusedError, SettingsError
+from domain.scaling import WorkloadRef
 from kube import Access, Writer, connect, read
 from kube.kinds import LEASE, POD
 from tests.app.world import rising
@@ -20,6 +26,7 @@ from tests.collector.kubernetes.objects import pod
 from tests.controller.cluster.world import World, eventually
 from tests.fakes.kube_api import KubeApi
 
+WEB = WorkloadRef(kind="Deployment", namespace="shop", name="web")
 RULE = """
 apiVersion: foretide.dev/v1alpha1
 kind: ScalingRule
@@ -91,14 +98,13 @@ def test_the_cluster_is_collected_and_searched_for_targets(world: World, tmp_pat
         def collected() -> bool:
             for _, tick in kept.loops().values():
                 tick(clock.now())
-            return len(house._found_targets()) == 2
+            wanted = house.queries.instant('kube_deployment_spec_replicas{deployment="web"} == 4', clock.now())
+            return len(house._found_targets()) == 2 and len(list(wanted)) == 1
 
-        eventually(collected, "the pod's targets")
+        eventually(collected, "the pod's targets, and the Deployment's replicas")
         told = {target.job: target for target in house.status.full().targets}
-        replicas = house.queries.number('kube_deployment_spec_replicas{deployment="web"}', clock.now())
     finally:
         house.close()
-    assert replicas.value == 4
     assert {"foretide-kubernetes", "foretide-metrics-api", "node"} <= told.keys()
     assert told["foretide-kubernetes"].instance == "fake"
 
@@ -115,6 +121,40 @@ def test_who_has_exporters_may_leave_that_out(world: World, tmp_path: Path) -> N
         assert "foretide-kubernetes" not in {target.job for target in house.status.full().targets}
     finally:
         house.close()
+
+
+def test_of_two_only_the_leader_writes_and_the_other_goes_on_after_it(world: World, tmp_path: Path) -> None:
+    access = Access(kubeconfig=tmp_path / "kubeconfig", context="fake")
+    config = KubernetesConfig(
+        access=access, namespace="foretide", lease="ours", writes_per_second=20, changes_per_minute=50
+    )
+    one, two = (
+        KubernetesParts(config, metrics=ObserveCluster(lambda query: None), clock=SystemClock()) for _ in range(2)
+    )
+    order = BoundsOrder(
+        rule="shop/web", target=WEB, kind="HorizontalPodAutoscaler", name="web", limits=Limits(low=8, high=20),
+        reason="ForecastFloor",
+    )  # fmt: skip
+    one.start()
+    eventually(one.elector.leading, "the first leads")
+    two.start()
+    try:
+        now = SystemClock().now()
+        with pytest.raises(RefusedError, match="another process leads"):
+            two.cluster.set_bounds(order, now)
+        one.cluster.set_bounds(order, now)
+        assert world.ours()[EPOCH] == str(one.elector.epoch)
+    finally:
+        one.close()
+    try:
+        eventually(two.elector.leading, "the second leads")
+        higher = replace(order, limits=Limits(low=10, high=20))
+        eventually(lambda: two.cluster.workload(WEB).floor == 8, "the second has seen what the first wrote")
+        two.cluster.set_bounds(higher, now)
+        assert world.ours()[EPOCH] == str(two.elector.epoch)
+        assert two.elector.epoch > one.elector.epoch
+    finally:
+        two.close()
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.cluster.build import programs
 
-MASTERS = "system:masters"
+MASTERS: Final = "system:masters"
+CONTEXT: Final = "foretide-test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Credentials:
         return self._signed(file=f"client-{_as_file(user)}", name=user, groups=list(groups), authority=authority)
 
     def kubeconfig(self, name: str, url: str, user: dict[str, str]) -> Path:
-        """A file with one context, named ``foretide-test``."""
+        """A file with one context, ``CONTEXT``."""
         path = self.folder / f"{_as_file(name)}.kubeconfig"
         cluster = {"server": url, "certificate-authority": str(self.ca)}
         path.write_text(json.dumps(kubeconfig_of(cluster, user)))
@@ -72,7 +73,7 @@ def _as_file(name: str) -> str:
 
 
 def kubeconfig_of(cluster: dict[str, str], user: dict[str, str]) -> dict[str, Any]:
-    name = "foretide-test"
+    name = CONTEXT
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -12,6 +12,8 @@ import json
 import ssl
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
+
+import httpx
 
 from tests.cluster.accounts import ensure, ensure_namespace
 from tests.cluster.api import Api, Object, path
@@ -79,6 +83,8 @@ class MetricsStub:
         self._usages: list[Usage] = []
         self._external: dict[tuple[str, str], list[Object]] = {}
         self._fault: Fault | None = None
+        self.asked: list[tuple[float, str]] = []
+        """When (on the monotonic clock) which path and query was asked for; each pass of an HPA asks once."""
         self._fault_over = threading.Event()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -151,6 +157,7 @@ class MetricsStub:
         split = urlsplit(target)
         asked = split.path.strip("/").split("/")
         fault = self._fault
+        self.asked.append((time.monotonic(), target))
         if fault is Fault.GONE:
             return _status(500, "InternalError", "the stub is told to be gone")
         if len(asked) < 4:
@@ -192,23 +199,23 @@ class MetricsStub:
         return None
 
     def _pods(self, namespace: str | None, query: dict[str, str], fault: Fault | None) -> list[Object]:
-        running = {"fieldSelector": "status.phase=Running", "labelSelector": query.get("labelSelector", "")}
-        pods = self._api.request("GET", path("Pod", None, namespace), query=running, accept=_ONLY_METADATA)["items"]
-        pods = pods or []  # the API server writes null for an empty list of mere metadata
-        usages = [one for one in reversed(self._usages) if namespace in (None, one.namespace)]
-        among = {one: self._count(one) if one.together else 1 for one in usages}
-        items = []
-        for metadata in (one["metadata"] for one in pods):
-            usage = next((one for one in usages if one.covers(metadata["namespace"], metadata["name"])), None)
-            if usage is not None:
-                items.append(_of_pod(metadata, usage, among[usage], fault))
-        return _at(items, fault)
-
-    def _count(self, usage: Usage) -> int:
-        """Its running pods, whatever the question's selector."""
+        """Those that the selector asks for; a shared load is shared by all that it covers, whatever the selector."""
         running = {"fieldSelector": "status.phase=Running"}
-        listed = self._api.request("GET", path("Pod", None, usage.namespace), query=running, accept=_ONLY_METADATA)
-        return sum(usage.covers(usage.namespace, one["metadata"]["name"]) for one in listed["items"] or [])
+        pods = self._api.request("GET", path("Pod", None, namespace), query=running, accept=_ONLY_METADATA)["items"]
+        found = [
+            (one["metadata"], self._usage(one["metadata"]))
+            for one in pods or []  # the API server writes null for an empty list of mere metadata
+        ]
+        among = Counter(usage for _, usage in found if usage and usage.together)
+        wanted = _selected(query.get("labelSelector", ""))
+        return _at(
+            [_of_pod(metadata, usage, among.get(usage, 1), fault) for metadata, usage in found
+             if usage and wanted.items() <= metadata.get("labels", {}).items()], fault,
+        )  # fmt: skip
+
+    def _usage(self, metadata: Object) -> Usage | None:
+        covers = (one for one in reversed(self._usages) if one.covers(metadata["namespace"], metadata["name"]))
+        return next(covers, None)
 
     def _nodes(self, fault: Fault | None) -> list[Object]:
         """All pods' usage as the first node's: there is but one."""
@@ -242,8 +249,13 @@ class MetricsStub:
         }  # fmt: skip
 
 
+def _selected(selector: str) -> dict[str, str]:
+    """The labels of a selector of equalities, as that of any Deployment in these tests is."""
+    return dict(one.replace("==", "=").split("=") for one in selector.split(",") if one)
+
+
 def _of_pod(metadata: Object, usage: Usage, among: int, fault: Fault | None) -> Object:
-    share = 1.0 / max(1, among)
+    share = 1.0 / among
     cpu, memory = f"{usage.cpu_millicores() * share * 1e6:.0f}n", f"{usage.memory_bytes * share:.0f}"
     cpu, memory = ("NaN", "NaN") if fault is Fault.NAN else (cpu, memory)
     known = {name: metadata[name] for name in ("name", "namespace", "labels") if name in metadata}
@@ -284,8 +296,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A caller that has gone, such as one that would not wait for a hanging answer, is nothing to tell."""
-        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
+        """A caller that would not wait for a hanging answer, or an API server that has ended, is nothing to tell."""
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, httpx.TransportError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 

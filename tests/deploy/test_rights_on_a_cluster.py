@@ -220,9 +220,16 @@ HPAS = "autoscaling/horizontalpodautoscalers"
 KEDAS = "keda.sh/scaledobjects"
 LEASE = "coordination.k8s.io/leases/foretide-controller"
 SWITCH = "/configmaps/foretide-freeze"
+DISCOVERED: dict[str, set[str]] = {
+    **dict.fromkeys(("/nodes", "/services", "/pods", "/namespaces", "/resourcequotas"), READ),
+    **dict.fromkeys(("apps/deployments", "apps/statefulsets", "apps/replicasets", HPAS), READ),
+    "policy/poddisruptionbudgets": READ, "discovery.k8s.io/endpointslices": READ, "networking.k8s.io/ingresses": READ,
+    "metrics.k8s.io/pods": {"get", "list"}, "metrics.k8s.io/nodes": {"get", "list"},
+}  # fmt: skip
+"""deploy/kubernetes/discovery: for the collector, and for the controller, which collects while both are one process."""
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
-        HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
+        **DISCOVERED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
         "policy/poddisruptionbudgets": READ, "/namespaces": READ, "/events": {"create", "patch"},
         "events.k8s.io/events": {"create", "patch"},
         **dict.fromkeys(DOCUMENTS, READ), **{f"{one}/status": {"get", "patch"} for one in DOCUMENTS},
@@ -230,11 +237,7 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
     "api": {
         "authentication.k8s.io/tokenreviews": {"create"}, "authorization.k8s.io/subjectaccessreviews": {"create"},
     },
-    "collector": {
-        "/nodes": READ, "/services": READ, "/pods": READ, "discovery.k8s.io/endpointslices": READ,
-        "networking.k8s.io/ingresses": READ, "metrics.k8s.io/pods": {"get", "list"},
-        "metrics.k8s.io/nodes": {"get", "list"},
-    },
+    "collector": DISCOVERED,
     "reaper": {HPAS: {"get", "list"}, KEDAS: {"get", "list"}},
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
@@ -280,7 +283,7 @@ def test_an_account_may_do_what_is_listed_and_nothing_else(
 ASKED: list[tuple[str, str, str, bool]] = [
     ("controller", "patch", HPAS, False), ("controller", "list", HPAS, True), ("controller", "delete", HPAS, False),
     ("controller", "get", "/secrets", False), ("controller", "create", "/pods/exec", False),
-    ("controller", "patch", "apps/deployments/scale", False), ("controller", "list", "/pods", False),
+    ("controller", "patch", "apps/deployments/scale", False), ("controller", "list", "/pods", True),
     ("api", "create", "authentication.k8s.io/tokenreviews", True), ("api", "list", HPAS, False),
     ("api", "get", "/secrets", False), ("collector", "list", "/pods", True), ("collector", "get", "/secrets", False),
     ("collector", "create", "/pods/exec", False), ("collector", "patch", HPAS, False),

@@ -69,16 +69,16 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def dask() -> Iterator[Cluster]:
     made = Cluster()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def pool(cluster: Cluster, registry: CollectorRegistry) -> Iterator[DaskPool]:
+def pool(dask: Cluster, registry: CollectorRegistry) -> Iterator[DaskPool]:
     made = DaskPool(
-        DaskConfig(scheduler=cluster.address), local=InlineExecutor(), metrics=ClusterMetrics(registry),
+        DaskConfig(scheduler=dask.address), local=InlineExecutor(), metrics=ClusterMetrics(registry),
         retry_after=timedelta(milliseconds=200),
     )  # fmt: skip
     yield made
@@ -93,29 +93,29 @@ def days(seed: int = 0) -> np.ndarray:
     return curve(6 * SEASON_LENGTH) + 5 * noise(6 * SEASON_LENGTH, seed)
 
 
-def test_fits_run_there_and_are_those_of_here(cluster: Cluster, pool: DaskPool, registry: CollectorRegistry) -> None:
-    cluster.start()
+def test_fits_run_there_and_are_those_of_here(dask: Cluster, pool: DaskPool, registry: CollectorRegistry) -> None:
+    dask.start()
     until(lambda: pool.connected)
-    assert pool.submit(os.getpid).result(PATIENCE) == cluster.processes[1].pid
+    assert pool.submit(os.getpid).result(PATIENCE) == dask.processes[1].pid
     there: Forecast = pool.submit(fit, request(days())).result(PATIENCE)
     assert np.allclose(there.values, fit(request(days())).values, rtol=1e-6)
     assert (told(registry, "connected"), told(registry, "fallbacks_total")) == (1.0, 0.0)
 
 
-def test_a_fits_own_error_comes_back(cluster: Cluster, pool: DaskPool) -> None:
-    cluster.start()
+def test_a_fits_own_error_comes_back(dask: Cluster, pool: DaskPool) -> None:
+    dask.start()
     until(lambda: pool.connected)
     with pytest.raises(ZeroDivisionError):
         pool.submit(divmod, 1, 0).result(PATIENCE)
 
 
 def test_while_the_scheduler_is_away_fits_run_here_and_it_is_told_once(
-    cluster: Cluster, pool: DaskPool, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
+    dask: Cluster, pool: DaskPool, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "forecaster.dask_pool")
     assert pool.submit(os.getpid).result(PATIENCE) == os.getpid()
     assert told(registry, "fallbacks_total") == 1.0
-    scheduler = cluster.start()
+    scheduler = dask.start()
     until(lambda: pool.connected)
     running = [pool.submit(fit, request(days(seed))) for seed in range(40)]
     scheduler.send_signal(signal.SIGKILL)
@@ -124,21 +124,21 @@ def test_while_the_scheduler_is_away_fits_run_here_and_it_is_told_once(
     until(lambda: not pool.connected)
     assert pool.submit(os.getpid).result(PATIENCE) == os.getpid()
     assert [record.message for record in caplog.records].count("Dask cluster is away, fits run here") <= 2
-    cluster.stop()
-    cluster.start()
+    dask.stop()
+    dask.start()
     until(lambda: pool.connected)
-    assert pool.submit(os.getpid).result(PATIENCE) in {process.pid for process in cluster.processes}
+    assert pool.submit(os.getpid).result(PATIENCE) in {process.pid for process in dask.processes}
 
 
-def test_a_worker_that_was_killed_costs_no_fit(cluster: Cluster, pool: DaskPool) -> None:
-    cluster.start(workers=2)
+def test_a_worker_that_was_killed_costs_no_fit(dask: Cluster, pool: DaskPool) -> None:
+    dask.start(workers=2)
     until(lambda: pool.connected)
     running = [pool.submit(fit, request(days(seed))) for seed in range(20)]
     running[0].result(PATIENCE)
-    psutil.Process(cluster.processes[1].pid).kill()
+    psutil.Process(dask.processes[1].pid).kill()
     assert len([one.result(PATIENCE) for one in running]) == 20
 
 
-def test_a_cluster_without_workers_keeps_nobody_waiting(cluster: Cluster, pool: DaskPool) -> None:
-    cluster.start(workers=0)
+def test_a_cluster_without_workers_keeps_nobody_waiting(dask: Cluster, pool: DaskPool) -> None:
+    dask.start(workers=0)
     assert pool.submit(os.getpid).result(PATIENCE) == os.getpid()
