@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.fakes.kube_objects import Key, Object, Objects, Refused, Resource, merged
+from tests.fakes.kube_objects import Object, Objects, Place, Refused, chosen, placed, scale_of
 
 TOKEN = "token-of-tests"
 PAGE_LIVES = 64
@@ -48,18 +48,6 @@ class Fault:
 
     def fits(self, asked: Asked) -> bool:
         return self.times > 0 and self.method in ("", asked.method) and self.part in asked.path
-
-
-@dataclass(frozen=True)
-class Place:
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str
-
-    @property
-    def key(self) -> Key:
-        return self.namespace, self.name
 
 
 class KubeApi:
@@ -241,7 +229,7 @@ class KubeApi:
     def _read(self, place: Place, asked: Asked) -> Object:
         if place.name:
             found = self.objects.get(place.resource, place.key)
-            return _scale_of(found) if place.subresource == "scale" else found
+            return scale_of(found) if place.subresource == "scale" else found
         return self._page(place, asked.query)
 
     def _page(self, place: Place, query: dict[str, str]) -> Object:
@@ -284,7 +272,7 @@ class KubeApi:
             new = objects.merge(
                 place.resource, place.key, body, manager=manager, subresource=subresource, dry_run=dry_run
             )
-            return _scale_of(new) if place.subresource == "scale" else new
+            return scale_of(new) if place.subresource == "scale" else new
         if asked.content_type != "application/apply-patch+yaml":
             raise Refused(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {asked}")
         if not manager:
@@ -407,39 +395,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout", 409: "Conflict"}
-_CLUSTER_WIDE = {"namespaces", "nodes"}
-
-
-def placed(path: str) -> Place:
-    """``/apis/apps/v1/namespaces/shop/deployments/web/scale`` taken apart."""
-    parts = path.strip("/").split("/")
-    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2:
-        namespace, rest = rest[1], rest[2:]
-    name, subresource = (*rest[1:], "", "")[:2]
-    return Place((group, rest[0]), namespace, name, subresource)
-
-
-def chosen(kept: Object, place: Place, query: dict[str, str]) -> bool:
-    """Namespace, labelSelector (``a=b,c=d`` only) and fieldSelector (``metadata.name=…`` only)."""
-    metadata = kept["metadata"]
-    labels = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
-    names = [pair.split("=")[1] for pair in query.get("fieldSelector", "").split(",") if pair]
-    return (
-        place.namespace in ("", metadata.get("namespace", ""))
-        and all(metadata.get("labels", {}).get(name) == value for name, value in labels)
-        and all(metadata["name"] == name for name in names)
-    )
-
-
-def _scale_of(workload: Object) -> Object:
-    metadata = {name: workload["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-    return {
-        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata,
-        "spec": {"replicas": workload["spec"].get("replicas", 1)},
-        "status": merged({"replicas": 0}, {"replicas": workload.get("status", {}).get("replicas", 0)}),
-    }  # fmt: skip
 
 
 def _shut(one: socket.socket) -> None:
