@@ -1,7 +1,8 @@
 """Documents of the folder and of the cluster, as one set: objects of our CRDs are read by list and watch.
 
-The folder is all or nothing, since it has one author. An object with a mistake, or one that contradicts the others, is
-left out by itself: what one team writes must not stop the rules of all. Its status and ``mistakes`` say why.
+The folder is all or nothing, since it has one author. An object with a mistake, or one that contradicts the others,
+keeps its last good version, or is left out where it has none (``rules.standing``): what one team writes must not stop
+the rules of all. Its status and ``mistakes`` say why.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from domain.errors import KubeError, Mistake, RuleDocumentError
+from domain.errors import KubeError, Mistake
 from kube import Connection
 from kube.kinds import Kind, custom
 from kube.reflector import Reflector
 from rules import RuleSet, RulesFolder
 from rules.crd_names import GROUP, VERSION, plural
-from rules.load import FileReading, assemble
 from rules.objects import as_document
 from rules.schema import KINDS
+from rules.standing import Settled, Standing
 from rules.validate import Validated, validate
 from rules.written import CheckQuery
 
@@ -89,6 +90,7 @@ class AllDocuments:
         self._validated: dict[str, tuple[object, Validated]] = {}
         self._refused: dict[str, tuple[Mistake, ...]] = {}
         self._blocked: tuple[Mistake, ...] = ()
+        self._standing, self._settled = Standing(), Settled()
         self.running = RuleSet()
 
     @property
@@ -98,14 +100,20 @@ class AllDocuments:
 
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
-        """The folder's, and those of every object that is left out."""
+        """The folder's, and those of every object."""
         of_folder = self._folder.mistakes if self._folder is not None else ()
         return (*of_folder, *self._blocked, *(one for said in self._refused.values() for one in said))
 
     def objection(self, title: str) -> str:
-        """Why an object (``ScalingRule shop/web``) is left out; empty where it is not."""
-        said = (f"{one.field}: {one.message}" if one.field else one.message for one in self._refused.get(title, ()))
+        """Why an object (``ScalingRule shop/web``) does not count as it stands; empty where it does."""
+        said = [f"{one.field}: {one.message}" if one.field else one.message for one in self._refused.get(title, ())]
+        if said and self.runs(title):
+            said.append("what ran before runs on")
         return "\n".join(said)
+
+    def runs(self, title: str) -> bool:
+        """Whether a version of an object counts."""
+        return title in self._settled.standing
 
     def poll(self) -> bool:
         """Read what changed; True when the running set became another one. Never raises."""
@@ -115,33 +123,23 @@ class AllDocuments:
             return False
         self._seen = revision
         found = self._assembled()
-        if found is None:
-            return False
         changed = found.digest != self.running.digest
         self.running = found
         return changed
 
-    def _assembled(self) -> RuleSet | None:
-        """All that holds together; None where the folder does not hold together with what is left of the cluster."""
-        before, self._refused, self._blocked = self._refused, {}, ()
+    def _assembled(self) -> RuleSet:
+        """All that holds together."""
         readings = self._folder.readings if self._folder is not None else ()
-        found = self._of_cluster() if self._cluster.known else []
-        kept = {one.document.file: one for one in found if not self._is_refused(one)}
-        while True:
-            of_cluster = FileReading(documents=tuple(kept.values()), mistakes=())
-            try:
-                whole = assemble([*readings, of_cluster])
-            except RuleDocumentError as error:
-                wrong = {mistake.file for mistake in error.mistakes} & kept.keys()
-                if not wrong:
-                    self._blocked = error.mistakes
-                    return None
-                for title in wrong:
-                    del kept[title]
-                    self._refused[title] = tuple(one for one in error.mistakes if one.file == title)
-            else:
-                self._tell(before)
-                return whole
+        objects = self._of_cluster() if self._cluster.known else []
+        self._settled = self._standing.settle(readings, objects)
+        refused: dict[str, tuple[Mistake, ...]] = {}
+        for one in self._settled.mistakes:
+            refused[one.file] = (*refused.get(one.file, ()), one)
+        titles = {one.document.file for one in objects}
+        self._blocked = tuple(one for one in self._settled.mistakes if one.file not in titles)
+        before, self._refused = self._refused, {title: said for title, said in refused.items() if title in titles}
+        self._tell(before)
+        return self._settled.ruleset
 
     def _of_cluster(self) -> list[Validated]:
         """Each object, read again only where it says something else than before: its status is not what it says."""
@@ -155,11 +153,8 @@ class AllDocuments:
             self._validated[title] = known
         return [validated for _, validated in self._validated.values()]
 
-    def _is_refused(self, one: Validated) -> bool:
-        if one.mistakes:
-            self._refused[one.document.file] = one.mistakes
-        return bool(one.mistakes)
-
     def _tell(self, before: Mapping[str, tuple[Mistake, ...]]) -> None:
         for title in self._refused.keys() - before.keys():
-            log.warning("a document of the cluster is left out", extra={"first": str(self._refused[title][0])})
+            log.warning(
+                "a document of the cluster does not count as it stands", extra={"first": str(self._refused[title][0])}
+            )

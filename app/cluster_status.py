@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.cluster_documents import DOCUMENT_KINDS, AllDocuments, ClusterObjects, Object
 from app.effective_rules import EffectiveRules
+from app.readiness import News, Unready, news, told, unready
 from domain.errors import ForetideError
-from domain.scaling import Decision, Mode
-from kube import Writer
+from domain.scaling import Decision, Mode, Reason
+from kube import Regarding, Writer
 from rules.crd_status import LONGEST_MESSAGE
+from rules.document import API_VERSION
 
 log = logging.getLogger(__name__)
 
 Status = dict[str, Any]
 MOST_WRITES: Final = 50
 """Of one pass; the others wait for the next, so that a fleet that changes at once does not hold up the loop."""
+_SAME: Final = {Reason.WITHIN_TOLERANCE.value: Reason.DESIRED_WITHIN_RANGE.value}
+"""Words for the same: the number fits. A metric that moves within the tolerance goes from one to the other."""
 _SIGNIFICANT: Final = ("desiredReplicas", "outcome", "reason", "limitedBy", "bounds")
 
 
@@ -32,17 +36,20 @@ class ClusterStatuses:
 
     def __init__(
         self, objects: ClusterObjects, *, documents: AllDocuments, rules: EffectiveRules, writer: Writer,
-        leads: Callable[[], bool],
+        leads: Callable[[], bool], tell: Callable[[Regarding, News], object] = lambda regarding, one: None,
     ) -> None:  # fmt: skip
-        """``leads`` says whether this process may write at all."""
+        """``leads`` says whether this process may write at all; ``tell`` tells Kubernetes events."""
+        self._tell = tell
+        self._failed: Mapping[str, str] = {}
         self._objects, self._documents, self._rules = objects, documents, rules
         self._writer, self._leads = writer, leads
         self._decisions: dict[str, Decision] = {}
         self._failing = False
 
-    def decided(self, decisions: Sequence[Decision]) -> None:
-        """Remember them, by their rule."""
-        self._decisions |= {one.rule: one for one in decisions}
+    def decided(self, decisions: Sequence[Decision], failed: Mapping[str, str] | None = None) -> None:
+        """Remember a pass by its rules; ``failed`` says why what one asked for could not be done."""
+        self._decisions = {one.rule: one for one in decisions}
+        self._failed = failed or {}
 
     def tick(self, now: datetime) -> None:
         """Write what has changed; what cannot be written is tried again on the next pass."""
@@ -50,7 +57,7 @@ class ClusterStatuses:
             return
         written = 0
         matched = Counter(policy.key for policy in self._rules.running.by_policy.values())
-        left_out = Counter(one.policy for one in self._rules.left_out)
+        left_out = Counter(one.policy_key for one in self._rules.left_out)
         for title, kind, data in self._objects.objects():
             key = title.partition(" ")[2]
             wanted = self._wanted(title, kind, data, now)
@@ -62,14 +69,24 @@ class ClusterStatuses:
 
     def _wanted(self, title: str, kind: str, data: Object, now: datetime) -> Status:
         key, objection = title.partition(" ")[2], self._documents.objection(title)
-        decision = self._decisions.get(key) if kind == "ScalingRule" and not objection else None
-        conditions = [_condition("Ready", not objection, "Refused" if objection else "Running", objection)]
+        runs = kind == "ScalingRule" and self._rules.running.sources.get(key) == title
+        decision = self._decisions.get(key) if runs else None
+        why = Unready(reason="Refused", message=objection) if objection else None
+        if why is None and decision is not None:
+            why = unready(decision, self._failed.get(key, ""))
+        conditions = [_condition("Ready", why is None, why.reason if why else "Running", why.message if why else "")]
         status: Status = {"observedGeneration": data["metadata"].get("generation")}
+        before = data.get("status") or {}
+        known = {one["type"]: one for one in before.get("conditions", [])}
         if decision is not None:
             conditions += _of_rule(decision)
             status |= _decision(decision)
-        before = {one["type"]: one for one in (data.get("status") or {}).get("conditions", [])}
-        status["conditions"] = [_dated(one, before.get(one["type"]), now) for one in conditions]
+        elif kind == "ScalingRule":  # read since the last pass: what it said before holds until it decides
+            status |= {name: before[name] for name in ("decision", "wouldBe") if name in before}
+            conditions += [known[name] for name in ("Limited", "DryRun") if name in known]
+            if why is None and known.get("Ready", {}).get("reason", "Refused") != "Refused":
+                conditions[0] = known["Ready"]
+        status["conditions"] = [_dated(one, known.get(one["type"]), now) for one in conditions]
         return status
 
     def _write(self, kind: str, data: Object, status: Status) -> int:
@@ -81,6 +98,12 @@ class ClusterStatuses:
                 uid=metadata.get("uid"), force=True, subresource="status",
             )  # fmt: skip
             self._failing = False
+            of = Regarding(
+                api_version=API_VERSION, kind=kind, namespace=metadata["namespace"], name=metadata["name"],
+                uid=metadata.get("uid", ""),
+            )  # fmt: skip
+            for one in news(data.get("status") or {}, status):
+                self._tell(of, one)
         except ForetideError as error:
             if not self._failing:
                 log.warning("a status is not written", extra={"kind": kind, "error": str(error)})
@@ -124,15 +147,15 @@ def _says(status: Status) -> Status:
     """What is a reason to write: without times, sentences about numbers, and numbers that move with the load."""
     decision = status.get("decision") or {}
     return {
-        "conditions": {one["type"]: (one["status"], one["reason"], _refusal(one)) for one in status["conditions"]}
-        if status.get("conditions") else {},
-        "decision": {name: decision.get(name) or None for name in _SIGNIFICANT},
+        "conditions": {one["type"]: _told(one) for one in status.get("conditions") or ()},
+        "decision": {name: _SAME.get(str(decision.get(name))) or decision.get(name) or None for name in _SIGNIFICANT},
         **{name: status.get(name) for name in ("observedGeneration", "matched", "leftOut")},
     }  # fmt: skip
 
 
-def _refusal(condition: Status) -> str:
-    return str(condition.get("message", "")) if condition["reason"] == "Refused" else ""
+def _told(condition: Status) -> tuple[object, ...]:
+    """Of the other conditions the sentence is no reason."""
+    return told(condition) if condition["type"] == "Ready" else (condition["status"], condition["reason"])
 
 
 def _given(told: Status) -> Status:

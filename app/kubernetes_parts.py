@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from app.cluster_documents import ClusterObjects
+from app.readiness import News
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
@@ -81,6 +82,10 @@ class KubernetesParts:
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
         return Writer(self._connection, qps=5.0, burst=20, fence=self.elector.fence)
+
+    def tell(self, regarding: Regarding, one: News) -> None:
+        """An event about a document."""
+        self._events.say(regarding, one.reason, one.message, severity="Warning" if one.is_warning else "Normal")
 
     def start(self) -> None:
         """Begin to watch and to stand for election; an API server that does not answer only delays what is known."""

@@ -204,6 +204,7 @@ class House:
             self._statuses = ClusterStatuses(
                 self._kubernetes.objects, documents=self._documents, rules=self.rules,
                 writer=self._kubernetes.status_writer(), leads=self._kubernetes.elector.leading,
+                tell=self._kubernetes.tell,
             )  # fmt: skip
         self._keeper = Keeper(self.state, clock=self._clock, retention=settings.retention)
 
@@ -487,7 +488,8 @@ class House:
 
     def _record(self, made: Sequence[Made]) -> dict[str, str]:
         if self._statuses is not None:
-            self._statuses.decided([decision for decision, _ in made])
+            failed = {one.rule: deed.error for one, deed in made if deed is not None and deed.error}
+            self._statuses.decided([decision for decision, _ in made], failed)
         return self._keeper.record_decisions(made)
 
     def _expect(self) -> None:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 ACTOR: Final = "controller"
 ACTUATE_STAGE: Final = "actuate"
+REFUSED: Final = "nothing was written"
+"""How the sentence of a refusal begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +103,13 @@ class Actor:
         wanted, ref = decision.desired_replicas, rule.target
         if decision.outcome is Outcome.HOLD or wanted is None:
             return _NOTHING
-        if self._throttles.closed(ref, now=now):
-            log.debug("target throttled", extra=fields_of(decision))
-            return _NOTHING
+        if why := self._throttles.closed(ref, now=now):
+            return Deed(said=why)
         try:
             error = self._scaled(rule, wanted, now)
         except RefusedError as refused:
             self._refused(rule, str(refused), decision)
-            return Deed(said=f"nothing was written: {refused}")
+            return Deed(said=f"{REFUSED}: {refused}")
         self._refused(rule, "", decision)
         current = decision.current_replicas or 0
         return Deed(action=self._action(decision, Limits(low=current, high=current), wanted, error, now))
@@ -125,9 +126,12 @@ class Actor:
         )  # fmt: skip
         try:
             done = self._cluster.set_bounds(order, now)
-        except (RefusedError, ConflictError) as error:  # nothing was written: no action, and news only once
+        except ConflictError as error:  # somebody was faster, the next pass sees what they did
             self._refused(rule, str(error), decision)
-            return Deed(said=f"nothing was written: {error}")
+            return Deed(said=f"left to the next pass: {error}")
+        except RefusedError as error:  # nothing was written: no action, and news only once
+            self._refused(rule, str(error), decision)
+            return Deed(said=f"{REFUSED}: {error}")
         except ActuationError as error:
             self._throttles.failed(rule.target, error, now=now)
             self._refused(rule, str(error), decision)

@@ -16,6 +16,8 @@ FIRST_DELAY: Final = timedelta(seconds=30)
 LONGEST_DELAY: Final = timedelta(minutes=5)
 """A cluster that is not there is asked again after 30 s, 1, 2, 4 and then every 5 minutes."""
 NAMESPACE_DELAY: Final = timedelta(minutes=1)
+LEFT_ALONE: Final = "left alone until"
+"""How the sentence of a pause begins; after its time and a colon comes the error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Throttles:
         """Why ``ref`` is to be left alone at ``now``; empty: it may be tried."""
         for pause in (self._pauses.get(ref), self._namespaces.get(ref.namespace)):
             if pause is not None and now < pause.until:
-                return f"left alone until {pause.until:%Y-%m-%dT%H:%M:%SZ}: {pause.error}"
+                return f"{LEFT_ALONE} {pause.until:%Y-%m-%dT%H:%M:%SZ}: {pause.error}"
         return ""
 
     def failed(self, ref: WorkloadRef, error: ActuationError, *, now: datetime) -> None:

@@ -28,6 +28,7 @@ class LeftOut:
 
     workload: WorkloadFacts
     policy: str
+    policy_key: str
     reason: str
 
     def __str__(self) -> str:
@@ -76,8 +77,12 @@ def effective(
             continue
         warnings += _equals(workload, finding)
         if why := making.rule_for(workload, finding[0]):
-            left_out.append(LeftOut(workload=workload, policy=finding[0].metadata.name, reason=why))
+            left_out.append(_left_out(workload, finding[0], why))
     return making.done(tuple(left_out), tuple(warnings))
+
+
+def _left_out(workload: WorkloadFacts, policy: ScalingPolicy, why: str) -> LeftOut:
+    return LeftOut(workload=workload, policy=policy.metadata.name, policy_key=policy.key, reason=why)
 
 
 def _equals(workload: WorkloadFacts, finding: Sequence[ScalingPolicy]) -> list[str]:

@@ -32,14 +32,16 @@ def _by_rule(path: Path) -> str:
 
 def _by_policy(policy: ScalingPolicy, ruleset: RuleSet) -> Origin:
     lines = ruleset.template_lines.get(policy.key, {})
-    file = ruleset.sources[f"ScalingPolicy {policy.key}"].rpartition(":")[0]
+    source = ruleset.sources[f"ScalingPolicy {policy.key}"]
+    file = source.rpartition(":")[0] or source
 
     def origin(path: Path) -> str:
         if path[0] == "target":
             return "workload"
         while path and path not in lines:
             path = path[:-1]
-        return f"policy {policy.metadata.name} {file}:{lines.get(path, 0)}"
+        line = lines.get(path, 0)
+        return f"policy {policy.metadata.name} {file}:{line}" if line else f"policy {policy.metadata.name} {file}"
 
     return origin
 

@@ -9,6 +9,8 @@ from typing import Final
 REVERTS: Final = 3
 WITHIN: Final = timedelta(minutes=10)
 STOP_FOR: Final = timedelta(hours=1)
+UNDID: Final = "undid what we set"
+"""By these words whoever reads the sentence knows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,6 @@ class Reverts:
             return ""
         within = f"{REVERTS} times within {WITHIN.total_seconds() / 60:.0f} minutes"
         return (
-            f"somebody else (GitOps, an operator, another autoscaler) undid what we set {within}: nothing is written "
+            f"somebody else (GitOps, an operator, another autoscaler) {UNDID} {within}: nothing is written "
             f"until {self.stopped_until:%Y-%m-%dT%H:%M:%SZ}"
         )

@@ -15,6 +15,7 @@ from app.cluster_documents import AllDocuments, ClusterObjects
 from app.cluster_status import ClusterStatuses
 from app.effective_rules import EffectiveRules
 from domain.scaling import Mode, Reason
+from domain.workloads import WorkloadFacts
 from kube import Access, Writer, connect
 from rules import RulesFolder
 from rules.crd_names import plural
@@ -236,3 +237,42 @@ def test_what_cannot_be_written_is_tried_again(cluster: Cluster) -> None:
     cluster.api.forbidden.clear()
 
     assert cluster.tick() == 1
+
+
+def test_a_broken_edit_is_told_and_an_event_and_what_ran_runs_on(cluster: Cluster, now: datetime) -> None:
+    said: list[tuple[str, str]] = []
+    cluster.statuses._tell = lambda regarding, one: said.append((regarding.name, one.reason))
+    cluster.has(rule())
+    cluster.poll()
+    cluster.statuses.decided([decision(1, at=now)])
+    cluster.tick()
+    cluster.has(rule(replicas={"min": 9, "max": 2}))
+    assert cluster.poll() == ["demo/shop"]
+    until("the edit is told", lambda: cluster.tick() or said)
+    status = cluster.status("shop")
+    assert condition(status, "Ready")[1:] == (
+        "Refused", "spec.replicas.max: must be at least min (9); found the number 2\nwhat ran before runs on",
+    )  # fmt: skip
+    assert status["decision"]["desiredReplicas"] == 3
+    cluster.has(rule())
+    cluster.poll()
+    until("it is ready again", lambda: cluster.tick() or len(said) == 2)
+    assert said == [("shop", "Refused"), ("shop", "Ready")]
+
+
+def test_a_policy_counts_whom_it_rules_and_whom_it_leaves_out(cluster: Cluster) -> None:
+    template = {"replicas": {"min": 1, "max": 9}, "triggers": [CPU]}
+    asking = {"name": "rps", "query": "sum(up)", "perReplica": "{{annotation.example.com/rps}}"}
+    limit = {**template, "triggers": [asking]}
+    for name, spec in (("all", template), ("few", limit)):
+        selector = {"matchLabels": {"app": name}}
+        policy = {"kind": "ScalingPolicy", "metadata": {"name": name, "namespace": "demo"}}
+        cluster.has({**policy, "spec": {"selector": selector, "template": spec}})
+    facts = [WorkloadFacts(kind="Deployment", namespace="demo", name=f"{app}-{number}", labels={"app": app})
+             for app, count in (("all", 3), ("few", 2)) for number in range(count)]  # fmt: skip
+    cluster.rules._ask = lambda: facts
+    cluster.poll()
+    cluster.tick()
+    told = [(cluster.status(name, "ScalingPolicy")["matched"], cluster.status(name, "ScalingPolicy")["leftOut"])
+            for name in ("all", "few")]  # fmt: skip
+    assert told == [(3, 0), (0, 2)], cluster.rules.mistakes
