@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 import yaml
 
 from app import assess_patches
+from app.assess_command import Asked, run
 from app.assess_replay import LEAVE, PATCH, Assessed
 from app.assess_report import Report
+from app.fleet_source import Access
 from domain.errors import SettingsError
 
 TEXT = """# kubectl -n shop patch hpa web --patch-file web.yaml
@@ -76,3 +79,9 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("")
     with pytest.raises(SettingsError, match="expected a folder that is empty"):
         assess_patches.check(tmp_path)
+
+
+def test_it_is_refused_before_anything_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old.yaml").write_text("")
+    assert run(Asked(access=Access(url="http://127.0.0.1:9"), patches=tmp_path), io.StringIO()) == 2
+    assert "expected a folder that is empty" in capsys.readouterr().err
