@@ -6,21 +6,19 @@ workload that has one, an SLO that is not there) the running program tells: docu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from app.check import check_query
 from domain.errors import ForetideError, Mistake
+from rules.objects import as_document
 from rules.validate import validate
-from rules.yaml_tree import MAX_MISTAKES, Document, Path, Place
+from rules.yaml_tree import MAX_MISTAKES
 
 API_VERSION: Final = "admission.k8s.io/v1"
-_OF_A_DOCUMENT: Final = ("name", "namespace", "labels")
-"""Of ``metadata``; the rest is Kubernetes' own."""
 _CHECKED: Final = ("CREATE", "UPDATE")
 _LONGEST_WARNING: Final = 250
 """The API server cuts after 256."""
-_NOWHERE: Final = Place(line=0, column=0)
 
 
 class NoReviewError(ForetideError):
@@ -45,7 +43,9 @@ def reviewed(asked: object) -> dict[str, Any]:
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     if request.get("operation") not in _CHECKED or request.get("subResource"):
         return {"allowed": True}
-    found = validate(_document(request), check_query=check_query)
+    sent, namespace = request.get("object"), request.get("namespace") or "default"
+    document = as_document(sent if isinstance(sent, dict) else {}, file="", namespace=namespace)
+    found = validate(document, check_query=check_query)
     if found.mistakes:
         message = "\n".join(map(_said, found.mistakes[:MAX_MISTAKES]))
         return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
@@ -55,23 +55,3 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _said(mistake: Mistake) -> str:
     return f"{mistake.field}: {mistake.message}" if mistake.field else mistake.message
-
-
-def _document(request: Mapping[str, Any]) -> Document:
-    """The object as a file would have it: without status, and without what the server keeps in metadata."""
-    sent = request.get("object")
-    data = {name: value for name, value in (sent if isinstance(sent, dict) else {}).items() if name != "status"}
-    if isinstance(metadata := data.get("metadata"), dict):
-        kept = {name: metadata[name] for name in _OF_A_DOCUMENT if name in metadata}
-        if "name" not in kept and isinstance(prefix := metadata.get("generateName"), str):
-            kept["name"] = f"{prefix}x"  # the server makes the rest
-        data["metadata"] = {"namespace": request.get("namespace") or "default", **kept}
-    places = dict.fromkeys(_paths(data, ()), _NOWHERE)
-    return Document(file="", data=data, values=places, keys=places, mistakes=(), broken=frozenset())
-
-
-def _paths(data: object, path: Path) -> Iterator[Path]:
-    yield path
-    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for name, value in inside:
-        yield from _paths(value, (*path, name))

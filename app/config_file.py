@@ -188,6 +188,8 @@ class KubernetesSection(_Section):
     """To the API server, twice as many at once."""
     changes_per_minute: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 50
     """How many autoscalers' bounds move within a minute at most; the others wait."""
+    documents: bool = False
+    """Read rules and all other documents from the cluster, too: objects of our CRDs, whose status is written."""
     collect: bool = True
     """Whether pods, nodes, workloads and their usage are watched and kept as series."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from app.cluster_documents import AllDocuments
 from domain.errors import ForetideError, Mistake
 from domain.workloads import WorkloadFacts
 from rules import RuleSet, RulesFolder
@@ -23,7 +24,11 @@ class EffectiveRules:
     """Follows the folder and the cluster; every loop asks it for ``running``."""
 
     def __init__(
-        self, folder: RulesFolder | None, *, workloads: Callable[[], Sequence[WorkloadFacts]], check_query: CheckQuery
+        self,
+        folder: RulesFolder | AllDocuments | None,
+        *,
+        workloads: Callable[[], Sequence[WorkloadFacts]],
+        check_query: CheckQuery,
     ) -> None:
         """Read nothing before the first ``poll``; ``workloads`` is asked only while there is a policy."""
         self._folder, self._ask, self._check_query = folder, workloads, check_query

@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from uuid import uuid4
 
+from app.cluster_documents import ClusterObjects
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
@@ -27,6 +28,7 @@ class KubernetesConfig:
         lease: Whoever holds it acts.
         writes_per_second: To the API server.
         changes_per_minute: How many autoscalers' bounds move within a minute.
+        documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """
@@ -36,6 +38,7 @@ class KubernetesConfig:
     lease: str
     writes_per_second: int
     changes_per_minute: int
+    documents: bool = False
     collect: bool = True
     freeze: str = ""
 
@@ -53,6 +56,7 @@ class KubernetesParts:
         """
         self._connection = connect(config.access, clock=clock, metrics=counts)
         self._view = View(self._connection)
+        self.objects = ClusterObjects(self._connection) if config.documents else None
         self.elector = Elector(
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
@@ -74,10 +78,16 @@ class KubernetesParts:
             changes_per_minute=config.changes_per_minute,
         )  # fmt: skip
 
+    def status_writer(self) -> Writer:
+        """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
+        return Writer(self._connection, qps=5.0, burst=20, fence=self.elector.fence)
+
     def start(self) -> None:
         """Begin to watch and to stand for election; an API server that does not answer only delays what is known."""
         self._events.start()
         self._view.start()
+        if self.objects is not None:
+            self.objects.start()
         self._view.wait_synced(_FIRST_LOOK_SECONDS)
         self.elector.start()
 
@@ -86,6 +96,8 @@ class KubernetesParts:
         self.elector.stop()
         self._events.stop()
         self._view.stop()
+        if self.objects is not None:
+            self.objects.stop()
         self._connection.close()
 
     def _said(self, regarding: Regarding, reason: str, message: str) -> None:

@@ -263,7 +263,7 @@ def _kubernetes(file: ConfigFile, config: Path | None, environment: Mapping[str,
     return KubernetesConfig(
         access=Access(kubeconfig=kubeconfig, context=given.context, in_cluster=given.in_cluster),
         namespace=given.namespace, lease=given.lease, writes_per_second=given.writes_per_second,
-        changes_per_minute=given.changes_per_minute, collect=given.collect,
+        changes_per_minute=given.changes_per_minute, documents=given.documents, collect=given.collect,
         freeze=environment.get("FORETIDE_FREEZE", "").strip(),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,13 +21,15 @@ from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
+from app.cluster_documents import AllDocuments
+from app.cluster_status import ClusterStatuses
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
 from app.gate import Gate
 from app.guests import BACKFILL_EVERY, WRITE_EVERY, Guests
-from app.keeper import Keeper
+from app.keeper import Keeper, Made
 from app.kubernetes_parts import KubernetesParts
 from app.leads import LoadPast
 from app.operations import Operations
@@ -193,7 +195,16 @@ class House:
         """The documents, and the keeper that writes down what happens to them."""
         settings = self.settings
         folder = RulesFolder(settings.rules_dir, check_query=self.guests.check_query) if settings.rules_dir else None
-        self.rules = EffectiveRules(folder, workloads=self._workloads, check_query=self.guests.check_query)
+        self._documents = self._of_cluster(folder)
+        self.rules = EffectiveRules(
+            self._documents or folder, workloads=self._workloads, check_query=self.guests.check_query
+        )
+        self._statuses: ClusterStatuses | None = None
+        if self._kubernetes is not None and self._kubernetes.objects is not None and self._documents is not None:
+            self._statuses = ClusterStatuses(
+                self._kubernetes.objects, documents=self._documents, rules=self.rules,
+                writer=self._kubernetes.status_writer(), leads=self._kubernetes.elector.leading,
+            )  # fmt: skip
         self._keeper = Keeper(self.state, clock=self._clock, retention=settings.retention)
 
     def _build_forecaster(self) -> None:
@@ -236,7 +247,7 @@ class House:
             evaluate=self.queries.signal,
             forecast_of=self._keeper.latest_forecast,
             cluster=self.cluster,
-            record=self._keeper.record_decisions,
+            record=self._record,
             cost_of=self._cost_of,
             registry=self.registry,
             tracer=self._tracing.tracer("controller"),
@@ -376,6 +387,12 @@ class House:
             return self._kubernetes.cluster
         return self._observed
 
+    def _of_cluster(self, folder: RulesFolder | None) -> AllDocuments | None:
+        """The folder's documents and the cluster's; None where the cluster's are not asked for."""
+        if self._kubernetes is None or self._kubernetes.objects is None:
+            return None
+        return AllDocuments(folder, self._kubernetes.objects, check_query=self.guests.check_query)
+
     def _by_pod(self, expr: str) -> Mapping[str, float]:
         return self.queries.by_pod(expr, self._clock.now())
 
@@ -434,6 +451,8 @@ class House:
             plan(READ_EVERY, "trace_red", self._trace_guests.tick, first_after=READ_EVERY)
         if self.guests.writes:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
+        if self._statuses is not None:
+            plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
@@ -461,8 +480,15 @@ class House:
         self._keeper.save_capacities(self.capacities.all())
 
     def decide(self, now: datetime) -> None:
-        """One decision for each rule."""
+        """One decision for each rule; none while rules of the cluster may be there that nobody has read yet."""
+        if self._documents is not None and not self._documents.known:
+            return
         self._reconciler.tick(now)
+
+    def _record(self, made: Sequence[Made]) -> dict[str, str]:
+        if self._statuses is not None:
+            self._statuses.decided([decision for decision, _ in made])
+        return self._keeper.record_decisions(made)
 
     def _expect(self) -> None:
         """Tell the sources what will be asked of them, so that it can be put together."""

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SUSPECT_SHARE: Final = 0.5
+_BELIEVED_REFUSALS: Final = 3
+"""A server that has just started refuses with 403 until its authorizer has read the roles: one such is no verdict."""
 _LIVED_SECONDS: Final = 1.0
 """A watch that ends sooner, having said nothing, counts as a failure: it would be opened in a hot loop."""
 
@@ -89,7 +91,7 @@ class Reflector(Generic[T]):
         self._cache: Cache[T] = Cache()
         self._version: str | None = None
         self._alive_at: float | None = None
-        self._failures = 0
+        self._failures = self._refusals = 0
         self._synced, self._stopping = threading.Event(), threading.Event()
         self._stream: Stream | None = None
         self._stream_lock = threading.Lock()
@@ -166,7 +168,8 @@ class Reflector(Generic[T]):
         longest = min(pace.longest_pause_seconds, pace.first_pause_seconds * 2.0 ** min(self._failures, 16))
         self._failures += 1
         pause = max(longest * (0.5 + 0.5 * self._chance()), min(error.retry_after_seconds or 0.0, 30.0))
-        self._stopping.wait(pace.forbidden_seconds if error.status == 403 else pause)
+        self._refusals = self._refusals + 1 if error.status == 403 else 0
+        self._stopping.wait(pace.forbidden_seconds if self._refusals >= _BELIEVED_REFUSALS else pause)
 
     def _heard(self) -> None:
         self._alive_at = self._connection.clock.monotonic()

@@ -6,7 +6,7 @@ The decision is written when what it says has changed, not at each tick: the num
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -15,14 +15,15 @@ from rules.document import Strict
 from rules.fields import Text
 
 _Time = Annotated[datetime, WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")]
-_LongText = Annotated[Text, Field(max_length=2048)]
+LONGEST_MESSAGE: Final = 2048
+_LongText = Annotated[Text, Field(max_length=LONGEST_MESSAGE)]
 _Word = Annotated[Text, Field(max_length=253)]
 
 
 class Condition(Strict):
     """Kubernetes' Condition."""
 
-    type: _Word = Field(description="Ready, Active, Limited, Fallback, ForecastReady, BudgetOK, Paused or DryRun.")
+    type: _Word = Field(description="Ready; of a rule also Limited and DryRun.")
     status: Literal["True", "False", "Unknown"] = Field(description="Unknown where nobody can tell.")
     observed_generation: WholeNumber | None = Field(default=None, description="Of the document that this is about.")
     last_transition_time: _Time = Field(description="When status last changed.")

@@ -14,16 +14,14 @@ import yaml
 from pydantic import BaseModel
 
 from rules.crd_logic import ADDITIONS
+from rules.crd_names import GROUP, VERSION, plural
 from rules.crd_status import STATUSES, Status
-from rules.document import API_VERSION
 from rules.json_schema import DOCS, schema
 from rules.schema import KINDS
 from rules.structural import Node, structural
 
 FOLDER: Final = Path(__file__).parent.parent / "deploy" / "crds"
-_GROUP, _, _VERSION = API_VERSION.partition("/")
 _HEAD: Final = "# Written by `python -m rules.crds` from the documents' models; edit those.\n"
-_PLURALS: Final = {"ScalingPolicy": "scalingpolicies"}
 _SHORT: Final = {
     "ScalingRule": "fsr", "ScalingPolicy": "fsp", "SLO": "fslo", "Budget": "fbudget", "PriceSheet": "fprices",
     "Forecast": "fforecast",
@@ -58,11 +56,6 @@ def crds(docs: Path = DOCS) -> dict[str, dict[str, Any]]:
     return {f"{plural(kind)}.yaml": _crd(kind, model, defs) for kind, model in KINDS.items()}
 
 
-def plural(kind: str) -> str:
-    """The name of a kind in URLs and in RBAC."""
-    return _PLURALS.get(kind, f"{kind.lower()}s")
-
-
 def _definitions(model: type[BaseModel]) -> dict[str, Node]:
     made = model.model_json_schema(by_alias=True, mode="validation")
     return {**made.pop("$defs", {}), model.__name__: made}
@@ -73,7 +66,7 @@ def _crd(kind: str, model: type[BaseModel], defs: dict[str, Node]) -> dict[str, 
     if kind in _SHORT:
         names["shortNames"] = [_SHORT[kind]]
     version = {
-        "name": _VERSION,
+        "name": VERSION,
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
@@ -85,9 +78,9 @@ def _crd(kind: str, model: type[BaseModel], defs: dict[str, Node]) -> dict[str, 
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural(kind)}.{_GROUP}", "labels": {"app.kubernetes.io/part-of": "foretide"}},
+        "metadata": {"name": f"{plural(kind)}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "foretide"}},
         "spec": {
-            "group": _GROUP,
+            "group": GROUP,
             "scope": "Namespaced",
             "names": {**names, "categories": ["foretide"]},
             "versions": [version],

@@ -27,7 +27,7 @@ def _namespace(document: Document) -> str:
 
 def _place(document: Document, *path: str) -> str:
     place = document.values[document.known(path)]
-    return f"{document.file}:{place.line}"
+    return f"{document.file}:{place.line}" if place.line else document.file
 
 
 def _unique_documents(documents: Sequence[Document]) -> Iterator[Mistake]:

@@ -29,6 +29,8 @@ class RulesFolder:
         self._check_query = check_query
         self._read: dict[str, tuple[_Signature | None, FileReading]] = {}
         self.running = RuleSet()
+        self.readings: tuple[FileReading, ...] = ()
+        """What ``running`` was made of."""
         self.mistakes: tuple[Mistake, ...] = ()
 
     def poll(self) -> bool:
@@ -45,6 +47,7 @@ class RulesFolder:
             self._say(error.mistakes)
             return False
         self._say(())
+        self.readings = tuple(reading for _, reading in self._read.values())
         changed = loaded.digest != self.running.digest
         self.running = loaded
         if changed:

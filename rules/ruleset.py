@@ -85,7 +85,8 @@ def source_key(model: AnyDocument) -> str:
 
 
 def _source(one: Validated) -> str:
-    return f"{one.document.file}:{one.document.values[()].line}"
+    line = one.document.values[()].line
+    return f"{one.document.file}:{line}" if line else one.document.file
 
 
 def _lines(one: Validated) -> dict[Path, int]:

@@ -13,7 +13,7 @@ import pytest
 
 from app.check import check_query
 from rules import yaml_tree
-from rules.crds import plural
+from rules.crd_names import plural
 from rules.validate import validate
 from tests.cluster.api import ApiError
 from tests.cluster.control_plane import Cluster

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from rules.crds import plural
+from rules.crd_names import plural
 from rules.schema import KINDS
 from tests.cluster.api import Api, ApiError, path
 from tests.cluster.control_plane import Cluster

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rules.crds import plural
+from rules.crd_names import plural
 from tests.cluster.api import APPLY, Api, ApiError
 from tests.cluster.control_plane import Cluster
 from tests.deploy.applying import DRY

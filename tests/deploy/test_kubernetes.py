@@ -7,7 +7,7 @@ import tomllib
 
 import yaml
 
-from rules.crds import plural
+from rules.crd_names import plural
 from rules.schema import KINDS
 from tests.deploy.manifests import APART, CRDS, FOLDER, ROOT, everything, of_kind, pods
 

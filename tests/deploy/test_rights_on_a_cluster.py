@@ -13,7 +13,7 @@ import pytest
 from app.reap_command import Where, give_back
 from controller.actuation.limits import Limits
 from controller.reaper import Orders
-from rules.crds import plural
+from rules.crd_names import plural
 from rules.schema import KINDS
 from tests.cluster.api import MERGE, Api, ApiError, Object, path
 from tests.cluster.control_plane import Cluster

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.fakes.kube_objects import Key, Object, Objects, Refused, Resource, merged
+from tests.fakes.kube_objects import Object, Objects, Place, Refused, chosen, placed, scale_of
 
 TOKEN = "token-of-tests"
 PAGE_LIVES = 64
@@ -50,18 +50,6 @@ class Fault:
         return self.times > 0 and self.method in ("", asked.method) and self.part in asked.path
 
 
-@dataclass(frozen=True)
-class Place:
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str
-
-    @property
-    def key(self) -> Key:
-        return self.namespace, self.name
-
-
 class KubeApi:
     """The server; use as a context manager."""
 
@@ -74,6 +62,12 @@ class KubeApi:
         self.faults: list[Fault] = []
         self.forbidden: set[tuple[str, str]] = set()
         """Methods and parts of paths that are answered with 403."""
+        self.groups: dict[str, Object] = {"autoscaling/v2": {}}
+        """What is served below /apis besides objects: a group, or group/version."""
+        self.git_version = "v1.36.2"
+        self.denied: set[tuple[str, str]] = set()
+        """Verbs and resources (``deployments/scale``) that access reviews answer with no."""
+        self.reviewed: list[Object] = []
         self.muted = False
         self.lies = 0
         self.watchers: set[socket.socket] = set()
@@ -198,11 +192,32 @@ class KubeApi:
                 raise Refused(403, "Forbidden", f"tests may not {asked.method} {asked.path}")
             if asked.query.get("watch") == "true":
                 return {}
+            told = self._about_itself(asked, body)
+            if told is not None:
+                return told
             place = placed(asked.path)
             answer = self._read(place, asked) if asked.method == "GET" else self._written(place, asked, body)
             self.changed.notify_all()
             self._refuse(asked, after=True)
             return answer
+
+    def _about_itself(self, asked: Asked, body: bytes) -> Object | None:
+        """Version, discovery, access reviews; None for what is kept."""
+        if asked.path == "/version":
+            major, minor = self.git_version.removeprefix("v").split(".")[:2]
+            return {"major": major, "minor": minor, "gitVersion": self.git_version}
+        if asked.path.endswith("subjectaccessreviews"):
+            review: Object = json.loads(body)
+            wanted = review["spec"]["resourceAttributes"]
+            self.reviewed.append(review)
+            resource = "/".join(part for part in (wanted["resource"], wanted.get("subresource")) if part)
+            return {**review, "status": {"allowed": (wanted["verb"], resource) not in self.denied}}
+        group = asked.path.removeprefix("/apis/")
+        if group == asked.path or group.count("/") > 1:
+            return None
+        if group not in self.groups:
+            raise Refused(404, "NotFound", "the server could not find the requested resource")
+        return self.groups[group]
 
     def _refuse(self, asked: Asked, *, after: bool) -> None:
         for fault in self.faults:
@@ -214,7 +229,7 @@ class KubeApi:
     def _read(self, place: Place, asked: Asked) -> Object:
         if place.name:
             found = self.objects.get(place.resource, place.key)
-            return _scale_of(found) if place.subresource == "scale" else found
+            return scale_of(found) if place.subresource == "scale" else found
         return self._page(place, asked.query)
 
     def _page(self, place: Place, query: dict[str, str]) -> Object:
@@ -257,7 +272,7 @@ class KubeApi:
             new = objects.merge(
                 place.resource, place.key, body, manager=manager, subresource=subresource, dry_run=dry_run
             )
-            return _scale_of(new) if place.subresource == "scale" else new
+            return scale_of(new) if place.subresource == "scale" else new
         if asked.content_type != "application/apply-patch+yaml":
             raise Refused(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {asked}")
         if not manager:
@@ -380,39 +395,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout", 409: "Conflict"}
-_CLUSTER_WIDE = {"namespaces", "nodes"}
-
-
-def placed(path: str) -> Place:
-    """``/apis/apps/v1/namespaces/shop/deployments/web/scale`` taken apart."""
-    parts = path.strip("/").split("/")
-    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2:
-        namespace, rest = rest[1], rest[2:]
-    name, subresource = (*rest[1:], "", "")[:2]
-    return Place((group, rest[0]), namespace, name, subresource)
-
-
-def chosen(kept: Object, place: Place, query: dict[str, str]) -> bool:
-    """Namespace, labelSelector (``a=b,c=d`` only) and fieldSelector (``metadata.name=…`` only)."""
-    metadata = kept["metadata"]
-    labels = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
-    names = [pair.split("=")[1] for pair in query.get("fieldSelector", "").split(",") if pair]
-    return (
-        place.namespace in ("", metadata.get("namespace", ""))
-        and all(metadata.get("labels", {}).get(name) == value for name, value in labels)
-        and all(metadata["name"] == name for name in names)
-    )
-
-
-def _scale_of(workload: Object) -> Object:
-    metadata = {name: workload["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-    return {
-        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata,
-        "spec": {"replicas": workload["spec"].get("replicas", 1)},
-        "status": merged({"replicas": 0}, {"replicas": workload.get("status", {}).get("replicas", 0)}),
-    }  # fmt: skip
 
 
 def _shut(one: socket.socket) -> None:

@@ -44,6 +44,18 @@ class Refused(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
+class Place:
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str
+
+    @property
+    def key(self) -> Key:
+        return self.namespace, self.name
+
+
 @dataclass
 class Owner:
     manager: str
@@ -284,3 +296,35 @@ def _written(owner: Owner) -> Object:
         put(fields, tuple(f"f:{name}" for name in path), {})
     written = {"manager": owner.manager, "operation": owner.operation, "fieldsType": "FieldsV1", "fieldsV1": fields}
     return {**written, **({"subresource": owner.subresource} if owner.subresource else {})}
+
+
+def placed(path: str) -> Place:
+    """``/apis/apps/v1/namespaces/shop/deployments/web/scale`` taken apart."""
+    parts = path.strip("/").split("/")
+    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2:
+        namespace, rest = rest[1], rest[2:]
+    name, subresource = (*rest[1:], "", "")[:2]
+    return Place((group, rest[0]), namespace, name, subresource)
+
+
+def chosen(kept: Object, place: Place, query: dict[str, str]) -> bool:
+    """Namespace, labelSelector (``a=b,c=d`` only) and fieldSelector (``metadata.name=…`` only)."""
+    metadata = kept["metadata"]
+    labels = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
+    names = [pair.split("=")[1] for pair in query.get("fieldSelector", "").split(",") if pair]
+    return (
+        place.namespace in ("", metadata.get("namespace", ""))
+        and all(metadata.get("labels", {}).get(name) == value for name, value in labels)
+        and all(metadata["name"] == name for name in names)
+    )
+
+
+def scale_of(workload: Object) -> Object:
+    metadata = {name: workload["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    return {
+        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata,
+        "spec": {"replicas": workload["spec"].get("replicas", 1)},
+        "status": merged({"replicas": 0}, {"replicas": workload.get("status", {}).get("replicas", 0)}),
+    }  # fmt: skip

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from jsonschema import Draft4Validator
 
-from rules.crds import FOLDER, crds, files, plural
+from rules.crd_names import plural
+from rules.crds import FOLDER, crds, files
 from rules.fields import PLACEHOLDER
 from rules.schema import KINDS
 from tests.rules.test_json_schema import OURS, documents

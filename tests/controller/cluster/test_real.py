@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from controller.cluster import BoundsOrder
 from controller.cluster.observe import ObserveCluster
 from controller.metrics import ControllerMetrics
 from controller.reaper import Orders, Reaper, Returned
-from domain.errors import ForbiddenError, KubeError, RefusedError
+from domain.errors import ActuationError, ForbiddenError, KubeError, RefusedError, UnavailableError
 from domain.scaling import Decision, Mode, Outcome, Reason, WorkloadRef
 from kube import Access, Connection, Writer, connect
 from kube.kinds import HPA
@@ -239,6 +240,39 @@ def test_without_rights_a_namespace_is_tried_once_a_minute(guarded: Cluster, wor
     assert 1 <= len(writes_of(guarded, world, CONTROLLER)) - tried <= 4
 
 
+def test_an_api_server_that_dies_changes_nothing_and_is_taken_up_again(guarded: Cluster, world: World) -> None:
+    world.wants(8)
+    grown(guarded, world, 8)
+    guarded.api_server.stop(signal.SIGKILL)
+    try:
+        world.later(minutes=1)
+        with pytest.raises(UnavailableError):
+            world.cluster.set_bounds(order_of(world, 12), world.now)
+    finally:
+        guarded.api_server.start()
+        guarded.api_server.wait_ready()
+    assert world.bounds() == Limits(low=8, high=20)
+
+    def written() -> bool:
+        try:
+            return world.later(minutes=1).cluster.set_bounds(order_of(world, 12), world.now).after.low == 12
+        except ActuationError:
+            return False
+
+    eventually(written, "the floor is raised once the server is back", seconds=90.0)
+    grown(guarded, world, 12)
+
+
+def test_edits_in_between_do_not_stop_us_and_are_not_lost(guarded: Cluster, world: World) -> None:
+    """Somebody labels the HPA between our look and our write, again and again."""
+    for number in range(5):
+        world.seen()
+        world.edited({"metadata": {"labels": {"edit": str(number)}}})
+        done = world.later(minutes=1, seconds=1).cluster.set_bounds(order_of(world, 4 + number), world.now)
+        assert (done.after.low, world.bounds().low) == (4 + number, 4 + number)
+        assert world.raw()["metadata"]["labels"]["edit"] == str(number)
+
+
 def test_by_its_own_rights_it_leads_and_writes_and_says_so(guarded: Cluster, world: World) -> None:
     """Lease, kill switch, events: all of it as ServiceAccount foretide-controller."""
     access = Access(kubeconfig=guarded.kubeconfig(CONTROLLER), context="foretide-test")
@@ -264,6 +298,12 @@ def test_by_its_own_rights_it_leads_and_writes_and_says_so(guarded: Cluster, wor
     finally:
         parts.close()
     assert not guarded.api.get("Lease", "foretide-controller", OWN)["spec"].get("holderIdentity")
+
+
+def order_of(world: World, low: int) -> BoundsOrder:
+    target = WorkloadRef(kind="Deployment", namespace=world.namespace, name="web")
+    limits = Limits(low=low, high=20)
+    return BoundsOrder(rule="a/web", target=target, kind=HPA.kind, name="web", limits=limits, reason="test")
 
 
 def rule(world: World, name: str) -> ScalingRule:
