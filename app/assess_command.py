@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
-from app import assess_page, assess_report
+from app import assess_page, assess_patches, assess_report
 from app.assess_recording import (
     DAY_MS,
     Recording,
@@ -59,6 +59,7 @@ class Asked:
     kubernetes: str | None = None
     cache: bool = True
     workers: int | None = None
+    patches: Path | None = None
 
 
 def run(asked: Asked, out: TextIO) -> int:
@@ -79,6 +80,8 @@ def run(asked: Asked, out: TextIO) -> int:
             return 2
         report = _report(job, fleet, clock)
     WRITERS[asked.output](report, out)
+    if asked.patches is not None:
+        _say(f"{len(assess_patches.write(report, asked.patches))} patches in {asked.patches}")
     return 1 if report.partial or report.unread else 0
 
 
@@ -99,6 +102,8 @@ def _job(asked: Asked, clock: SystemClock, opened: ExitStack) -> Job:
     """Check everything before anything is asked; ``SettingsError`` where an option cannot be meant."""
     if asked.output not in WRITERS:
         raise SettingsError(f"-o {asked.output}: expected one of {', '.join(WRITERS)}")
+    if asked.patches is not None:
+        assess_patches.check(asked.patches)
     over = _stretch(asked, clock.now())
     question = Question(allowed_share=_share(asked.allow), kubernetes_minor=_minor(asked.kubernetes))
     sheet = None if asked.prices is None else _sheet(asked.prices)

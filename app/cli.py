@@ -187,6 +187,9 @@ def assess(
     insecure: Insecure = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing of what is read.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", help="table, json, csv or html.")] = "table",
+    patches: Annotated[
+        Path | None, typer.Option("--patches", metavar="FOLDER", help="Write the patches as files, for a pull request.")
+    ] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes; any number, the same result.")] = None,
 ) -> None:
     """Read the past of every HorizontalPodAutoscaler from Prometheus, replay it, and say what could be better."""
@@ -199,7 +202,7 @@ def assess(
     )  # fmt: skip
     asked = Asked(
         access=access, days=days, start=from_, end=to, namespace=namespace, output=output, allow=allow,
-        max_load=max_load, prices=prices, kubernetes=kubernetes, cache=not no_cache, workers=workers,
+        max_load=max_load, prices=prices, kubernetes=kubernetes, cache=not no_cache, workers=workers, patches=patches,
     )  # fmt: skip
     raise typer.Exit(run(asked, sys.stdout))
 

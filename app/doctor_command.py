@@ -78,6 +78,9 @@ def _findings(asked: Asked, account: str, connection: Connection) -> Iterator[Fi
     found = effective(loaded, seen.workloads, check_query=check_query)
     rules = found.ruleset.rules
     yield from _left_out(found)
+    if seen.unseen:
+        says = f"whoever runs this may not list {', '.join(seen.unseen)}: what is there was not looked at"
+        yield Finding(level=Level.WARNING, object="doctor", says=says, do="run it as somebody who may")
     keda = any(rule.spec.actuate.scaled_object is not None for rule in rules)
     yield from surroundings.looked(connection, namespace=asked.namespace, keda_wanted=keda, now=now)
     yield from rights.Rights(connection, account).looked(rights.needs(rules, namespace=asked.namespace, keda=keda))

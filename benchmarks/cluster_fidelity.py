@@ -1,7 +1,7 @@
 """Whether our HPA is theirs: the real controller follows load curves over kwok's pods, and ours replays them.
 
 The replay gets no more than the curves, the first replicas, how long pods take to start, and the instants at which the
-real controller asked for metrics (its sync is 1 s here, and on a busy machine it comes late); the pods that it counts
+real controller's metrics were measured (its sync is 1 s here, and late on a busy machine); the pods that it counts
 are its own. A tick is a second.
 """
 
@@ -131,7 +131,7 @@ def record(cluster: Cluster, runs: Sequence[Run], *, seconds: int) -> list[Recor
 
 
 def _passes(cluster: Cluster, namespace: str, name: str, began: float, seconds: int) -> Iterator[float]:
-    for at, target in cluster.metrics.asked:
+    for at, target in cluster.metrics.measured:
         split = urlsplit(target)
         asks = f"/{namespace}/" in split.path and parse_qs(split.query).get("labelSelector") == [f"app={name}"]
         if asks and 0 <= at - began < seconds:

@@ -39,22 +39,25 @@ def ask(connection: Connection, path: str) -> Told:
         return Told(untold=f"GET {path}: {error}")
 
 
-def everywhere(connection: Connection, kind: Kind[T], namespaces: Iterable[str]) -> dict[Key, T]:
+def everywhere(connection: Connection, kind: Kind[T], namespaces: Iterable[str], unseen: list[str]) -> dict[Key, T]:
     """Every object of the kind; where that is forbidden, those of ``namespaces`` that we may list.
+
+    What may not be listed is added to ``unseen``. A kind that the server does not have has no objects.
 
     Raises:
         KubeError: Not answered for another reason than 403 and 404.
     """
-    try:
-        return dict(listed(connection, kind).objects)
-    except KubeError as error:
-        if error.status not in (403, 404):
-            raise
     found: dict[Key, T] = {}
-    for namespace in namespaces:
+    for namespace in (None, *namespaces):
         try:
             found.update(listed(connection, kind, namespace=namespace).objects)
         except KubeError as error:
             if error.status not in (403, 404):
                 raise
+            if error.status == 404:
+                return {}
+            unseen.append(f"{kind.plural} {f'in {namespace}' if namespace else 'everywhere'}")
+            continue
+        if namespace is None:
+            return found
     return found

@@ -28,6 +28,8 @@ class Seen:
     hpas: Mapping[Key, Hpa]
     scalers: Mapping[tuple[str, str, str], Autoscaler]
     workloads: tuple[WorkloadFacts, ...]
+    unseen: tuple[str, ...] = ()
+    """What may not be listed."""
 
     def scaling(self, namespace: str, kind: str, name: str) -> list[Autoscaler]:
         """The autoscalers of one workload."""
@@ -42,19 +44,22 @@ def see(connection: Connection, namespaces: Iterable[str]) -> Seen:
     Raises:
         KubeError: Not answered, for another reason than 403.
     """
-    where = sorted(set(namespaces))
-    hpas, scaled = everywhere(connection, HPA, where), everywhere(connection, SCALED_OBJECT, where)
+    where, unseen = sorted(set(namespaces)), list[str]()
+    hpas = everywhere(connection, HPA, where, unseen)
+    scaled = everywhere(connection, SCALED_OBJECT, where, unseen)
     scalers = [*map(of_hpa, hpas.values()), *map(of_scaled_object, scaled.values())]
-    spaces = {name: one.metadata.labels or {} for (_, name), one in everywhere(connection, NAMESPACE, ()).items()}
+    spaces = {
+        name: one.metadata.labels or {} for (_, name), one in everywhere(connection, NAMESPACE, (), unseen).items()
+    }
     workloads = tuple(
         WorkloadFacts(
             kind=kind.kind, namespace=namespace, name=name, labels=one.metadata.labels or {},
             annotations=one.metadata.annotations or {}, namespace_labels=spaces.get(namespace, {}),
         )
         for kind in (DEPLOYMENT, STATEFUL_SET)
-        for (namespace, name), one in sorted(everywhere(connection, kind, where).items())
+        for (namespace, name), one in sorted(everywhere(connection, kind, where, unseen).items())
     )  # fmt: skip
-    return Seen(hpas=hpas, scalers={one.key: one for one in scalers}, workloads=workloads)
+    return Seen(hpas=hpas, scalers={one.key: one for one in scalers}, workloads=workloads, unseen=tuple(unseen))
 
 
 def looked(rules: Iterable[ScalingRule], seen: Seen, gitops: GitOps, *, namespace: str) -> Iterator[Finding]:

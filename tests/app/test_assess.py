@@ -153,10 +153,10 @@ def asked(url: str, **more: object) -> Asked:
     return Asked(access=Access(url=url), **given)  # type: ignore[arg-type]
 
 
-def test_the_whole_command_reads_replays_and_ranks(url: str) -> None:
+def test_the_whole_command_reads_replays_and_ranks(url: str, tmp_path: Path) -> None:
     out = io.StringIO()
 
-    assert run(asked(url, output="json"), out) == 0
+    assert run(asked(url, output="json", patches=tmp_path / "patches"), out) == 0
     report = json.loads(out.getvalue())
     by_name = {one["name"]: one for one in report["autoscalers"]}
 
@@ -167,6 +167,8 @@ def test_the_whole_command_reads_replays_and_ranks(url: str) -> None:
     assert by_name["bare"]["advice"] == NO_DATA
     assert by_name["careful"]["advice"] in (PATCH, FORECAST)
     assert by_name["careful"]["fidelity"] > 0.75
+    assert (tmp_path / "patches/shop/careful.yaml").exists() is (by_name["careful"]["advice"] == PATCH)
+    assert ("shop/careful" in (tmp_path / "patches/README.md").read_text()) is (by_name["careful"]["advice"] == PATCH)
 
 
 @pytest.mark.parametrize("output", ["table", "csv", "html"])

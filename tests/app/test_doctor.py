@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.doctor.rights import Right, needs
 from app.doctor_command import Asked, run
 from app.system_clock import SystemClock
 from controller.actuation import stamp as stamps
@@ -21,11 +22,13 @@ from controller.actuation.stamp import Stamp
 from controller.cluster.kubernetes_switch import freeze
 from kube import Access, Connection, Writer, connect
 from kube.kinds import DEPLOYMENT, HPA, SCALED_OBJECT, custom
+from rules import load_paths
 from tests.cluster import objects
 from tests.cluster.control_plane import Cluster
 from tests.fakes.clock import ManualClock
 from tests.fakes.kube_api import KubeApi
 
+ROOT = Path(__file__).parent.parent.parent
 NAME, OBJECT = "checkout", "HorizontalPodAutoscaler shop/checkout"
 TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
 BRAKE = {"scaleDown": {"policies": [{"type": "Percent", "value": 10, "periodSeconds": 60}]}}
@@ -42,6 +45,7 @@ GUARD = {
     "validatingadmissionpolicies": "ValidatingAdmissionPolicy",
     "validatingadmissionpolicybindings": "ValidatingAdmissionPolicyBinding",
 }  # fmt: skip
+RBAC = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/rbac.yaml").read_text(encoding="utf-8")))
 TRACKED = {"argocd.argoproj.io/tracking-id": "store:autoscaling/HorizontalPodAutoscaler:shop/checkout"}
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
 HELM = {"helm.toolkit.fluxcd.io/name": "store", "helm.toolkit.fluxcd.io/namespace": "shop"}
@@ -388,6 +392,37 @@ def test_rights_are_asked_for_the_account_that_will_act(shop: Place) -> None:
     assert {review["kind"] for review in shop.api.reviewed} == {"SelfSubjectAccessReview"}
 
 
+@pytest.mark.parametrize(
+    ("actuate", "role"),
+    [
+        ({"with": "bounds", "hpa": NAME}, "foretide-acts-by-bounds"),
+        ({"with": "bounds", "scaledObject": NAME}, "foretide-acts-by-bounds"),
+        ({"with": "scale"}, "foretide-acts-by-scale"),
+        ({"with": "hpa"}, "foretide-acts-by-hpa"),
+    ],
+)
+def test_the_manifests_grant_what_is_asked_for_and_nothing_is_asked_that_they_do_not(
+    actuate: dict[str, Any], role: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(rule(actuate=actuate)), encoding="utf-8")
+    rules = load_paths([file], check_query=lambda *_: None).rules
+    granted = {(kind, one["metadata"]["name"]): one["rules"] for one in RBAC if (kind := one["kind"]).endswith("Role")}
+    everywhere = granted["ClusterRole", "foretide-controller"]
+    places = {"": everywhere, "foretide": granted["Role", "foretide-controller"], "shop": granted["ClusterRole", role]}
+    asked = [right for need in needs(rules, namespace="foretide", keda=True) for right in need.rights]
+    assert {right.namespace for right in asked} == set(places)
+    assert [str(right) for right in asked if not any(_grants(one, right) for one in places[right.namespace])] == []
+
+
+def _grants(one: dict[str, Any], right: Right) -> bool:
+    resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
+    return (
+        right.verb in one["verbs"] and right.group in one["apiGroups"] and resource in one["resources"]
+        and right.name in one.get("resourceNames", [right.name])
+    )  # fmt: skip
+
+
 def test_clocks_that_differ_are_told(place: Place) -> None:
     now = SystemClock().now()
     place.rules = []
@@ -431,6 +466,8 @@ def test_what_may_not_be_looked_at_is_said(shop: Place) -> None:
     shop.api.forbidden = {("GET", "/applications"), ("GET", "validatingadmission"), ("GET", "/apis/autoscaling/v2/hor")}
     assert "it could not be read: GET " in shop.only(OBJECT)["says"]
     assert [level for level, _ in shop.of("guardrail foretide-guardrails")] == ["note"]
+    said = "whoever runs this may not list horizontalpodautoscalers everywhere: what is there was not looked at"
+    assert shop.of("doctor") == [("warning", said)]
 
 
 def test_nothing_is_written(shop: Place) -> None:

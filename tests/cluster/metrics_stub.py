@@ -83,8 +83,8 @@ class MetricsStub:
         self._usages: list[Usage] = []
         self._external: dict[tuple[str, str], list[Object]] = {}
         self._fault: Fault | None = None
-        self.asked: list[tuple[float, str]] = []
-        """When (on the monotonic clock) which path and query was asked for; each pass of an HPA asks once."""
+        self.measured: list[tuple[float, str]] = []
+        """When (on the monotonic clock) what was measured, by path and query; each pass of an HPA asks once."""
         self._fault_over = threading.Event()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -157,7 +157,6 @@ class MetricsStub:
         split = urlsplit(target)
         asked = split.path.strip("/").split("/")
         fault = self._fault
-        self.asked.append((time.monotonic(), target))
         if fault is Fault.GONE:
             return _status(500, "InternalError", "the stub is told to be gone")
         if len(asked) < 4:
@@ -169,6 +168,7 @@ class MetricsStub:
         if fault is Fault.GARBAGE:
             return 200, b"<html>502 Bad Gateway</html>"
         found = self._measured(asked[1], asked[3:], dict(parse_qsl(split.query)), fault)
+        self.measured.append((time.monotonic(), target))
         return _status(404, "NotFound", f"{target} is not known") if found is None else (200, _json(found))
 
     def _discovery(self, asked: list[str]) -> tuple[int, bytes]:
