@@ -130,7 +130,7 @@ class GitOps:
             return f"paste into {what}", snippets.kustomization_ignore(found, by.fields, name)
         do = (
             f"this Flux has no ignore rules for fields (or does not show its CRD): annotate the {found.kind.kind} in"
-            " Git, after which Flux changes nothing of it any more; or update Flux and use spec.ignore"
+            " Git, after which Flux changes nothing of it any more; or update Flux and use its ignore rules"
         )
         return do, snippets.if_not_present(found)
 
