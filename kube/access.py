@@ -14,6 +14,8 @@ from kube.metrics import ClientMetrics
 _IDLE_CONNECTIONS: Final = 32
 """Kept for the next request (a TLS handshake each); the package's own limit of 5 for each core is for one thread."""
 
+_USUAL: Final = "$KUBECONFIG or ~/.kube/config"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
@@ -37,7 +39,8 @@ def connect(access: Access, *, clock: Clock, metrics: ClientMetrics | None = Non
         raise SettingsError("kubernetes: either inCluster or a kubeconfig's context, not both")
     if not access.in_cluster and not access.context:
         raise SettingsError(
-            "kubernetes: name a context of the kubeconfig, or say inCluster: there is no default context"
+            "kubernetes: name a context of the kubeconfig (--context, kubernetes.context in foretide.yaml) or say that "
+            "this is a pod of the cluster (--in-cluster, kubernetes.inCluster): there is no default context"
         )
     return Connection(lambda: _transport(access), clock=clock, metrics=metrics)
 
@@ -62,7 +65,7 @@ def _transport(access: Access) -> Transport:
                 config_file=file, context=access.context, client_configuration=configuration, persist_config=False
             )
     except (ConfigException, OSError, TypeError, KeyError, ValueError) as error:
-        where = "the pod's ServiceAccount" if access.in_cluster else f"{file or 'kubeconfig'}, context {access.context}"
+        where = "the pod's ServiceAccount" if access.in_cluster else f"{file or _USUAL}, context {access.context}"
         raise SettingsError(f"kubernetes: no access by {where}: {error}") from error
 
     def authorization() -> str | None:

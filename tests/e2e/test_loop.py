@@ -166,7 +166,7 @@ def test_traces_of_the_shop_arrive_and_become_red_series(demo: Program) -> None:
     demo.until("RED series of the shop", lambda: demo.number(rate) > 0)
     assert {one["metric"]["span_name"] for one in demo.query(calls)} >= {"GET /catalog", "GET /checkout"}
     buckets = 'sum by (le) (rate(traces_span_metrics_duration_seconds_bucket{service_name="shop"}[1m]))'
-    assert 0.02 < demo.number(f"histogram_quantile(0.95, {buckets})") < 20  # seconds, not milliseconds
+    assert 0.02 < demo.number(f"histogram_quantile(0.95, {buckets})") < 2.5  # seconds, not milliseconds
     row = demo.until("the fleet shows them", lambda: (now := shop(demo))["request_rate"] and now)
     assert row["p95_latency_seconds"] > 0
     assert 0 <= row["error_ratio"] <= 1
