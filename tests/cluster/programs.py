@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.program import said, until
+from tests.e2e.program import environment, said, until
 
 START_SECONDS: Final = 60.0
 """About 5 s on an idle machine; a bound for one that is busy with other tests."""
@@ -37,7 +37,10 @@ class Program:
         """Start it; readiness is waited for apart, so that several start side by side."""
         assert self._process is None, f"{self.name} runs already"
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # Without FORETIDE_*: the Makefile exports a port and a folder, which would win over a test's own file.
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
+            )
 
     def wait_ready(self) -> None:
         """Until it serves; at once, with its last words, when it has ended."""
