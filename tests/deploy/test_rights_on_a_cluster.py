@@ -68,7 +68,8 @@ def change(api: Api, namespace: str, name: str, what: Object, kind: str = HPA) -
 
 EPOCH_7 = {"annotations": {"foretide.dev/epoch": "7"}}
 UNSTAMPED = {"annotations": {"foretide.dev/epoch": None}}
-KEDA = {"apiVersion": "keda.sh/v1alpha1", "kind": SCALED_OBJECT, "name": "web", "uid": "1"}
+KEDA = {"apiVersion": "keda.sh/v2", "kind": SCALED_OBJECT, "name": "web", "uid": "1"}
+"""Of a version that is not served: whose owner can be looked for and is not there, the garbage collector deletes."""
 DENIED: list[tuple[str, Object, Object, str]] = [
     ("frozen", {"annotations": {"foretide.dev/freeze": ""}}, stamped(minReplicas=11), "frozen by its annotation"),
     ("target", {}, stamped(scaleTargetRef={"name": "api"}), "may not change scaleTargetRef"),
