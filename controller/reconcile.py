@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from opentelemetry.trace import Tracer
@@ -20,6 +20,7 @@ from controller import decide, hpa, triggers
 from controller.acting import Actor, fields_of
 from controller.around import BudgetRoom, circumstances
 from controller.capacities import Capacities, learning_triggers
+from controller.case import Case
 from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
@@ -27,7 +28,7 @@ from controller.metrics import ControllerMetrics
 from controller.reading import Evaluate, EvaluateByPod, Reader
 from controller.shadows import Shadows
 from controller.slo import Burn
-from controller.triggers import Missing, Reading, Want
+from controller.triggers import Missing, Reading
 from domain.errors import ForetideError, StoreError
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
@@ -36,7 +37,6 @@ from domain.scaling import (
     Action,
     Decision,
     Outcome,
-    TraceLine,
     Workload,
     WorkloadRef,
 )
@@ -57,25 +57,6 @@ log = logging.getLogger(__name__)
 
 Gate = Callable[[ScalingRule], str]
 """Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One rule on its way through a tick; what is still None was not reached."""
-
-    rule: ScalingRule
-    workload: Workload
-    memory: Memory
-    signals: Mapping[str, Reading] | None = None
-    limits: Mapping[str, Reading] = field(default_factory=dict)
-    burn: Burn | None = None
-    forecasts: Mapping[str, Forecast | None] | None = None
-    outlooks: Mapping[str, Outlook | Missing] = field(default_factory=dict)
-    wants: tuple[Want, ...] = ()
-    failure: str = ""
-    decision: Decision | None = None
-    action: Action | None = None
-    refused: str = ""
 
 
 def _open(_: ScalingRule) -> str:
@@ -310,12 +291,8 @@ class Reconciler:
 
     def _gated(self, case: Case) -> Case:
         """A decision that may not be carried out says so itself."""
-        decision, why = case.decision, self._gate(case.rule)
-        if decision is None or not why:
-            return case
-        line = TraceLine(stage=GATE_STAGE, replicas=decision.current_replicas, message=why)
-        told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
-        return replace(case, decision=told, refused=why)
+        why = self._gate(case.rule)
+        return case.refused_because(why, stage=GATE_STAGE) if why else case
 
     def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
         """Rules that do not act keep score of what they would have done."""
