@@ -10,7 +10,7 @@ from controller.slo import Burn
 from controller.triggers import Missing, Reading, Want
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
-from domain.scaling import Action, Decision, TraceLine, Workload
+from domain.scaling import RING_STAGE, Action, Decision, TraceLine, Workload
 from rules.schema import ScalingRule
 
 
@@ -31,6 +31,8 @@ class Case:
     decision: Decision | None = None
     action: Action | None = None
     refused: str = ""
+    waits: bool = False
+    """Refused until its ring comes: what stands there meanwhile is left until it expires."""
 
     def refused_because(self, why: str, *, stage: str) -> Case:
         """With a decision that says itself why it may not be carried out."""
@@ -40,3 +42,7 @@ class Case:
         line = TraceLine(stage=stage, replicas=decision.current_replicas, message=why)
         told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
         return replace(self, decision=told, refused=why)
+
+    def waiting_because(self, why: str) -> Case:
+        """The same until its ring comes."""
+        return replace(self.refused_because(why, stage=RING_STAGE), waits=True)

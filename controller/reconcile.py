@@ -59,6 +59,10 @@ Gate = Callable[[ScalingRule], str]
 """Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
 
 
+HeldBack = Callable[[Sequence[Case], datetime], Mapping[str, str]]
+"""Of a pass that was decided, by rule, why its ring has not come yet."""
+
+
 def _open(_: ScalingRule) -> str:
     return ""
 
@@ -84,6 +88,7 @@ class Reconciler:
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
         by_pod: EvaluateByPod = lambda expr, now, source: {},
         gate: Gate = _open,
+        rings: HeldBack = lambda cases, now: {},
         shadows: Shadows | None = None,
         outlook_of: OutlookOf | None = None,
         capacities: Capacities | None = None,
@@ -106,6 +111,7 @@ class Reconciler:
             by_pod: Answers a query with a number for each pod.
             place_of: File and line of a rule, for sentences about what is wrong with it.
             gate: Why a rule in ``enforce`` may not act.
+            rings: Which of those that may act have to wait.
             shadows: Rules that do not act keep score there.
             outlook_of: What lies ahead of a price trigger's load.
             capacities: What one replica carries, where a trigger learns it.
@@ -114,6 +120,7 @@ class Reconciler:
         self._cautions_of = cautions_of
         self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
+        self._rings = rings
         self._capacities = Capacities() if capacities is None else capacities
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
@@ -133,12 +140,12 @@ class Reconciler:
                 with self._step("evaluate"):
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
-                    cases = [self._gated(self._decided(case, now)) for case in cases]
+                    cases = self._in_rings([self._gated(self._decided(case, now)) for case in cases], now)
                 with self._step("shadow"):
                     self._shadowed(cases, now)
                 with self._step("act"):
                     cases = [self._acted(case, now) for case in cases]
-                    acting = {case.rule.key for case in cases if self._actor.acts(case.rule) and not case.refused}
+                    acting = {case.rule.key for case in cases if self._settles(case)}
                     self._actor.settle(acting, now=now)
                 with self._step("record"):
                     self._recorded(cases)
@@ -293,6 +300,14 @@ class Reconciler:
         """A decision that may not be carried out says so itself."""
         why = self._gate(case.rule)
         return case.refused_because(why, stage=GATE_STAGE) if why else case
+
+    def _in_rings(self, cases: list[Case], now: datetime) -> list[Case]:
+        held = self._rings(cases, now)
+        return [case.waiting_because(held[key]) if (key := case.rule.key) in held else case for case in cases]
+
+    def _settles(self, case: Case) -> bool:
+        """Whether what it has set stays."""
+        return self._actor.acts(case.rule) and (not case.refused or case.waits)
 
     def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
         """Rules that do not act keep score of what they would have done."""
