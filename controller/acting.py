@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -95,6 +95,11 @@ class Actor:
         keys = {rule.key for rule in rules}
         self._refusals = {key: why for key, why in self._refusals.items() if key in keys}
 
+    def begin(self, decided: Iterable[tuple[ScalingRule, Decision]], *, now: datetime) -> None:
+        """The beginning of the deeds: all bounds that will be asked for."""
+        orders = [_order(rule, decision) for rule, decision in decided if rule.spec.actuate.with_ == "bounds"]
+        self._cluster.begin([one for one in orders if one is not None], now)
+
     def settle(self, acting: Collection[str], *, now: datetime) -> None:
         """The end of a pass: what rules that act no more left behind returns."""
         self._cluster.settle(acting, now)
@@ -115,15 +120,11 @@ class Actor:
         return Deed(action=self._action(decision, Limits(low=current, high=current), wanted, error, now))
 
     def _bounds(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
-        if decision.lower_bound is None or decision.upper_bound is None:
+        order = _order(rule, decision)
+        if order is None:
             return Deed(said="nothing was decided, so the bounds stay until they expire")
         if why := self._throttles.closed(rule.target, now=now):
             return Deed(said=why)
-        kind, _, name = _autoscaler(rule)
-        order = BoundsOrder(
-            rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value,
-            limits=Limits(low=decision.lower_bound, high=decision.upper_bound),
-        )  # fmt: skip
         try:
             done = self._cluster.set_bounds(order, now)
         except ConflictError as error:  # somebody was faster, the next pass sees what they did
@@ -184,6 +185,17 @@ def _autoscaler(rule: ScalingRule) -> tuple[str, str, str]:
     if actuate.scaled_object is not None:
         return "ScaledObject", namespace, actuate.scaled_object
     return "HorizontalPodAutoscaler", namespace, (actuate.hpa or "") if actuate.with_ == "bounds" else ""
+
+
+def _order(rule: ScalingRule, decision: Decision) -> BoundsOrder | None:
+    """What the decision wants of the autoscaler; None where nothing was decided."""
+    if decision.lower_bound is None or decision.upper_bound is None:
+        return None
+    kind, _, name = _autoscaler(rule)
+    return BoundsOrder(
+        rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value,
+        limits=Limits(low=decision.lower_bound, high=decision.upper_bound),
+    )  # fmt: skip
 
 
 def fields_of(decision: Decision) -> dict[str, str | int | None]:

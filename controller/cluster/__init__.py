@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -68,6 +68,10 @@ class Cluster(Protocol):
 
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Ask for so many replicas and return at once; raises an ``ActuationError``."""
+        ...
+
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """The beginning of a pass, with all that it will ask for: what is limited for all is shared out."""
         ...
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:

@@ -22,6 +22,7 @@ def test_bounds_are_looked_at_on_every_pass_and_an_action_is_a_change(bench: Ben
     bench.reconciler.tick(now)
     decision, action = bench.last("shop")
     assert (bench.cluster.autoscalers[HPA], bench.cluster.asked) == (Limits(low=5, high=20), [])
+    assert bench.cluster.begun == [["demo/shop"]]
     assert action is not None
     assert (action.from_replicas, action.to_replicas, action.result) == (1, 5, ActionResult.DONE)
     assert (decision.trace[-1].stage, decision.trace[-1].message) == ("actuate", "1..20 → 5..20")
