@@ -144,7 +144,9 @@ class Reconciler:
                 with self._step("shadow"):
                     self._shadowed(cases, now)
                 with self._step("act"):
-                    may = ((case.rule, case.decision) for case in cases if case.decision and self._may_act(case))
+                    may = (
+                        (case.rule, case.decision, case.burn) for case in cases if case.decision and self._may_act(case)
+                    )
                     self._actor.begin(may, now=now)
                     cases = [self._acted(case, now) for case in cases]
                     acting = {case.rule.key for case in cases if self._settles(case)}

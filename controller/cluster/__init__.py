@@ -26,6 +26,7 @@ class BoundsOrder:
         name: Of the autoscaler, in the target's namespace.
         limits: Floor and ceiling; how far one step goes is the cluster's to say.
         reason: The decision's word, for whoever reads the autoscaler.
+        because: Why the bounds are higher than decided; empty: they are not.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class BoundsOrder:
     name: str
     limits: Limits
     reason: str
+    because: str = ""
 
     def __str__(self) -> str:
         """``HorizontalPodAutoscaler shop/checkout``."""

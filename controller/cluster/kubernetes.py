@@ -154,6 +154,8 @@ class KubernetesCluster:
                 self._say(self._about(order.target), "BoundsNotSet", why)
             raise RefusedError(why)
         self._ordered.add(found.key)
+        if order.because:
+            self._event(found, "RolledBack", order.because)
         try:
             done = self._stepped(order, found, now)
         except RefusedError as error:
