@@ -19,7 +19,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import cluster_fidelity as fidelity
+from benchmarks.cluster_day import day_rows
 from benchmarks.cluster_leases import takeovers
+from benchmarks.cluster_pass import pass_rows
+from benchmarks.cluster_stale import stale_rows
 from benchmarks.processes import MIB
 from benchmarks.program import ROOT
 from benchmarks.report import NotMeasuredError, Row, environment, print_report
@@ -150,6 +153,9 @@ MEASURED: Final[dict[str, Callable[[Cluster], list[Row]]]] = {
     "cache": cache_rows,
     "takeover": takeover_rows,
     "fidelity": fidelity_rows,
+    "stale": stale_rows,
+    "pass": pass_rows,
+    "day": day_rows,
 }
 
 if __name__ == "__main__":

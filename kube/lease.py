@@ -2,6 +2,7 @@
 
 The leader renews every 2 s and stops acting 10 s after it *began* the last renewal that succeeded. A candidate takes
 over when it has seen the Lease unchanged for 15 s by its own clock: what the clocks on the wall say decides nothing.
+One that was given back it takes at once: a watch wakes it (``kube.handover``).
 Nothing here can stop a request that is already on its way: ``fence`` says how long a write may take at most, the
 ``resourceVersion`` that a write was planned for and the epoch that it carries stop what is later still.
 """
@@ -20,13 +21,14 @@ import msgspec
 
 from domain.errors import KubeError, NotLeadingError
 from kube.connection import Connection
+from kube.handover import Handover
 from kube.kinds import LEASE, Lease
 from kube.writer import Fence
 
 logger = logging.getLogger(__name__)
 
 _JITTER: Final = 0.2
-"""Tries come every ``retry_seconds`` × 1 to 1.2; client-go's × 1 to 2.2 could leave a release unseen for 4.4 s."""
+"""Tries come every ``retry_seconds`` × 1 to 1.2; client-go's come × 1 to 2.2."""
 _SHORTEST_WAIT_SECONDS: Final = 0.01
 _LARGEST_TRANSITIONS: Final = 2**31 - 1
 
@@ -94,7 +96,8 @@ class Elector:
         self._term: _Term | None = None
         self._highest, self._asked_for = 0, 0
         self._was_leading = False
-        self._stopping = threading.Event()
+        self._stopping, self._woken = threading.Event(), threading.Event()
+        self._handover = Handover(connection, namespace=namespace, name=name, free=self._wake)
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self.problem = ""
         """Why the last try failed, as a sentence; empty when it did not."""
@@ -142,13 +145,16 @@ class Elector:
         if self._connection.metrics is not None:
             self._connection.metrics.leading.set_function(self.leading)
         self._thread.start()
+        self._handover.start()
 
     def stop(self) -> None:
-        """Stops leading at once and gives the Lease back, so that a candidate takes it at its next try."""
+        """Stops leading at once and gives the Lease back, so that a candidate takes it."""
         self._stopping.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self._times.request_seconds + 1.0)
         self.release()
+        self._handover.stop()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -157,7 +163,13 @@ class Elector:
             except Exception as error:
                 logger.exception("a try for the Lease broke")
                 self.problem, wait = f"{type(error).__name__}: {error}", self._times.retry_seconds
-            self._stopping.wait(wait)
+            self._woken.wait(wait)
+            self._woken.clear()
+
+    def _wake(self) -> None:
+        """The Lease is free: whoever leads needs no telling."""
+        if not self.leading():
+            self._woken.set()
 
     # ---- one step, for the thread and for tests
 

@@ -72,6 +72,7 @@ class Reflector(Generic[T]):
         field_selector: Only these, chosen by the server.
         pace: How long to wait for what.
         chance: Between 0 and 1, for pauses and watches that do not end together. It decides nothing.
+        changed: Called on the reflector's thread after each list and each change; it must not raise.
     """
 
     def __init__(
@@ -84,10 +85,11 @@ class Reflector(Generic[T]):
         field_selector: str | None = None,
         pace: Pace | None = None,
         chance: Callable[[], float] = random.random,
+        changed: Callable[[], object] = lambda: None,
     ) -> None:
         self._connection, self._kind, self._namespace = connection, kind, namespace
         self._labels, self._fields = label_selector, field_selector
-        self._pace, self._chance = pace or Pace(), chance
+        self._pace, self._chance, self._announce = pace or Pace(), chance, changed
         self._cache: Cache[T] = Cache()
         self._version: str | None = None
         self._alive_at: float | None = None
@@ -186,6 +188,7 @@ class Reflector(Generic[T]):
         self._cache.replace(found.objects)
         self._heard()
         self._synced.set()
+        self._announce()
         return found.resource_version
 
     def _list(self) -> Listing[T]:
@@ -254,3 +257,4 @@ class Reflector(Generic[T]):
             self._cache.drop(key_of(one))
         else:
             self._cache.put(key_of(one), one)
+        self._announce()
