@@ -1,7 +1,7 @@
-"""A day of one Foretide, pass by pass, with replicas that follow load and bounds as an HPA would have them.
+"""Hours of one Foretide, pass by pass, with replicas that follow load and bounds as an HPA would have them.
 
 ``python -m benchmarks.cluster_day_child FOLDER FLEET``, like ``cluster_pass_child``. The real HPA goes by real seconds,
-of which this day has few: in its place an administrator sets each Deployment to what load and bounds ask for, within
+of which these hours have few: in its place an administrator sets each Deployment to what load and bounds ask for, within
 its tolerance and its five minutes of stabilisation.
 """
 
@@ -11,6 +11,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.system_clock import SystemClock
-from benchmarks.cluster_day import day
+from benchmarks.cluster_day import BEFORE, PASSES, day
 from benchmarks.cluster_fleet import LOW, PER_REPLICA, settled
 from benchmarks.cluster_pass_child import Program, Told, rest
 from domain.series import FloatArray
@@ -70,11 +71,13 @@ def main(arguments: Sequence[str]) -> int:
     program = Program(Path(folder), names)
     rest(program, np.full(len(names), _CALM_LOAD))
     following = Autoscalers(program, admin=Path(given["admin"]), namespace=given["namespace"], names=names)
-    with Told("day"):
-        for loads in day(len(names)):
-            following.follow(loads)
-            program.tick(loads)
-        program.settle()
+    loads = day(len(names))
+    for what, passes in (("before", BEFORE), ("day", PASSES)):
+        with Told(what):
+            for one in islice(loads, passes):
+                following.follow(one)
+                program.tick(one)
+            program.settle()
     program.house.close()
     return 0
 

@@ -21,6 +21,7 @@ import msgspec
 
 from domain.errors import KubeError, NotLeadingError
 from kube.connection import Connection
+from kube.decoding import decoded
 from kube.handover import Handover
 from kube.kinds import LEASE, Lease
 from kube.writer import Fence
@@ -291,7 +292,7 @@ class Elector:
 
     def _decoded(self, raw: bytes) -> Lease:
         try:
-            return msgspec.json.decode(raw, type=Lease)
+            return decoded(raw, Lease)
         except msgspec.DecodeError as error:
             raise KubeError(f"the Lease cannot be read: {error}", status=0, reason="NoLease") from error
 
