@@ -1,8 +1,8 @@
 """Hours of one Foretide, pass by pass, with replicas that follow load and bounds as an HPA would have them.
 
 ``python -m benchmarks.cluster_day_child FOLDER FLEET``, like ``cluster_pass_child``. The real HPA goes by real seconds,
-of which these hours have few: in its place an administrator sets each Deployment to what load and bounds ask for, within
-its tolerance and its five minutes of stabilisation.
+of which these hours have few: in its place an administrator sets each Deployment to what load and bounds ask for,
+within its tolerance and its five minutes of stabilisation.
 """
 
 from __future__ import annotations

@@ -13,17 +13,15 @@ import logging
 import math
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from domain.errors import KubeError, NotLeadingError
 from kube.connection import Connection
-from kube.decoding import decoded
 from kube.handover import Handover
-from kube.kinds import LEASE, Lease
+from kube.kinds import Lease
+from kube.lease_object import LeaseObject
 from kube.writer import Fence
 
 logger = logging.getLogger(__name__)
@@ -98,6 +96,7 @@ class Elector:
         self._highest, self._asked_for = 0, 0
         self._was_leading = False
         self._stopping, self._woken = threading.Event(), threading.Event()
+        self._object = LeaseObject(connection, namespace=namespace, name=name)
         self._handover = Handover(connection, namespace=namespace, name=name, free=self._wake)
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self.problem = ""
@@ -195,31 +194,32 @@ class Elector:
         if term is None or self._clock.monotonic() >= term.renewed_at + self._times.lease_seconds:
             return
         try:
-            lease = self._read(self._times.request_seconds)
+            lease = self._object.read(timeout_seconds=self._times.request_seconds)
             if lease is not None and lease.spec.holder_identity == self._identity:
                 # No holder; validation wants more than 0 seconds, 1 is what client-go writes.
-                self._write(lease, {"leaseDurationSeconds": 1, "leaseTransitions": term.epoch})
+                given_back = {"leaseDurationSeconds": 1, "leaseTransitions": term.epoch}
+                self._object.write(lease, given_back, timeout_seconds=self._request_seconds())
                 logger.info("the Lease was given back", extra={"epoch": term.epoch})
         except KubeError as error:
             logger.warning("the Lease could not be given back", extra={"error": error.message})
 
     def _renew_or_take(self) -> None:
         began = self._clock.monotonic()
-        lease = self._read(self._request_seconds())
+        lease = self._object.read(timeout_seconds=self._request_seconds())
         if lease is None:
             self._term = None
             epoch = max(self._at_least(), self._highest) + 1
-            self._lead(began, epoch, lambda: self._create(epoch))
+            self._lead(began, epoch, lambda: self._created(epoch))
             return
         self._observe(lease)
         ours = lease.spec.holder_identity == self._identity and lease.spec.lease_transitions == self._asked_for
         if ours:  # Also when the answer to our taking it was lost.
-            self._lead(began, self._asked_for, lambda: self._write(lease, self._held(self._asked_for)))
+            self._lead(began, self._asked_for, lambda: self._written(lease, self._asked_for))
             return
         self._term = None
         if not lease.spec.holder_identity or self._runs_out_in() <= 0.0:
             epoch = min(self._highest + 1, _LARGEST_TRANSITIONS)
-            self._lead(began, epoch, lambda: self._write(lease, {**self._held(epoch), "acquireTime": self._wall()}))
+            self._lead(began, epoch, lambda: self._written(lease, epoch, anew=True))
 
     def _lead(self, began: float, epoch: int, write: Callable[[], Lease]) -> None:
         """Leads from the *beginning* of a try that succeeds: the server may have kept it at any time since."""
@@ -256,48 +256,13 @@ class Elector:
         left = term.renewed_at + self._times.renew_seconds - self._clock.monotonic()
         return max(_SHORTEST_WAIT_SECONDS, min(self._times.request_seconds, left))
 
-    # ---- requests
+    def _created(self, epoch: int) -> Lease:
+        return self._object.create(self._held(epoch), timeout_seconds=self._request_seconds())
 
-    def _read(self, timeout_seconds: float) -> Lease | None:
-        path = LEASE.path(namespace=self._namespace, name=self._name)
-        try:
-            return self._decoded(self._connection.request("GET", path, timeout_seconds=timeout_seconds))
-        except KubeError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def _create(self, epoch: int) -> Lease:
-        spec = {**self._held(epoch), "acquireTime": self._wall(), "renewTime": self._wall()}
-        path = LEASE.path(namespace=self._namespace)
-        body = {**_header(self._namespace, self._name, ""), "spec": spec}
-        return self._decoded(self._connection.request("POST", path, body=body, timeout_seconds=self._request_seconds()))
-
-    def _write(self, lease: Lease, spec: Mapping[str, Any]) -> Lease:
-        """Replaces the Lease as it was read: whoever changed it in between makes this a 409."""
-        kept = {"acquireTime": lease.spec.acquire_time} if lease.spec.acquire_time else {}
-        header = _header(self._namespace, self._name, lease.metadata.resource_version)
-        body = {**header, "spec": {**kept, "renewTime": self._wall(), **spec}}
-        path = LEASE.path(namespace=self._namespace, name=self._name)
-        return self._decoded(self._connection.request("PUT", path, body=body, timeout_seconds=self._request_seconds()))
+    def _written(self, lease: Lease, epoch: int, *, anew: bool = False) -> Lease:
+        return self._object.write(lease, self._held(epoch), anew=anew, timeout_seconds=self._request_seconds())
 
     def _held(self, epoch: int) -> dict[str, Any]:
         # Whole seconds, rounded up: others must not think that it ran out before we do.
         duration = math.ceil(self._times.lease_seconds)
         return {"holderIdentity": self._identity, "leaseDurationSeconds": duration, "leaseTransitions": epoch}
-
-    def _wall(self) -> str:
-        """For people who look at the Lease; nobody judges by it."""
-        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def _decoded(self, raw: bytes) -> Lease:
-        try:
-            return decoded(raw, Lease)
-        except msgspec.DecodeError as error:
-            raise KubeError(f"the Lease cannot be read: {error}", status=0, reason="NoLease") from error
-
-
-def _header(namespace: str, name: str, resource_version: str) -> dict[str, Any]:
-    version = {"resourceVersion": resource_version} if resource_version else {}
-    metadata = {"namespace": namespace, "name": name, **version}
-    return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata}
