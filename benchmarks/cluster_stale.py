@@ -34,6 +34,7 @@ from tests.cluster.objects import hpa
 from tests.fakes.cutting_proxy import CuttingProxy
 
 LEASES: Final = 25
+WRITERS: Final = ("-m", "benchmarks.cluster_writers")
 CUTS: Final = 4
 """Of every Lease: two suspensions and two partitions."""
 AFTERWARDS_SECONDS: Final = 3.0
@@ -55,7 +56,8 @@ def stale_rows(cluster: Cluster) -> list[Row]:
     finally:
         cluster.controllers.start()
     takeovers = len(history.takeovers) - LEASES
-    print(f"benchmarks.cluster: {len(history.writes)} writes, {takeovers} takeovers", file=sys.stderr)
+    late = f"{_refused(cluster, namespace)} refused because the object was another by then"
+    print(f"benchmarks.cluster: {len(history.writes)} writes, {late}; {takeovers} takeovers", file=sys.stderr)
     if takeovers != LEASES * CUTS:
         raise NotMeasuredError(f"{takeovers} takeovers were seen, {LEASES * CUTS} were made")
     return [Row(metric="stale_writes", ours=len(history.stale()), unit="writes", direction="<=", must=0, goal=0)]
@@ -84,7 +86,11 @@ def _cut(cluster: Cluster, namespace: str) -> None:
             second.gone()
 
 
-WRITERS: Final = ("-m", "benchmarks.cluster_writers")
+def _refused(cluster: Cluster, namespace: str) -> int:
+    """Most of them were under way when their leader was cut off."""
+    found = (one for one in cluster.writes() if one["objectRef"].get("namespace") == namespace)
+    targets = (one for one in found if one["objectRef"]["resource"] == "horizontalpodautoscalers")
+    return sum(one["responseStatus"]["code"] == 409 for one in targets)
 
 
 def _behind(cluster: Cluster, url: str) -> Path:
