@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import backtest_cli, doctor_cli, reap_cli
+from app import backtest_cli, doctor_cli, doors_cli, reap_cli
 
 app = typer.Typer(
     name="foretide",
@@ -248,6 +248,9 @@ app.command(short_help="Stop every write to the cluster, or to one HPA.")(reap_c
 app.command(short_help="Look at a cluster before rules act in it: who would undo us, rights, versions.")(
     doctor_cli.doctor
 )
+
+
+app.command(short_help="Forecasts as external metrics, for HPAs.")(doors_cli.adapter)
 
 
 @app.command(short_help="The validation webhook of documents in a cluster.")
