@@ -251,6 +251,7 @@ app.command(short_help="Look at a cluster before rules act in it: who would undo
 
 
 app.command(short_help="Forecasts as external metrics, for HPAs.")(doors_cli.adapter)
+app.command(name="keda-scaler", short_help="Forecasts as a trigger of KEDA's ScaledObjects.")(doors_cli.keda_scaler)
 
 
 @app.command(short_help="The validation webhook of documents in a cluster.")

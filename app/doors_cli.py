@@ -46,6 +46,33 @@ def adapter(
         _fail(str(error), 4 if isinstance(error, KubeError) else 2)
 
 
+def keda_scaler(
+    cert: Cert,
+    key: Key,
+    client_ca: Annotated[
+        Path | None, typer.Option("--client-ca", help="Only who shows a certificate of this authority (PEM) may ask.")
+    ] = None,
+    server: ServerUrl = _HERE,
+    token_file: TokenFile = None,
+    host: Host = _EVERYWHERE,
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.")] = 9445,
+) -> None:
+    """Serve forecasts to KEDA's ScaledObjects: an external scaler over gRPC with TLS. See docs/doors.md."""
+    from domain.errors import ForetideError
+
+    try:
+        from app.keda_scaler.command import Wanted, serve
+
+        serve(
+            Wanted(
+                server=server, token_file=token_file, host=host, port=port, certificate=cert, key=key,
+                client_ca=client_ca,
+            )
+        )  # fmt: skip
+    except ForetideError as error:
+        _fail(str(error), 2)
+
+
 def _fail(message: str, code: int) -> NoReturn:
     print(f"foretide: {message}", file=sys.stderr)
     raise typer.Exit(code)
