@@ -122,14 +122,17 @@ class Feed:
             self._say(error)
 
     def _pages(self, key: str) -> list[Known]:
-        """All pages or none: part of a list would look like less load."""
-        found: list[Known] = []
+        """All pages or none: part of a list would look like less load.
+
+        By signal, because one that is new between two pages moves another one to both.
+        """
+        found: dict[str, Known] = {}
         for page in range(1, 10_000 // _PAGE + 1):
             query = urlencode({"of": key, "limit": _PAGE, "page": page})
             told = self._ask(f"/api/v1/forecasts?{query}")
-            found += [_known(one) for one in told]
+            found.update({one["signal"]: _known(one) for one in told})
             if len(told) < _PAGE:
-                return found
+                return list(found.values())
         raise ServerError(f"{key} has more series than can be read")
 
     def _say(self, error: Exception) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,6 +139,19 @@ def test_what_was_read_is_served_while_foretide_is_away(foretide: ForetideApi, t
     (second,) = feed.of("shop/web/rps")
     assert second.forecast.mean.tolist() == [2.0]
     assert feed.of("shop/nobody") == []
+
+
+def test_a_series_that_stands_on_two_pages_counts_once() -> None:
+    api = ForetideApi()
+    api.put(*(forecast("shop/cpu", 1.0, labels={"pod": f"p{number:03}"}, now=NOW) for number in range(200)))
+    pages = iter([api, api])
+
+    def ask(path: str) -> Any:
+        told = json.loads(next(pages).answer(path))["data"]
+        return told if "page=1" in path else told[-1:]
+
+    assert len(Feed(ask, clock=ManualClock(NOW)).of("shop/cpu")) == 200
+    assert next(pages, None) is None
 
 
 def test_a_renewed_token_is_read_again(foretide: ForetideApi, tmp_path: Path) -> None:
