@@ -27,6 +27,7 @@ from controller.cluster import kubernetes_room as room
 from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_memory import AutoscalerMemory
+from controller.cluster.kubernetes_pools import Pools
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import WORKLOADS, View, resources_of, rollout_of
 from controller.cluster.observe import ObserveCluster
@@ -91,6 +92,7 @@ class KubernetesCluster:
         self._switch, self._metrics, self._say, self._most = switch, metrics, say, changes_per_minute
         self._spared = SYSTEM_NAMESPACES | {own_namespace}
         self._memory = AutoscalerMemory()
+        self._pools = Pools(connection)
         self._most_added_cores, self._granted = most_added_cores, dict[str, Granted]()
         self._ordered: set[tuple[str, str, str]] = set()
         self._changes: deque[datetime] = deque()
@@ -141,7 +143,8 @@ class KubernetesCluster:
 
     def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
         """Says how high each floor may go, of all that are asked for together."""
-        self._granted = room.floors(orders, self._view, self._most_added_cores)
+        pools = self._pools.rooms(self._view) if orders else ()
+        self._granted = room.floors(orders, self._view, self._most_added_cores, pools)
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
