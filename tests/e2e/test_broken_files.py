@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.program import running, said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 GARBAGE = b"this was a database once\n" * 400
 STATUS_FIELD = {
     "metrics.db": "metrics_moved_aside", "state.db": "state_moved_aside", "traces.db": "traces_moved_aside",

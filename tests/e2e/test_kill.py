@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberData
 from tests.e2e.program import Program, ask, running, said
 from tests.fakes.otlp import metrics_request, proto_span, trace_request
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 TRACE_ID = f"{1:032x}"
 HISTORY = 'edge_requests_total{instance="history"}'

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.program import Program, ask
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 LOAD = 'sum(rate(edge_requests_total{service="shop"}[30s]))'
 UP = 'count(up{job="shop"} == 1)'
 PER_REPLICA = 8

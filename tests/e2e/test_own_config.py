@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.pages import pages, silence
 from tests.e2e.program import Program, free_port, running, said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 SHOP_RULES = Path(__file__).parents[2] / "examples" / "shop" / "rules"
 PICKED_UP_SECONDS = 5.0
 CONFIG = """\

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import opened
 from tests.e2e.program import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 BAND = """() => {
   const drawn = document.querySelector('#chart-load .js-plotly-plot')._fullData;
   return Object.fromEntries(drawn.map(trace => [trace.name, Array.from(trace.y || []).filter(Number.isFinite).length]));

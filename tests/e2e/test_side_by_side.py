@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.program import Program, refusal, running, said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 
 
 def targets(program: Program) -> set[str]:
