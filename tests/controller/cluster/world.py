@@ -153,8 +153,8 @@ class World:
         ref = WorkloadRef(kind="Deployment", namespace=namespace or self.namespace, name=of)
         limits = Limits(low=low, high=high)
         order = BoundsOrder(rule=rule, target=ref, kind=kind, name=name, limits=limits, reason="ForecastFloor")
-        done = self.cluster.set_bounds(order, self.now)
-        return done
+        self.cluster.begin([order], self.now)
+        return self.cluster.set_bounds(order, self.now)
 
     def seen(self, name: str = "web", kind: str = "HorizontalPodAutoscaler") -> None:
         """Waits until the view has what the server has."""
