@@ -13,8 +13,8 @@ from app.doctor.findings import Finding, Level
 from app.doctor.gitops import GitOps
 from app.doctor.managers import managers_of
 from controller.actuation.stamp import FREEZE
-from controller.cluster.kubernetes import SYSTEM_NAMESPACES
 from controller.cluster.kubernetes_autoscalers import Autoscaler, of_hpa, of_scaled_object, owner_of
+from controller.cluster.kubernetes_guard import SYSTEM_NAMESPACES
 from domain.workloads import WorkloadFacts
 from kube import Connection
 from kube.kinds import DEPLOYMENT, HPA, NAMESPACE, SCALED_OBJECT, STATEFUL_SET, Hpa, Key

@@ -85,7 +85,7 @@ class World:
     @contextmanager
     def watching_keda(self) -> Iterator[World]:
         """A fresh view: whether KEDA is there is looked at when one starts."""
-        self.view = self.cluster._view = View(self.connection)
+        self.view = self.cluster._guard.view = View(self.connection)
         with self.watching():
             yield self
 
