@@ -15,13 +15,14 @@ from typing import Any, Final
 from controller.actuation import giving_back, step
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
-from controller.actuation.stamp import Stamp
+from controller.actuation.stamp import KEPT, Stamp
 from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
 from controller.cluster import BoundsDone, BoundsOrder, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
 from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_guard import Guard, Say
+from controller.cluster.kubernetes_own import DELETED, RETURNED, OwnHpas, return_step
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import WORKLOADS, View, resources_of
 from controller.cluster.observe import ObserveCluster
@@ -41,7 +42,7 @@ TRIES: Final = 4
 class KubernetesCluster:
     """Acts on one cluster."""
 
-    actuations = ("scale", "bounds")
+    actuations = ("scale", "bounds", "hpa")
 
     def __init__(
         self,
@@ -78,7 +79,9 @@ class KubernetesCluster:
             view=view, fence=fence, switch=switch, tell=say, own_namespace=own_namespace,
             changes_per_minute=changes_per_minute,
         )  # fmt: skip
+        self._own = OwnHpas(connection, writer, self._guard)
         self._ordered: set[tuple[str, str, str]] = set()
+        self._otherwise: set[tuple[str, str, str]] = set()
         self._left: dict[tuple[str, str, str], str] = {}
 
     # ---- what is there
@@ -111,8 +114,7 @@ class KubernetesCluster:
         if found is None:
             raise RefusedError(f"{ref} is not set to {replicas}: {self._guard.absence(ref)}")
         self._guard.allowed(ref.namespace)
-        if scalers := self._guard.view.scalers_of(ref):
-            raise RefusedError(f"{ref} is scaled by {scalers[0]}: use actuate bounds")
+        self._unscaled(ref, replicas, found)
         held = self._guard.holds(ref, found, found.metadata.annotations)
         why = held.everything or (held.downs if replicas < found.spec.replicas else "")
         if why:
@@ -123,12 +125,27 @@ class KubernetesCluster:
                 WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
             )
 
+    def _unscaled(self, ref: WorkloadRef, replicas: int, workload: kinds.Workload) -> None:
+        """Raises ``RefusedError`` where an autoscaler scales it; one that we keep is at rest while there are none."""
+        for one in self._guard.view.scalers_of(ref):
+            if KEPT not in one.annotations:
+                raise RefusedError(f"{ref} is scaled by {one}: use actuate bounds")
+            if replicas and workload.spec.replicas:
+                self._otherwise.add(one.key)
+                raise RefusedError(f"{ref} is scaled by {one}, which we keep: it is given back first")
+
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
         self._guard.epoch()  # who does not lead has nothing to say about the object either
+        if order.own is not None:
+            self._ordered.add((order.kind, order.target.namespace, order.name))
+            return self._own.keep(order, order.own, now)
         found = self._guard.view.autoscaler(order.kind, order.target.namespace, order.name)
         if found is None:
             raise RefusedError(f"{order} is not there{self._guard.unread()}")
+        if KEPT in found.annotations:
+            self._otherwise.add(found.key)
+            raise RefusedError(f"{found} was kept by a rule with actuate hpa, and is given back first")
         self._ordered.add(found.key)
         try:
             return self._stepped(order, found, now)
@@ -156,6 +173,7 @@ class KubernetesCluster:
         """Gives back, step by step, what rules that act no more set, and what nobody has renewed."""
         self._guard.view.look_for_keda()
         ordered, self._ordered = self._ordered, set()
+        otherwise, self._otherwise = self._otherwise, set()
         try:
             self._guard.epoch()
         except RefusedError:
@@ -164,7 +182,7 @@ class KubernetesCluster:
             if found.key in ordered:
                 continue
             try:
-                self._given_back(found, acting, now)
+                self._given_back(found, () if found.key in otherwise else acting, now)
                 self._left.pop(found.key, None)
             except ConflictError:
                 continue  # on the next pass
@@ -199,7 +217,10 @@ class KubernetesCluster:
 
     def _plan(self, order: BoundsOrder, found: Autoscaler, now: datetime) -> Step:
         workload = self._guard.view.workload(order.target)
-        wanted = Wanted(limits=order.limits, rule=order.rule, reason=order.reason, epoch=self._guard.epoch())
+        wanted = Wanted(
+            limits=order.limits, rule=order.rule, reason=order.reason, epoch=self._guard.epoch(),
+            median_need=order.median_need,
+        )  # fmt: skip
         seen = Seen(
             limits=found.limits, stamp=stamps.read(found.annotations),
             ready=None if workload is None else workload.status.ready_replicas,
@@ -234,9 +255,19 @@ class KubernetesCluster:
             raise RefusedError(f"{found}: its stamp has epoch {stamp.epoch}, ours is {epoch}")
         if held := self._guard.frozen(found.annotations):
             raise RefusedError(f"{found} keeps {found.limits}: held, {held}")
+        if KEPT in found.annotations:
+            return self._handed_back(found, stamp, stays=stamp.rule in acting, epoch=epoch, now=now)
         taken = giving_back.next_step(found.limits, replace(stamp, epoch=epoch), now=now)
         if not isinstance(taken, Rest):
             self._carried_out(found, taken, now)
+
+    def _handed_back(self, found: Autoscaler, stamp: Stamp, *, stays: bool, epoch: int, now: datetime) -> None:
+        """One that we keep; while its rule acts and only decides nothing, it stays."""
+        with undone(f"{found} keeps {found.limits}"):
+            after, said, _ = return_step(self._connection, self._writer, found, stays=stays, epoch=epoch, now=now)
+        if said in (DELETED, RETURNED):
+            self._guard.memory.wrote(found, None)
+            self._guard.event(found, "HpaGivenBack", f"rule {stamp.rule} keeps it no more: {said}")
 
     # ---- the write
 
