@@ -8,13 +8,16 @@ from uuid import uuid4
 
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
+from controller.actuation.rings import Plan
 from controller.cluster.kubernetes import KubernetesCluster
+from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
 from domain.clock import Clock
 from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
 
+_WARNINGS = frozenset({"BoundsNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
 
@@ -31,6 +34,7 @@ class KubernetesConfig:
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
+        rings: Where what is new acts first; None: everywhere at once.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """
 
@@ -41,6 +45,7 @@ class KubernetesConfig:
     changes_per_minute: int
     documents: bool = False
     collect: bool = True
+    rings: Plan | None = None
     freeze: str = ""
 
 
@@ -77,6 +82,15 @@ class KubernetesParts:
             say=self._said,
             own_namespace=config.namespace,
             changes_per_minute=config.changes_per_minute,
+            announce=self.announce,
+        )  # fmt: skip
+        self._lease = Regarding(
+            api_version="coordination.k8s.io/v1", kind="Lease", namespace=config.namespace, name=config.lease, uid=""
+        )
+        self.ring_plan = config.rings
+        self.ring_shelf = RingShelf(
+            self._connection, Writer(self._connection, fence=self.elector.fence), namespace=config.namespace,
+            plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
 
     def status_writer(self) -> Writer:
@@ -105,5 +119,14 @@ class KubernetesParts:
             self.objects.stop()
         self._connection.close()
 
+    def announce(self, reason: str, message: str) -> None:
+        """An event about the whole of us, beside the Lease of whoever leads."""
+        self._said(self._lease, reason, message)
+
+    def follows(self) -> bool:
+        """Whether another process leads: it decides for all, and its decisions are those that are kept."""
+        leader = self.elector.leader
+        return bool(leader) and leader != self.elector.identity
+
     def _said(self, regarding: Regarding, reason: str, message: str) -> None:
-        self._events.say(regarding, reason, message, severity="Warning" if reason == "BoundsNotSet" else "Normal")
+        self._events.say(regarding, reason, message, severity="Warning" if reason in _WARNINGS else "Normal")

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from controller.acting import ACTUATE_STAGE, REFUSED
 from controller.actuation.flapping import UNDID
+from controller.actuation.rings import HALTED
 from controller.throttle import LEFT_ALONE
-from domain.scaling import GATE_STAGE, Decision, Reason, TraceLine
+from domain.scaling import GATE_STAGE, RING_STAGE, Decision, Reason, TraceLine
 
 Status = Mapping[str, Any]
 
@@ -47,6 +48,8 @@ def unready(decision: Decision, failed: str = "") -> Unready | None:
     """
     if gate := _line(decision, GATE_STAGE):
         return Unready(reason="BacktestMissing", message=gate.message)
+    if ring := _line(decision, RING_STAGE):
+        return Unready(reason="RingHalted" if HALTED in ring.message else "WaitsForRing", message=ring.message)
     if failed:
         return Unready(reason="Failed", message=failed)
     acted = _line(decision, ACTUATE_STAGE)

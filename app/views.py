@@ -444,13 +444,14 @@ class SpanView(_View):
 
 
 class BudgetView(BaseModel):
-    """One budget in its calendar window (UTC)."""
+    """One budget in its period."""
 
     key: str
     namespace: str
     name: str
     scope: dict[str, str]
     per: str
+    timezone: str
     limit: MoneyView
     window_start: datetime
     window_end: datetime
@@ -538,6 +539,7 @@ class StatusView(BaseModel):
     rules_folder: str | None
     rule_mistakes: list[MistakeView]
     left_out: list[str]
+    rings: list[str] = []
     targets_up: int
     targets_total: int
     targets: list[ScrapeTargetView]

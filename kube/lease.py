@@ -88,7 +88,7 @@ class Elector:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._connection, self._clock = connection, connection.clock
-        self._namespace, self._name, self._identity = namespace, name, identity
+        self._namespace, self._name, self.identity = namespace, name, identity
         self._times, self._at_least, self._chance = times or LeaseTimes(), at_least, chance
         self._seen: _Seen | None = None
         self._term: _Term | None = None
@@ -111,7 +111,7 @@ class Elector:
     def leader(self) -> str:
         """Who holds the Lease as far as we know; empty when nobody does."""
         if self.leading():
-            return self._identity
+            return self.identity
         seen = self._seen
         return (seen.lease.spec.holder_identity or "") if seen is not None else ""
 
@@ -131,7 +131,7 @@ class Elector:
         term, now = self._term, self._clock.monotonic()
         if term is None or not self.leading():
             raise NotLeadingError(
-                f"{self._identity} does not lead: the Lease {self._namespace}/{self._name} is not ours"
+                f"{self.identity} does not lead: the Lease {self._namespace}/{self._name} is not ours"
             )
         return Fence(epoch=term.epoch, holds_seconds=term.renewed_at + self._times.lease_seconds - now)
 
@@ -183,7 +183,7 @@ class Elector:
             return
         try:
             lease = self._read(self._times.request_seconds)
-            if lease is not None and lease.spec.holder_identity == self._identity:
+            if lease is not None and lease.spec.holder_identity == self.identity:
                 # No holder; validation wants more than 0 seconds, 1 is what client-go writes.
                 self._write(lease, {"leaseDurationSeconds": 1, "leaseTransitions": term.epoch})
                 logger.info("the Lease was given back", extra={"epoch": term.epoch})
@@ -199,7 +199,7 @@ class Elector:
             self._lead(began, epoch, lambda: self._create(epoch))
             return
         self._observe(lease)
-        ours = lease.spec.holder_identity == self._identity and lease.spec.lease_transitions == self._asked_for
+        ours = lease.spec.holder_identity == self.identity and lease.spec.lease_transitions == self._asked_for
         if ours:  # Also when the answer to our taking it was lost.
             self._lead(began, self._asked_for, lambda: self._write(lease, self._held(self._asked_for)))
             return
@@ -271,7 +271,7 @@ class Elector:
     def _held(self, epoch: int) -> dict[str, Any]:
         # Whole seconds, rounded up: others must not think that it ran out before we do.
         duration = math.ceil(self._times.lease_seconds)
-        return {"holderIdentity": self._identity, "leaseDurationSeconds": duration, "leaseTransitions": epoch}
+        return {"holderIdentity": self.identity, "leaseDurationSeconds": duration, "leaseTransitions": epoch}
 
     def _wall(self) -> str:
         """For people who look at the Lease; nobody judges by it."""

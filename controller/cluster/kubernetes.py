@@ -57,6 +57,7 @@ class KubernetesCluster:
         say: Say,
         own_namespace: str,
         changes_per_minute: int,
+        announce: Callable[[str, str], object] = lambda reason, message: None,
     ) -> None:
         """Everything comes from outside.
 
@@ -71,6 +72,7 @@ class KubernetesCluster:
             say: Tells Kubernetes events.
             own_namespace: Foretide's, where nothing is scaled.
             changes_per_minute: How many autoscalers' bounds move within a minute at most.
+            announce: Tells events about the whole: a word and a sentence.
         """
         self.name = name
         self._connection, self._writer = connection, writer
@@ -83,6 +85,7 @@ class KubernetesCluster:
         self._ordered: set[tuple[str, str, str]] = set()
         self._otherwise: set[tuple[str, str, str]] = set()
         self._left: dict[tuple[str, str, str], str] = {}
+        self.tally, self._announce = self._guard.tally, announce
 
     # ---- what is there
 
@@ -120,7 +123,7 @@ class KubernetesCluster:
         if why:
             raise RefusedError(f"{ref} is not set to {replicas}: held, {why}")
         body = {"spec": {"replicas": replicas}}
-        with undone(f"{ref} is not set to {replicas}"):
+        with self.tally.counting(ref.namespace), undone(f"{ref} is not set to {replicas}"):
             self._writer.patch_merge(
                 WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
             )
@@ -176,8 +179,18 @@ class KubernetesCluster:
         otherwise, self._otherwise = self._otherwise, set()
         try:
             self._guard.epoch()
+            self._give_back(ordered, otherwise, acting, now)
         except RefusedError:
             return
+        finally:
+            if why := self.tally.abort():
+                self._announce("ReleasesStopped", f"{why}, the last: {self.tally.pass_.why}")
+            self.tally.end_pass()
+
+    def _give_back(
+        self, ordered: Collection[tuple[str, str, str]], otherwise: Collection[tuple[str, str, str]],
+        acting: Collection[str], now: datetime,
+    ) -> None:  # fmt: skip
         for found in self._guard.view.stamped():
             if found.key in ordered:
                 continue
@@ -258,13 +271,16 @@ class KubernetesCluster:
         if KEPT in found.annotations:
             return self._handed_back(found, stamp, stays=stamp.rule in acting, epoch=epoch, now=now)
         taken = giving_back.next_step(found.limits, replace(stamp, epoch=epoch), now=now)
+        if isinstance(taken, Write) and taken.limits.low < found.limits.low and (why := self.tally.abort()):
+            raise RefusedError(f"{found} keeps {found.limits}: held, {why}")
         if not isinstance(taken, Rest):
             self._carried_out(found, taken, now)
 
     def _handed_back(self, found: Autoscaler, stamp: Stamp, *, stays: bool, epoch: int, now: datetime) -> None:
         """One that we keep; while its rule acts and only decides nothing, it stays."""
-        with undone(f"{found} keeps {found.limits}"):
-            after, said, _ = return_step(self._connection, self._writer, found, stays=stays, epoch=epoch, now=now)
+        namespace = found.metadata.namespace
+        with self.tally.counting(namespace), undone(f"{found} keeps {found.limits}"):
+            _, said, _ = return_step(self._connection, self._writer, found, stays=stays, epoch=epoch, now=now)
         if said in (DELETED, RETURNED):
             self._guard.memory.wrote(found, None)
             self._guard.event(found, "HpaGivenBack", f"rule {stamp.rule} keeps it no more: {said}")
@@ -276,7 +292,7 @@ class KubernetesCluster:
         before = found.limits
         after = taken.limits if isinstance(taken, Write) else before
         version, uid = found.metadata.resource_version, found.metadata.uid
-        with undone(f"{found} keeps {before}"):
+        with self.tally.counting(found.metadata.namespace), undone(f"{found} keeps {before}"):
             if isinstance(taken, Write):
                 self._writer.apply(
                     found.kind, found.metadata.namespace, found.metadata.name,

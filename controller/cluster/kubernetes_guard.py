@@ -14,6 +14,7 @@ from typing import Final
 from controller.actuation import holds
 from controller.actuation.holds import Holds
 from controller.actuation.stamp import FREEZE
+from controller.actuation.tally import Tally
 from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_memory import AutoscalerMemory
 from controller.cluster.kubernetes_switch import Switch
@@ -42,6 +43,7 @@ class Guard:
         own_namespace: Foretide's, where nothing is written.
         changes_per_minute: How many autoscalers' bounds move within a minute at most.
         memory: Of autoscalers, between passes.
+        tally: Of the pass's writes: when too many fail, nothing is released.
     """
 
     view: View
@@ -51,6 +53,7 @@ class Guard:
     own_namespace: str
     changes_per_minute: int
     memory: AutoscalerMemory = field(default_factory=AutoscalerMemory)
+    tally: Tally = field(default_factory=Tally)
     _changes: deque[datetime] = field(default_factory=deque)
 
     def allowed(self, namespace: str) -> None:
@@ -70,10 +73,11 @@ class Guard:
         budget = "" if workload is None else self.view.blocking_budget(workload)
         if not self.view.knows_budgets():
             budget = "(none could be read)"
-        return holds.of(
+        held = holds.of(
             switch=self.switch.why(), annotation=(annotations or {}).get(FREEZE), age=self.view.age(),
             budget=budget, rollout=None if workload is None else rollout_of(workload),
         )  # fmt: skip
+        return held.without_releases(self.tally.abort())
 
     def frozen(self, annotations: Mapping[str, str]) -> str:
         """What forbids even giving something back; empty: nothing does."""

@@ -124,7 +124,7 @@ class OwnHpas:
         took = not stamps.is_stamped(found.annotations)
         if after != before or took:
             self._guard.rationed(now)
-        with undone(f"{found} keeps {before}"):
+        with self._guard.tally.counting(metadata.namespace), undone(f"{found} keeps {before}"):
             self._writer.apply(
                 HPA, metadata.namespace, metadata.name, body, resource_version=metadata.resource_version,
                 uid=metadata.uid, force=True,
@@ -169,7 +169,7 @@ class OwnHpas:
         """Made, and then told its own uid, so that a copy of it is not taken for ours."""
         namespace, name = order.target.namespace, order.name
         body = autoscalers.kept_body(taken.limits, taken.stamp, kept)
-        with undone(f"{order} is not made"):
+        with self._guard.tally.counting(namespace), undone(f"{order} is not made"):
             made = _ours_alone(self._writer.apply(HPA, namespace, name, body))  # not by force: it is to be ours alone
             self._made.add(key)
             whole = autoscalers.kept_body(taken.limits, taken.stamp, replace(kept, uid=made.metadata.uid))
