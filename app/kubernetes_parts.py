@@ -20,6 +20,8 @@ from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, conn
 _WARNINGS = frozenset({"BoundsNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
+_EVENTS, _STATUSES = 0.1, 0.25
+"""Their rates as shares of ``writes_per_second``: of the default of 20 that is 2 events and 5 statuses a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class KubernetesConfig:
         access: Which cluster, as whom.
         namespace: Our own.
         lease: Whoever holds it acts.
-        writes_per_second: To the API server.
+        writes_per_second: To the API server; events and statuses have rates of their own beside it, in proportion.
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
@@ -67,14 +69,14 @@ class KubernetesParts:
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
         )  # fmt: skip
-        self._events = Events(Writer(self._connection, qps=2.0, burst=20), clock=clock)
+        self._rate = float(config.writes_per_second)
+        self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
         self.cluster = KubernetesCluster(
             self._connection,
             name=f"kubernetes {config.access.context or 'in-cluster'}",
             view=self._view,
             writer=Writer(
-                self._connection, qps=float(config.writes_per_second), burst=2 * config.writes_per_second,
-                fence=self.elector.fence,
+                self._connection, qps=self._rate, burst=2 * config.writes_per_second, fence=self.elector.fence
             ),
             fence=self.elector.fence,
             switch=Switch(self._connection, namespace=config.namespace, always=config.freeze),
@@ -95,7 +97,7 @@ class KubernetesParts:
 
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
-        return Writer(self._connection, qps=5.0, burst=20, fence=self.elector.fence)
+        return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

@@ -271,7 +271,7 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {
     "controller": {
-        LEASE: {"get", "update", "patch"},
+        LEASE: {*READ, "update", "patch"},
         "coordination.k8s.io/leases": {"create"},
         SWITCH: {"get"},
         RINGS: {"get", "create", "patch"},
@@ -342,6 +342,13 @@ def test_the_authorizer_answers_as_listed(installed: Cluster) -> None:
             wrong.append((who, verb, what))
 
     assert wrong == []
+
+
+def test_the_controller_lists_its_own_lease_and_no_other(installed: Cluster, acting: dict[str, Api]) -> None:
+    where, own = path("Lease", None, OWN), {"fieldSelector": "metadata.name=foretide-controller"}
+    assert acting["controller"].request("GET", where, query=own)["kind"] == "LeaseList"
+    with pytest.raises(ApiError, match="403"):
+        acting["controller"].request("GET", where)
 
 
 def test_restricted_pod_security_admits_our_pods(installed: Cluster) -> None:
