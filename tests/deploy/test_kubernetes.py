@@ -35,11 +35,7 @@ def test_no_role_holds_a_wildcard_a_secret_or_a_shell() -> None:
 
 
 def test_what_changes_autoscalers_or_workloads_is_granted_by_namespaces_only() -> None:
-    changing = {
-        role
-        for role, rule in RULES
-        if WRITES & set(rule["verbs"]) and SCALING & set(rule["apiGroups"])
-    }
+    changing = {role for role, rule in RULES if WRITES & set(rule["verbs"]) and SCALING & set(rule["apiGroups"])}
     bound = {one["roleRef"]["name"] for one in of_kind("ClusterRoleBinding")}
 
     assert changing == BOUND_BY_NAMESPACES
