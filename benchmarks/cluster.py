@@ -2,8 +2,8 @@
 
 Starts etcd, the API server, the controllers and kwok of tests/cluster (built where they are missing). A first list and
 its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one;
-writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics. On two idle cores
-about a quarter of an hour. Protocol: docs/kubernetes.md.
+writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics. Some
+minutes each. Protocol: docs/kubernetes.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -43,6 +43,7 @@ class BoundsOrder:
         reason: The decision's word, for whoever reads the autoscaler.
         own: What it has to be where it is ours; None where it is somebody else's and only its bounds are set.
         median_need: Replicas that the forecast's median needs; None without a forecast.
+        because: Why the bounds are higher than decided; empty: they are not.
     """
 
     rule: str
@@ -53,6 +54,7 @@ class BoundsOrder:
     reason: str
     own: OwnHpa | None = None
     median_need: int | None = None
+    because: str = ""
 
     def __str__(self) -> str:
         """``HorizontalPodAutoscaler shop/checkout``."""
@@ -87,6 +89,10 @@ class Cluster(Protocol):
 
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Ask for so many replicas and return at once; raises an ``ActuationError``."""
+        ...
+
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """The beginning of a pass, with all that it will ask for: what is limited for all is shared out."""
         ...
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:

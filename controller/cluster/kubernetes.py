@@ -7,7 +7,7 @@ wins; a plan that lost is made anew from a fresh read, a few times. The plan its
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,10 +15,12 @@ from typing import Any, Final
 from controller.actuation import giving_back, step
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
+from controller.actuation.shares import Granted
 from controller.actuation.stamp import KEPT, Stamp
 from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
 from controller.cluster import BoundsDone, BoundsOrder, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
+from controller.cluster import kubernetes_room as room
 from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_guard import Guard, Say
@@ -57,6 +59,7 @@ class KubernetesCluster:
         say: Say,
         own_namespace: str,
         changes_per_minute: int,
+        most_added_cores: float | None = None,
         announce: Callable[[str, str], object] = lambda reason, message: None,
     ) -> None:
         """Everything comes from outside.
@@ -72,6 +75,7 @@ class KubernetesCluster:
             say: Tells Kubernetes events.
             own_namespace: Foretide's, where nothing is scaled.
             changes_per_minute: How many autoscalers' bounds move within a minute at most.
+            most_added_cores: What all raised floors may add together; None: as much as they want.
             announce: Tells events about the whole: a word and a sentence.
         """
         self.name = name
@@ -82,6 +86,7 @@ class KubernetesCluster:
             changes_per_minute=changes_per_minute,
         )  # fmt: skip
         self._own = OwnHpas(connection, writer, self._guard)
+        self._most_added_cores, self._granted = most_added_cores, dict[str, Granted]()
         self._ordered: set[tuple[str, str, str]] = set()
         self._otherwise: set[tuple[str, str, str]] = set()
         self._left: dict[tuple[str, str, str], str] = {}
@@ -137,15 +142,30 @@ class KubernetesCluster:
                 self._otherwise.add(one.key)
                 raise RefusedError(f"{ref} is scaled by {one}, which we keep: it is given back first")
 
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """Says how high each floor may go, of all that are asked for together."""
+        self._granted = room.floors(orders, self._guard.view, self._most_added_cores)
+
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
         self._guard.epoch()  # who does not lead has nothing to say about the object either
+        order, less = room.within(order, self._granted)
+        found = self._guard.view.autoscaler(order.kind, order.target.namespace, order.name)
+        if found is not None and order.because:
+            self._guard.event(found, "RolledBack", order.because)
         if order.own is not None:
             self._ordered.add((order.kind, order.target.namespace, order.name))
-            return self._own.keep(order, order.own, now)
-        found = self._guard.view.autoscaler(order.kind, order.target.namespace, order.name)
+            done = self._own.keep(order, order.own, now)
+        else:
+            done = self._set(order, found, now)
+        return replace(done, said=f"{done.said}; {less}") if less else done
+
+    def _set(self, order: BoundsOrder, found: Autoscaler | None, now: datetime) -> BoundsDone:
         if found is None:
-            raise RefusedError(f"{order} is not there{self._guard.unread()}")
+            why = f"{order} is not there{self._guard.unread()}"
+            if self._guard.view.age() is not None:  # what nobody has read yet is no news
+                self._guard.tell(self._guard.about(order.target), "BoundsNotSet", why)
+            raise RefusedError(why)
         if KEPT in found.annotations:
             self._otherwise.add(found.key)
             raise RefusedError(f"{found} was kept by a rule with actuate hpa, and is given back first")

@@ -107,6 +107,12 @@ class Guard:
             return ""
         return "".join(f", as far as could be read ({one})" for one in self.view.problems()[:1]) or " (not read yet)"
 
+    def about(self, ref: WorkloadRef) -> Regarding:
+        """The workload, also where it is not there: the event still stands in its namespace."""
+        found = self.view.workload(ref)
+        uid = "" if found is None else found.metadata.uid
+        return Regarding(api_version="apps/v1", kind=ref.kind, namespace=ref.namespace, name=ref.name, uid=uid)
+
     def event(self, found: Autoscaler, reason: str, message: str) -> None:
         """About an autoscaler."""
         regarding = Regarding(

@@ -153,8 +153,8 @@ class World:
         ref = WorkloadRef(kind="Deployment", namespace=namespace or self.namespace, name=of)
         limits = Limits(low=low, high=high)
         order = BoundsOrder(rule=rule, target=ref, kind=kind, name=name, limits=limits, reason="ForecastFloor")
-        done = self.cluster.set_bounds(order, self.now)
-        return done
+        self.cluster.begin([order], self.now)
+        return self.cluster.set_bounds(order, self.now)
 
     def keeps(
         self, low: int, high: int = 20, *, name: str = "web", takes_over: bool = False, own: tuple[int, int] = (2, 20),
