@@ -11,9 +11,6 @@ UV := $(BIN)/uv
 FORETIDE_PORT ?= 8080
 FORETIDE_DATA_DIR ?= ./var
 export FORETIDE_PORT FORETIDE_DATA_DIR
-# Slow tests that only compute run two at a time; those with a browser or a whole running program one after the other,
-# and last those that share one real Kubernetes.
-COMPUTING := tests/app tests/benchmarks tests/controller tests/forecaster
 PACKAGES := app collector controller cost dashboard domain examples forecaster kube rules store
 
 help:  ## Show what can be made
@@ -24,9 +21,9 @@ up: .venv/core.stamp  ## Run Foretide with its demo at http://127.0.0.1:8080 (Ct
 
 test: .venv/all.stamp browser postgres prometheus cluster  ## Run every check: lint, types, layers, units, end-to-end, browser
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "slow and not cluster" $(COMPUTING)
-	$(BIN)/python -m pytest -q -m "slow and not cluster" $(COMPUTING:%=--ignore=%)
+# What only computes runs two at a time; a browser or a whole program one after the other; last what shares one Kubernetes.
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not program and not cluster"
+	$(BIN)/python -m pytest -q -m "program and not cluster"
 	$(BIN)/python -m pytest -q -m cluster
 
 lint: .venv/all.stamp  ## Ruff, mypy strict, import-linter

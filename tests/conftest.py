@@ -71,13 +71,34 @@ def postgres_url() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs the cluster says so by asking for it; nobody has to remember the marks."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Marks what asks for the cluster before `-m` chooses; sorts what was chosen for the workers of pytest-xdist."""
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.slow)
+    yield
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        items[:] = shares(items, workers=workers)
+
+
+def shares(items: list[pytest.Item], *, workers: int) -> list[pytest.Item]:
+    """One run of items per worker, its share of the slow ones first: what is quick fills the gaps at the end.
+
+    `--dist worksteal` deals out runs of equal length, and whoever is done takes half of another's rest. With the slow
+    ones together one worker stood idle for the last 3 of 11 minutes.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    cuts = [len(items) * worker // workers for worker in range(workers + 1)]
+    shared = list[pytest.Item]()
+    for worker in range(workers):
+        own = slow[worker::workers]
+        wanted = max(0, cuts[worker + 1] - cuts[worker] - len(own))
+        shared += own + quick[:wanted]
+        del quick[:wanted]
+    return shared + quick
 
 
 @pytest.fixture(scope="session")

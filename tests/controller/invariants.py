@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -31,7 +31,6 @@ from rules.schema import Behavior, DownstreamCeiling, Fallback, ScalingRule
 from tests.controller.expressions import TRIGGERS, random_tree
 from tests.controller.stories import START, cost_of, flat_forecast, rule_of
 
-T = TypeVar("T")
 INVARIANTS: dict[str, Callable[[int], None]] = {}
 """By name: checks so many examples."""
 
@@ -97,35 +96,21 @@ def rules() -> st.SearchStrategy[ScalingRule]:
     return st.sampled_from(RULES)
 
 
-def seeded(make: Callable[[Random], T]) -> st.SearchStrategy[T]:
-    """What is made of many small numbers, all from one drawn seed.
-
-    Hypothesis took 75 % of an example's time to draw some 60 numbers one by one. The values of signals, where the ends
-    of the floats matter, are drawn by it still.
-    """
-    return st.integers(0, 2**64 - 1).map(lambda seed: make(Random(seed)))
+_ages = st.integers(0, 700)
 
 
-def _among(random: Random, low: int, high: int) -> int:
-    """One of a range, one of its ends more often than the others."""
-    return random.choice((low, high)) if random.random() < 0.2 else random.randint(low, high)
-
-
-def _memory(random: Random) -> Memory:
+def _memory(past: list[tuple[int, int]], events: list[tuple[int, int]]) -> Memory:
     return Memory(
         recommendations=tuple(
-            Recommendation(at=START - timedelta(seconds=_among(random, 0, 700)), replicas=_among(random, 0, 90))
-            for _ in range(random.randint(0, 4))
+            Recommendation(at=START - timedelta(seconds=age), replicas=replicas) for age, replicas in past
         ),
-        scale_events=tuple(
-            ScaleEvent(at=START - timedelta(seconds=_among(random, 0, 700)), change=_among(random, -20, 20))
-            for _ in range(random.randint(0, 3))
-        ),
+        scale_events=tuple(ScaleEvent(at=START - timedelta(seconds=age), change=change) for age, change in events),
     )
 
 
 def memories() -> st.SearchStrategy[Memory]:
-    return seeded(_memory)
+    past = st.lists(st.tuples(_ages, st.integers(0, 90)), max_size=4)
+    return st.builds(_memory, past, st.lists(st.tuples(_ages, st.integers(-20, 20)), max_size=3))
 
 
 PROGRAMS = {
@@ -145,36 +130,40 @@ def programs(*, monotone: bool = False) -> st.SearchStrategy[Program | None]:
     return st.sampled_from(PROGRAMS[monotone])
 
 
-def _circumstances(random: Random, *, monotone: bool, adds: bool) -> Circumstances:
-    def maybe(high: int) -> int | None:
-        return _among(random, 0, high) if random.random() < 0.5 else None
-
-    ceilings = tuple(
-        Ceiling(kind=random.choice(["downstream", "budget", "cluster"]), name="c", replicas=_among(random, 0, 80))
-        for _ in range(random.randint(0, 2))
-    )
-    pause = Pause(direction=random.choice(["in", "out", "all"]), replicas=random.choice([None, None, maybe(80)]))
-    return Circumstances(
-        combine=random.choice(PROGRAMS[monotone]),
-        schedule="s",
-        schedule_min=maybe(80),
-        schedule_max=maybe(80),
-        ceilings=ceilings,
-        slo=random.choice(list(SloState)),
-        slo_releases=random.random() < 0.5,
-        slo_add=random.choice([0, 0, 3 * adds]),
-        slo_add_millionths=random.choice([0, 0, 200_000 * adds]),
-        pause=random.choice([None, pause]),
-        freeze=random.choice(["", "", "kill switch"]),
-        rollout=random.choice(["", "rollout"]),
-        step_up=maybe(20),
-        step_down=maybe(20),
-    )
+bounds = st.one_of(st.none(), st.integers(0, 80))
+ceilings = st.lists(
+    st.builds(
+        Ceiling,
+        kind=st.sampled_from(["downstream", "budget", "cluster"]),
+        name=st.just("c"),
+        replicas=st.integers(0, 80),
+    ),
+    max_size=2,
+).map(tuple)
+pauses = st.builds(
+    Pause, direction=st.sampled_from(["in", "out", "all"]), replicas=st.one_of(st.none(), st.none(), st.integers(0, 80))
+)
 
 
 def surroundings(*, monotone: bool = False, adds: bool = True) -> st.SearchStrategy[Circumstances]:
     """All circumstances, any of them absent."""
-    return seeded(lambda random: _circumstances(random, monotone=monotone, adds=adds))
+    return st.builds(
+        Circumstances,
+        combine=programs(monotone=monotone),
+        schedule=st.just("s"),
+        schedule_min=bounds,
+        schedule_max=bounds,
+        ceilings=ceilings,
+        slo=st.sampled_from(list(SloState)),
+        slo_releases=st.booleans(),
+        slo_add=st.sampled_from([0, 0, 3 * adds]),
+        slo_add_millionths=st.sampled_from([0, 0, 200_000 * adds]),
+        pause=st.one_of(st.none(), pauses),
+        freeze=st.sampled_from(["", "", "kill switch"]),
+        rollout=st.sampled_from(["", "rollout"]),
+        step_up=st.one_of(st.none(), st.integers(0, 20)),
+        step_down=st.one_of(st.none(), st.integers(0, 20)),
+    )
 
 
 workloads = st.tuples(st.integers(1, 90), st.integers(0, 90))

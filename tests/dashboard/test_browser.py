@@ -14,7 +14,7 @@ from tests.browser import launched, opened
 from tests.dashboard.serve_fake import WallClock, served
 from tests.fakes.dashboard_data import FakeDashboardData
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 SERVICE = "/ui/services/shop/checkout"
 SIX_HOURS_SHOWN = """() => {
   const [start, end] = document.querySelector("#chart-load .js-plotly-plot")._fullLayout.xaxis.range;

@@ -31,14 +31,14 @@ T = TypeVar("T")
 FORETIDE = str(Path(sys.executable).parent / "foretide")
 MAKE_UP = ("up", "--demo", "--end-with-parent")
 """As in the Makefile; a test run that is killed leaves nothing behind then, either."""
-PATIENCE_SECONDS = 60.0
-"""Of every wait: it ends as soon as it may, and how long a busy machine takes is a benchmark's matter."""
+READY_SECONDS = 30.0
+END_SECONDS = 10.0
 MARK = "E2E_MARK"
 _TAIL_BYTES = 6000
 _TICK = threading.Event()
 
 
-def until(what: str, probe: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS, log: Path | None = None) -> T:
+def until(what: str, probe: Callable[[], T | None], *, seconds: float = 60.0, log: Path | None = None) -> T:
     """The first true answer of ``probe``; other processes have no clock of ours, so it is asked until a deadline."""
     deadline = time.monotonic() + seconds
     while not (answer := probe()):
@@ -84,7 +84,7 @@ def ask(
     """One request without following redirects; OSError where nobody answers."""
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
     try:
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=PATIENCE_SECONDS) as response:
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=10) as response:
             return Answer(status=response.status, headers=response.headers, body=response.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -122,7 +122,7 @@ class Program:
         result = self.query(expr, **parameters)
         return float(result[0]["value"][1]) if result else 0.0
 
-    def until(self, what: str, probe: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS) -> T:
+    def until(self, what: str, probe: Callable[[], T | None], *, seconds: float) -> T:
         """As ``until``, with this program's last words; at once when it has ended."""
 
         def of_a_living_one() -> T | None:
@@ -139,31 +139,31 @@ class Program:
             except OSError:
                 return False
 
-        self.until("/readyz answers 200", ready)
+        self.until("/readyz answers 200", ready, seconds=READY_SECONDS)
         self.ready_at = time.time()
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
         try:
-            return self.process.wait(PATIENCE_SECONDS)
+            return self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"it runs on {PATIENCE_SECONDS:g} s after {number.name}{said(self.log)}") from None
+            raise AssertionError(f"it runs on {END_SECONDS:g} s after {number.name}{said(self.log)}") from None
 
     def left(self) -> list[str]:
         """Command lines of its processes that still run, itself included."""
         return list(_marked(self.mark).values())
 
-    def wait_gone(self) -> None:
+    def wait_gone(self, *, seconds: float = 1.0) -> None:
         """Until nothing of it runs; the fork server ends some 20 ms after its parent."""
-        until("no child is left", lambda: not self.left(), log=self.log)
+        until("no child is left", lambda: not self.left(), seconds=seconds, log=self.log)
 
     def kill_everything(self) -> None:
         """For the end of a test, also of one that failed."""
         for one in _marked(self.mark):
             with suppress(psutil.NoSuchProcess):
                 one.kill()
-        self.process.wait(PATIENCE_SECONDS)
+        self.process.wait(END_SECONDS)
 
 
 def _marked(mark: str) -> dict[psutil.Process, str]:
@@ -218,7 +218,6 @@ def running(
 def refusal(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     """Exit code and stderr of a ``foretide up`` that is expected not to start."""
     done = subprocess.run(
-        [FORETIDE, *arguments], cwd=folder, env=environment(**variables), capture_output=True, text=True,
-        timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+        [FORETIDE, *arguments], cwd=folder, env=environment(**variables), capture_output=True, text=True, timeout=20
+    )
     return done.returncode, done.stderr

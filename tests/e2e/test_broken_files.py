@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.program import running, said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 GARBAGE = b"this was a database once\n" * 400
 STATUS_FIELD = {
     "metrics.db": "metrics_moved_aside", "state.db": "state_moved_aside", "traces.db": "traces_moved_aside",
@@ -29,5 +29,5 @@ def test_a_broken_store_is_moved_aside_and_the_rest_goes_on(tmp_path: Path, name
         assert (data / f"{name}.broken-1").read_bytes() == GARBAGE
         for path in LISTS:
             assert program.api(path) == [], path
-        program.until("samples come in", lambda: program.query("node_load1"))
+        program.until("samples come in", lambda: program.query("node_load1"), seconds=10)
         assert program.end(signal.SIGTERM) == 0, said(program.log)

@@ -14,10 +14,10 @@ import psutil
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 
-from tests.e2e.program import PATIENCE_SECONDS, Program, ask, running, said
+from tests.e2e.program import Program, ask, running, said
 from tests.fakes.otlp import metrics_request, proto_span, trace_request
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 TRACE_ID = f"{1:032x}"
 HISTORY = 'edge_requests_total{instance="history"}'
@@ -64,13 +64,13 @@ def push(program: Program, *, at_seconds: float) -> None:
 
 def at_work(program: Program) -> None:
     """It has decided, forecast and measured."""
-    program.until("a decision", lambda: program.api("decisions"))
-    program.until("a forecast", lambda: of_the_rule(program))
+    program.until("a decision", lambda: program.api("decisions"), seconds=20)
+    program.until("a forecast", lambda: of_the_rule(program), seconds=20)
 
     def measured() -> bool:
         return all(program.query(each, time=time.time() - COMMIT_SECONDS) for each in (MEASURED, RED))
 
-    program.until("measured samples and RED series", measured)
+    program.until("measured samples and RED series", measured, seconds=20)
 
 
 def test_a_killed_foretide_leaves_no_child_and_loses_nothing_acknowledged(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_a_killed_foretide_leaves_no_child_and_loses_nothing_acknowledged(tmp_pa
         push(first, at_seconds=now)
         started = first.left()
         first.process.send_signal(signal.SIGKILL)
-        assert first.process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
-        first.wait_gone()
+        assert first.process.wait(5) == -signal.SIGKILL
+        first.wait_gone(seconds=5)
     # Itself, the fork server with its tracker and a worker, the edge and two or more replicas.
     assert len(started) >= 7, started
     assert sum("examples.shop.service" in line for line in started) >= 2
@@ -101,11 +101,13 @@ def test_a_killed_foretide_leaves_no_child_and_loses_nothing_acknowledged(tmp_pa
         assert [span["name"] for span in second.api(f"traces/{TRACE_ID}")] == ["GET /cart"]
         nothing_moved_aside(second)
 
-        fresh = second.until("it decides again", lambda: decisions(second).keys() - decided.keys())
+        fresh = second.until("it decides again", lambda: decisions(second).keys() - decided.keys(), seconds=25)
         assert fresh
-        second.until("it measures again", lambda: second.number('count(up{job=~"shop|edge"} == 1)') >= 2)
+        second.until("it measures again", lambda: second.number('count(up{job=~"shop|edge"} == 1)') >= 2, seconds=10)
         newest = second.until(
-            "it forecasts again", lambda: [one for one in of_the_rule(second) if one["made_at"] > forecast["made_at"]]
+            "it forecasts again",
+            lambda: [one for one in of_the_rule(second) if one["made_at"] > forecast["made_at"]],
+            seconds=20,
         )
         assert newest[0]["backtest"] is not None
         assert second.end(signal.SIGTERM) == 0, said(second.log)
@@ -136,7 +138,7 @@ def test_the_whole_demo_ends_with_its_killed_parent(tmp_path: Path) -> None:
     """The parent is a `make` that somebody kills: it cannot pass a signal on."""
     parent = (sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])")
     with running(tmp_path, before=parent) as program:
-        program.until("the shop runs", lambda: sum("shop" in line for line in program.left()) >= 3)
+        program.until("the shop runs", lambda: sum("shop" in line for line in program.left()) >= 3, seconds=10)
         psutil.Process(program.process.pid).kill()
-        program.wait_gone()
+        program.wait_gone(seconds=10)
         assert '"message":"foretide has stopped"' in program.log.read_text()

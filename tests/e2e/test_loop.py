@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.program import Program, ask
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 LOAD = 'sum(rate(edge_requests_total{service="shop"}[30s]))'
 UP = 'count(up{job="shop"} == 1)'
 PER_REPLICA = 8
@@ -34,7 +34,7 @@ def edge_of(demo: Program) -> str:
             one["instance"] for one in demo.api("status")["targets"] if (one["job"], one["health"]) == ("edge", "up")
         ]
 
-    (edge,) = demo.until("the edge is up", edges)
+    (edge,) = demo.until("the edge is up", edges, seconds=10)
     return f"http://{edge}"
 
 
@@ -47,7 +47,7 @@ def offered_rate(edge: str) -> float:
 
 def test_a_forecast_with_band_and_backtest_is_served(demo: Program) -> None:
     # First of all: the burst that another test makes is a level shift, and is rightly served as one.
-    forecasts = demo.until("a forecast", lambda: demo.api("forecasts"))
+    forecasts = demo.until("a forecast", lambda: demo.api("forecasts"), seconds=15)
     (soon,) = [forecast for forecast in forecasts if forecast["signal"] == "demo/shop/soon"]
     assert soon["generated"]
     assert soon["fallback_reason"] == ""
@@ -65,13 +65,13 @@ def test_a_forecast_with_band_and_backtest_is_served(demo: Program) -> None:
 def test_two_targets_are_up_within_8_s_of_readiness(demo: Program) -> None:
     """The sample of 8 s after readiness tells it, whenever this test runs."""
     count = 'count(up{job=~"shop|edge"} == 1)'
-    demo.until("two targets are up", lambda: demo.number(count, time=demo.ready_at + 8) >= 2)
+    demo.until("two targets are up", lambda: demo.number(count, time=demo.ready_at + 8) >= 2, seconds=12)
     targets = demo.api("status")["targets"]
     assert sum(target["health"] == "up" for target in targets if target["job"] in ("shop", "edge")) >= 2
     assert {target["last_error"] for target in targets if target["health"] == "up"} == {""}
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(330)
 def test_a_burst_is_seen_decided_upon_and_followed(demo: Program) -> None:
     # At the top of a demo day's own burst all eight replicas run: it lasts 90 s, and a minute until they go.
     edge = edge_of(demo)
@@ -82,14 +82,16 @@ def test_a_burst_is_seen_decided_upon_and_followed(demo: Program) -> None:
     began = datetime.now().astimezone()
     assert ask(f"{edge}/burst?factor={factor:.2f}&seconds=100", method="POST").status == 200
 
-    demo.until(f"the load rises above {load:.1f}/s", lambda: demo.number(LOAD) > 1.2 * load)
-    decision = demo.until("a decision follows", lambda: scale_up_since(demo, began))
+    demo.until(f"the load rises above {load:.1f}/s", lambda: demo.number(LOAD) > 1.2 * load, seconds=40)
+    decision = demo.until("a decision follows", lambda: scale_up_since(demo, began), seconds=50)
     explains_itself(decision)
     grown = demo.until(
-        "the cluster grows", lambda: (now := shop(demo))["ready_replicas"] > room["ready_replicas"] and now
+        "the cluster grows",
+        lambda: (now := shop(demo))["ready_replicas"] > room["ready_replicas"] and now,
+        seconds=20,
     )
     assert grown["last_decision"]["to_replicas"] > room["current_replicas"]
-    demo.until("the new replica is scraped", lambda: demo.number(UP) > up)
+    demo.until("the new replica is scraped", lambda: demo.number(UP) > up, seconds=15)
     was_acted_on(demo, decision)
 
 
@@ -154,7 +156,7 @@ def test_traces_of_the_shop_arrive_and_become_red_series(demo: Program) -> None:
         """Its spans may come in two batches."""
         return next((one for one in demo.api("traces", service="shop") if one["span_count"] == 2), None)
 
-    trace = demo.until("a trace of the shop", whole_trace)
+    trace = demo.until("a trace of the shop", whole_trace, seconds=15)
     assert trace["root_operation"] in ("GET /catalog", "GET /checkout")
     spans = demo.api(f"traces/{trace['trace_id']}")
     assert {span["service"] for span in spans} == {"shop"}
@@ -163,17 +165,17 @@ def test_traces_of_the_shop_arrive_and_become_red_series(demo: Program) -> None:
 
     calls = 'traces_span_metrics_calls_total{service_name="shop",span_kind="SPAN_KIND_SERVER"}'
     rate = f"sum(rate({calls}[1m]))"
-    demo.until("RED series of the shop", lambda: demo.number(rate) > 0)
+    demo.until("RED series of the shop", lambda: demo.number(rate) > 0, seconds=20)
     assert {one["metric"]["span_name"] for one in demo.query(calls)} >= {"GET /catalog", "GET /checkout"}
     buckets = 'sum by (le) (rate(traces_span_metrics_duration_seconds_bucket{service_name="shop"}[1m]))'
-    assert 0.02 < demo.number(f"histogram_quantile(0.95, {buckets})") < 2.5  # seconds, not milliseconds
-    row = demo.until("the fleet shows them", lambda: (now := shop(demo))["request_rate"] and now)
+    assert 0.02 < demo.number(f"histogram_quantile(0.95, {buckets})") < 2.5
+    row = demo.until("the fleet shows them", lambda: (now := shop(demo))["request_rate"] and now, seconds=10)
     assert row["p95_latency_seconds"] > 0
     assert 0 <= row["error_ratio"] <= 1
 
 
 def test_decisions_stand_on_the_forecast(demo: Program) -> None:
-    demo.until("a decision", lambda: demo.api("decisions"))
+    demo.until("a decision", lambda: demo.api("decisions"), seconds=20)
     (signal,) = [one for one in demo.api("signals") if one["trigger"] == "soon"]
     assert not signal["missing"]
     assert signal["value"] > 0
@@ -183,7 +185,7 @@ def test_decisions_stand_on_the_forecast(demo: Program) -> None:
 def test_the_budget_counts_what_ran(demo: Program) -> None:
     (budget,) = demo.api("budgets")
     assert budget["limit"] == {"amount": "2.50", "currency": "USD"}
-    spent = demo.until("something is spent", lambda: float(demo.api("budgets")[0]["spent"]["amount"]))
+    spent = demo.until("something is spent", lambda: float(demo.api("budgets")[0]["spent"]["amount"]), seconds=40)
     assert 0 < spent < 2.5
     assert budget["state"] in ("ok", "at_risk", "exceeded")
 
@@ -242,6 +244,6 @@ def test_its_own_telemetry_stays_out_of_its_intake(demo: Program) -> None:
 
 
 def test_the_host_is_measured_without_any_configuration(demo: Program) -> None:
-    memory = demo.until("host metrics", lambda: demo.number('node_memory_MemTotal_bytes{job="node"}'))
+    memory = demo.until("host metrics", lambda: demo.number('node_memory_MemTotal_bytes{job="node"}'), seconds=15)
     assert memory > 2**28
     assert demo.number("up{job='node'}") == 1

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import opened
 from tests.e2e.program import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 BAND = """() => {
   const drawn = document.querySelector('#chart-load .js-plotly-plot')._fullData;
   return Object.fromEntries(drawn.map(trace => [trace.name, Array.from(trace.y || []).filter(Number.isFinite).length]));
@@ -37,7 +37,7 @@ def fits(page: Page) -> None:
 
 
 def test_from_the_fleet_to_the_why_of_a_decision(page: Page, demo: Program) -> None:
-    demo.until("a decision", lambda: demo.api("decisions"))
+    demo.until("a decision", lambda: demo.api("decisions"), seconds=20)
     page.goto("/ui/")
     row = page.locator("tr.row", has_text="shop")
     expect(row).to_have_count(1)
@@ -66,4 +66,4 @@ def test_the_page_moves_by_itself(browser: Browser, demo: Program) -> None:
         page.goto("/ui/services/demo/shop")
         expect(page.locator("#panel-load")).to_have_attribute("data-state", "ready")
         before = page.evaluate(NEWEST)
-        page.wait_for_function(f"before => ({NEWEST})() > before", arg=before)
+        page.wait_for_function(f"before => ({NEWEST})() > before", arg=before, timeout=15_000)

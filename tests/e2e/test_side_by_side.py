@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.program import Program, refusal, running, said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 
 
 def targets(program: Program) -> set[str]:
@@ -20,7 +20,7 @@ def targets(program: Program) -> set[str]:
 
 def test_two_instances_run_side_by_side_and_ctrl_c_ends_one(demo: Program, tmp_path: Path) -> None:
     with running(tmp_path) as second:
-        second.until("the second one scrapes its own shop", lambda: len(targets(second)) >= 3)
+        second.until("the second one scrapes its own shop", lambda: len(targets(second)) >= 3, seconds=10)
         assert targets(second).isdisjoint(targets(demo))
         assert {one["metric"]["instance"] for one in second.query('up{job="shop"}')} <= targets(second)
         # Ctrl-C reaches every process of the terminal's foreground group; the children are not in it.
@@ -28,7 +28,7 @@ def test_two_instances_run_side_by_side_and_ctrl_c_ends_one(demo: Program, tmp_p
         second.wait_gone()
         assert "Traceback" not in second.log.read_text()
     assert demo.get("/readyz").status == 200
-    demo.until("the first one goes on", lambda: len(targets(demo)) >= 3)
+    demo.until("the first one goes on", lambda: len(targets(demo)) >= 3, seconds=10)
 
 
 def test_a_port_in_use_is_a_sentence(demo: Program, tmp_path: Path) -> None:

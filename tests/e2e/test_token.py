@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.program import Program, ask, free_port, refusal, running, said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.program]
 TOKEN = "a-token-for-the-tests-0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 DOORS = ("/api/v1/status", "/metrics", "/prometheus/api/v1/labels", "/ui/")
