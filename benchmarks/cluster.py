@@ -1,8 +1,9 @@
 """What Foretide does in a cluster, on the real API server: ``python -m benchmarks.cluster [-o json] [--only ROW,…]``.
 
 Starts etcd, the API server, the controllers and kwok of tests/cluster (built where they are missing). A first list and
-its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one.
-About six minutes. Protocol: docs/kubernetes.md.
+its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one;
+from a sample to a floor that the real one keeps (``loop``), and what such floors save (``ahead``, by the recordings of
+``--data DIR``). About twenty minutes. Protocol: docs/kubernetes.md.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from benchmarks import cluster_fidelity as fidelity
+from benchmarks.cluster_ahead import ahead_rows
 from benchmarks.cluster_leases import takeovers
+from benchmarks.cluster_loop import sample_rows
 from benchmarks.processes import MIB
 from benchmarks.program import ROOT
 from benchmarks.report import NotMeasuredError, Row, environment, print_report
@@ -59,14 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.add_argument("--only", type=lambda text: text.split(","), help=f"of {', '.join(MEASURED)}")
+    parser.add_argument("--data", type=Path, help="recordings for ahead; without it curves are made")
     options = parser.parse_args(arguments)
+    measured: dict[str, Callable[[Cluster], list[Row]]] = {**MEASURED, "ahead": partial(ahead_rows, data=options.data)}
     where = environment()
     rows: list[Row] = []
     try:
         with started() as cluster:
             for name in options.only or MEASURED:
                 print(f"benchmarks.cluster: {name}", file=sys.stderr)
-                rows += MEASURED[name](cluster)
+                rows += measured[name](cluster)
     except (NotMeasuredError, NoClusterError) as error:
         print(f"benchmarks.cluster: {error}", file=sys.stderr)
         return 1
@@ -150,6 +157,8 @@ MEASURED: Final[dict[str, Callable[[Cluster], list[Row]]]] = {
     "cache": cache_rows,
     "takeover": takeover_rows,
     "fidelity": fidelity_rows,
+    "loop": sample_rows,
+    "ahead": partial(ahead_rows, data=None),
 }
 
 if __name__ == "__main__":

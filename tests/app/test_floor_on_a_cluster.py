@@ -74,8 +74,8 @@ def test_a_sample_and_its_forecast_become_a_floor_that_the_real_hpa_keeps(
 
         def shown() -> bool:
             found = cluster.api.get("HorizontalPodAutoscaler", "web", namespace)
-            floor, status = found["spec"]["minReplicas"], found["status"]
-            return floor == 3 and status["desiredReplicas"] == status["currentReplicas"] == floor
+            status = found["status"]
+            return (found["spec"]["minReplicas"], status["desiredReplicas"], status["currentReplicas"]) == (3, 3, 3)
 
         cluster.api.until("the HPA's status shows the forecast's floor", shown)  # 2 are enough for what is measured
         assert replicas(cluster.api, "web", namespace)[0] == 3
