@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.memo import Memo
-from app.spending import Spending
+from app.spending import Spending, counted
 from controller.guardrails import Ceiling
 from cost import budgets
 from cost.prices import cost_per_hour
@@ -38,14 +38,14 @@ class BudgetRoom:
         if budget is None or running.price_sheet is None or not workload.requests:
             return None
         each = cost_per_hour(workload.requests, 1, running.price_sheet)
-        if each.currency != budget.spec.limit.currency or each.amount <= 0:
+        if each.currency != budget.spec.currency or each.amount <= 0:
             return None
         left, hours = self._memo.get((rule.key, budget.key), lambda: self._left(budget, rule, running, now))
         return room(budget.metadata.name, left, hours, each)
 
     def _left(self, budget: Budget, rule: ScalingRule, running: RuleSet, now: datetime) -> tuple[Money, Decimal]:
         """For this rule until the window ends: what is left, less what the others go on spending."""
-        keys = [one.key for one in running.rules]
+        keys = counted(budget, running.rules)
         status = budgets.status(budget, self._spending.on(budget, keys, now=now), now=now)
         others = self._spending.on(budget, [key for key in keys if key != rule.key], now=now)
         rate = budgets.status(budget, others, now=now).rate_per_hour

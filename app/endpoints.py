@@ -17,7 +17,7 @@ from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
 from app.read_model import ReadModel
 from app.shadow_view import view_of
-from app.spending import Spending
+from app.spending import Spending, counted
 from app.trace_guests import TraceGuests
 from app.views import (
     BudgetView,
@@ -316,15 +316,15 @@ def _forecast_status(status: SignalStatus | None) -> ForecastStatusView | None:
 
 def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetView:
     now = sources.clock.now()
-    intervals = sources.spending.on(budget, [rule.key for rule in running.rules], now=now)
+    intervals = sources.spending.on(budget, counted(budget, running.rules), now=now)
     status = budgets.status(budget, intervals, now=now)
-    scope = budget.spec.scope
     return BudgetView(
         key=budget.key,
         namespace=budget.metadata.namespace,
         name=budget.metadata.name,
-        scope={name: value for name, value in (("namespace", scope.namespace), ("rule", scope.rule)) if value},
-        per=budget.spec.limit.per,
+        scope=_scope_of(budget),
+        per=budget.spec.repeats.every,
+        timezone=budget.spec.repeats.timezone,
         limit=MoneyView.model_validate(status.limit),
         window_start=status.window_start,
         window_end=status.window_end,
@@ -334,3 +334,14 @@ def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetVi
         state=status.state.value,
         reached_at=status.reached_at,
     )
+
+
+def _scope_of(budget: Budget) -> dict[str, str]:
+    """As text: several namespaces and labels in one, with commas."""
+    scope = budget.spec.scope
+    labels = ",".join(f"{name}={value}" for name, value in sorted(scope.labels.items()))
+    told = {
+        "namespace": scope.namespace, "namespaces": ",".join(scope.namespaces or ()), "labels": labels,
+        "rule": scope.rule,
+    }  # fmt: skip
+    return {name: value for name, value in told.items() if value}

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from cost.budgets import CostInterval, Per, in_scope, window
+from cost import periods
+from cost.budgets import CostInterval, in_scope
 from domain.money import Money
-from rules.schema import Budget
+from rules.schema import Budget, Period, ScalingRule
 from store.state import DecisionLedger, State
 from store.state.decisions import ReplicaPoint
 
@@ -67,26 +68,27 @@ class _Account:
 
 
 class Spending:
-    """Accounts of all rules, by kind of window; thread-safe."""
+    """Accounts of all rules, by kind of period; thread-safe."""
 
     def __init__(self, state: State) -> None:
         """Read from the ledger of ``state``."""
         self._state = state
         self._lock = threading.Lock()
-        self._accounts: dict[tuple[str, Per], _Account] = {}
+        self._accounts: dict[tuple[str, Period], _Account] = {}
 
     def on(self, budget: Budget, rules: Iterable[str], *, now: datetime) -> list[CostInterval]:
-        """What counts against ``budget`` in its present window, in its currency; ``rules`` are ``namespace/name``."""
-        limit, (start, _) = budget.spec.limit, window(budget.spec.limit.per, now)
+        """What counts against ``budget`` in its present period, in its currency; ``rules`` are ``namespace/name``."""
+        repeats, currency = budget.spec.repeats, budget.spec.currency
+        start = periods.around(repeats, now).start
         with self._lock:
-            accounts = [self._carried_on(rule, limit.per, start, now) for rule in rules if in_scope(budget, rule)]
+            accounts = [self._carried_on(rule, repeats, start, now) for rule in rules if in_scope(budget, rule)]
             intervals = [interval for account in accounts for interval in account.intervals()]
-        return [interval for interval in intervals if interval.cost_per_hour.currency == limit.currency]
+        return [interval for interval in intervals if interval.cost_per_hour.currency == currency]
 
-    def _carried_on(self, rule: str, per: Per, start: datetime, now: datetime) -> _Account:
-        account = self._accounts.get((rule, per))
+    def _carried_on(self, rule: str, repeats: Period, start: datetime, now: datetime) -> _Account:
+        account = self._accounts.get((rule, repeats))
         if account is None or account.since != start:
-            account = self._accounts[rule, per] = _Account(since=start)
+            account = self._accounts[rule, repeats] = _Account(since=start)
         cursor = start - _GAP if account.newest is None else account.newest.at
         while cursor < now:
             until = min(cursor + _AT_ONCE, now)
@@ -94,6 +96,11 @@ class Spending:
                 account.take(DecisionLedger(session).points(rule, since=cursor, until=until))
             cursor = until
         return account
+
+
+def counted(budget: Budget, rules: Iterable[ScalingRule]) -> list[str]:
+    """Which of the rules count against ``budget``, by their labels, too."""
+    return [rule.key for rule in rules if in_scope(budget, rule.key, rule.metadata.labels)]
 
 
 def actual_cost_per_hour(point: ReplicaPoint) -> Decimal | None:

@@ -444,13 +444,14 @@ class SpanView(_View):
 
 
 class BudgetView(BaseModel):
-    """One budget in its calendar window (UTC)."""
+    """One budget in its period."""
 
     key: str
     namespace: str
     name: str
     scope: dict[str, str]
     per: str
+    timezone: str
     limit: MoneyView
     window_start: datetime
     window_end: datetime

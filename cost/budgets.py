@@ -1,21 +1,20 @@
-"""How much of a budget is spent in its calendar window (UTC), and where the present rate leads.
+"""How much of a budget is spent in its period, and where the present rate leads.
 
-``projected_at_current_rate`` is what its name says and no forecast: the forecast of spend comes with a later issue.
+``projected_at_current_rate`` is what its name says and no forecast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
+from cost import periods
 from domain.money import Money
 from rules.schema import Budget
-
-Per = Literal["hour", "day", "week", "month"]
 
 _MICROSECONDS_PER_HOUR: Final = 3_600_000_000
 _EXACT_DIGITS: Final = 60
@@ -78,8 +77,9 @@ def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) 
     Raises:
         ValueError: An interval is in another currency than the limit.
     """
-    limit = Money(amount=budget.spec.limit.amount, currency=budget.spec.limit.currency)
-    start, end = window(budget.spec.limit.per, now)
+    limit = Money(amount=budget.spec.total, currency=budget.spec.currency)
+    span = periods.around(budget.spec.repeats, now)
+    start, end = span.start, span.end
     spent, rate = Money(amount=Decimal(0), currency=limit.currency), Money(amount=Decimal(0), currency=limit.currency)
     with localcontext() as context:
         context.prec = _EXACT_DIGITS
@@ -105,27 +105,19 @@ def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) 
     )
 
 
-def window(per: Per, now: datetime) -> tuple[datetime, datetime]:
-    """The calendar window around ``now`` in UTC, end exclusive; a week begins on Monday."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    day = hour.replace(hour=0)
-    if per == "hour":
-        return hour, hour + timedelta(hours=1)
-    if per == "day":
-        return day, day + timedelta(days=1)
-    if per == "week":
-        monday = day - timedelta(days=day.weekday())
-        return monday, monday + timedelta(days=7)
-    first = day.replace(day=1)
-    return first, (first + timedelta(days=31)).replace(day=1)
+def in_scope(budget: Budget, rule: str, labels: Mapping[str, str] | None = None) -> bool:
+    """Whether the cost of the rule ``namespace/name`` counts against ``budget``; an empty scope takes everything.
 
-
-def in_scope(budget: Budget, rule: str) -> bool:
-    """Whether the cost of the rule ``namespace/name`` counts against ``budget``; an empty scope takes everything."""
-    scope = budget.spec.scope
+    Without ``labels`` those of the scope are not asked for: the caller has.
+    """
+    scope, namespace = budget.spec.scope, rule.partition("/")[0]
     if scope.rule is not None:
         return rule == scope.rule
-    return scope.namespace is None or rule.partition("/")[0] == scope.namespace
+    if labels is not None and not scope.labels.items() <= labels.items():
+        return False
+    if scope.namespaces is not None:
+        return namespace in scope.namespaces
+    return scope.namespace is None or namespace == scope.namespace
 
 
 def _cost(interval: CostInterval, start: datetime, end: datetime) -> Money:

@@ -1,42 +1,115 @@
-"""The ``Budget`` document: how much may be spent, on what."""
+"""The ``Budget`` document: how much may be spent, on what, in which period."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from decimal import Decimal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rules.amounts import PositiveAmount
+from rules.amounts import PositiveAmount, WholeNumber
 from rules.document import Metadata, Strict, mistake
-from rules.fields import CurrencyCode, DnsLabel, RuleKey
+from rules.fields import CurrencyCode, DnsLabel, LabelKey, LabelValue, NonEmpty, RuleKey, TimeZone
+
+Every = Literal["hour", "day", "week", "month", "quarter", "year"]
+_MISSING = "this field is required: limit: {amount, currency, per}, or amount and period"
 
 
 class Limit(Strict):
-    """An amount of money per calendar window."""
+    """An amount of money per calendar window in UTC: the short form of ``amount`` and ``period``."""
 
     amount: PositiveAmount
     currency: CurrencyCode
     per: Literal["hour", "day", "week", "month"]
 
 
+class Amount(Strict):
+    """The limit of a period; ``basis`` says by which costs the spend is counted."""
+
+    limit: PositiveAmount
+    currency: CurrencyCode
+    basis: Literal["effective", "list", "billed"] = "effective"
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if self.basis != "effective":
+            raise mistake("basis", f"{self.basis} is not there yet: spend is counted at the PriceSheet's prices")
+        return self
+
+
+class Period(Strict):
+    """From when to when the limit goes, by the clocks of a time zone."""
+
+    every: Every
+    anchor_day: Annotated[WholeNumber, Field(ge=1, le=31)] = 1
+    anchor_month: Annotated[WholeNumber, Field(ge=1, le=12)] = 1
+    timezone: TimeZone = "UTC"
+    profile: Literal["even", "weekday"] = "even"
+
+    @model_validator(mode="after")
+    def _anchored(self) -> Self:
+        if self.every in ("hour", "day") and self.anchor_day != 1:
+            raise mistake("anchorDay", f"goes with week, month, quarter or year, not with {self.every}")
+        if self.every == "week" and self.anchor_day > 7:
+            raise mistake("anchorDay", f"of a week is 1 (Monday) to 7; found the number {self.anchor_day}")
+        if self.every not in ("quarter", "year") and self.anchor_month != 1:
+            raise mistake("anchorMonth", f"goes with quarter or year, not with {self.every}")
+        return self
+
+
 class Scope(Strict):
-    """Whose spend counts: one rule's, one namespace's, or (empty) everything that Foretide scales."""
+    """Whose spend counts: one rule's, that of some namespaces and labels, or (empty) of everything that we scale."""
 
     namespace: DnsLabel | None = None
+    namespaces: NonEmpty[DnsLabel] | None = None
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     rule: RuleKey | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if self.namespace is not None and self.rule is not None:
             raise mistake("rule", "give namespace or rule, not both")
+        if self.rule is not None and (self.namespaces is not None or self.labels):
+            raise mistake("rule", "goes alone: one rule is a whole scope")
+        if self.namespace is not None and self.namespaces is not None:
+            raise mistake("namespaces", "give namespace or namespaces, not both")
         return self
 
 
 class BudgetSpec(Strict):
-    """How much may be spent, on what."""
+    """How much may be spent, on what, in which period."""
 
-    limit: Limit
+    limit: Limit | None = None
+    amount: Amount | None = None
+    period: Period | None = None
     scope: Scope = Field(default_factory=Scope)
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if self.limit is not None:
+            for name, one in (("amount", self.amount), ("period", self.period)):
+                if one is not None:
+                    raise mistake(name, "give limit, or amount and period, not both")
+        elif self.amount is None:
+            raise mistake("limit" if self.period is None else "amount", _MISSING)
+        elif self.period is None:
+            raise mistake("period", _MISSING)
+        return self
+
+    @property
+    def total(self) -> Decimal:
+        """What may be spent in one period."""
+        return self.limit.amount if self.limit is not None else _there(self.amount).limit
+
+    @property
+    def currency(self) -> str:
+        """Of the limit."""
+        return self.limit.currency if self.limit is not None else _there(self.amount).currency
+
+    @property
+    def repeats(self) -> Period:
+        """The period; that of the short form is the calendar's in UTC."""
+        return Period(every=self.limit.per) if self.limit is not None else _period(self.period)
 
 
 class Budget(Strict):
@@ -51,3 +124,13 @@ class Budget(Strict):
     def key(self) -> str:
         """``namespace/name``."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
+
+
+def _there(amount: Amount | None) -> Amount:
+    assert amount is not None, "validated"
+    return amount
+
+
+def _period(period: Period | None) -> Period:
+    assert period is not None, "validated"
+    return period

@@ -120,7 +120,25 @@ CEL: Final[dict[str, tuple[Node, ...]]] = {
         _rule("!has(self.replicas) || !has(self.direction) || self.direction == 'all'",
               "'a fixed number is neither in nor out; leave direction: ' + self.direction + ' away'", "replicas"),
     ),
-    "Scope": (_both("__namespace__", "rule", "give namespace or rule, not both"),),
+    "Scope": (
+        _both("__namespace__", "rule", "give namespace or rule, not both"),
+        _both("__namespace__", "namespaces", "give namespace or namespaces, not both"),
+        _both("namespaces", "rule", "goes alone: one rule is a whole scope"),
+    ),
+    "BudgetSpec": (
+        _rule("has(self.limit) || (has(self.amount) && has(self.period))",
+              "this field is required: limit: {amount, currency, per}, or amount and period", "limit"),
+        _both("limit", "amount", "give limit, or amount and period, not both"),
+        _both("limit", "period", "give limit, or amount and period, not both"),
+    ),
+    "Period": (
+        _rule("self.every != 'week' || !has(self.anchorDay) || self.anchorDay <= 7",
+              "of a week is 1 (Monday) to 7", "anchorDay"),
+        _rule("!(self.every in ['hour', 'day']) || !has(self.anchorDay) || self.anchorDay == 1",
+              "goes with week, month, quarter or year", "anchorDay"),
+        _rule("self.every in ['quarter', 'year'] || !has(self.anchorMonth) || self.anchorMonth == 1",
+              "goes with quarter or year", "anchorMonth"),
+    ),
     "LabelRequirement": (
         _rule("!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)",
               "'this field is required with ' + self.operator", "values"),

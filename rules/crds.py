@@ -41,7 +41,7 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("Left out", "integer", ".status.leftOut"),
     ),
     "SLO": (("Objective", "number", ".spec.objective"), ("Window", "string", ".spec.window")),
-    "Budget": (("Per", "string", ".spec.limit.per"), ("Currency", "string", ".spec.limit.currency")),
+    "Budget": (("Per", "string", ".spec.limit.per"), ("Every", "string", ".spec.period.every")),
     "PriceSheet": (("Currency", "string", ".spec.currency"),),
     "Forecast": (("Horizon", "string", ".spec.horizon"),),
 }  # fmt: skip

@@ -133,9 +133,10 @@ def _one_currency(documents: Sequence[Document]) -> Iterator[Mistake]:
     for sheet in _sheets(documents)[:1]:
         priced = text_at(sheet.data, "spec", "currency")
         for document in documents:
-            limit = text_at(document.data, "spec", "limit", "currency")
+            path = ("spec", "limit" if text_at(document.data, "spec", "limit", "currency") else "amount", "currency")
+            limit = text_at(document.data, *path)
             if text_at(document.data, "kind") != "Budget" or None in (limit, priced) or limit == priced:
                 continue
             place = _place(sheet, "spec", "currency")
             message = f"{quote(str(limit))} is not the currency of the PriceSheet ({priced}, {place})"
-            yield document.mistake(("spec", "limit", "currency"), message)
+            yield document.mistake(path, message)

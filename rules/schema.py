@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from rules.behavior import Behavior, Policy, PolicyType, ScaleDown, ScaleUp, ScalingRules, SelectPolicy
-from rules.budget import Budget, BudgetSpec, Limit, Scope
+from rules.budget import Amount, Budget, BudgetSpec, Limit, Period, Scope
 from rules.circumstances import (
     BacktestOverride,
     CronWindow,
@@ -28,11 +28,12 @@ from rules.slo import SLO
 from rules.triggers import AlertEvent, Fallback, Queue, ResourceTarget, TraceSignal, Trigger
 
 __all__ = [
-    "KINDS", "SLO", "Actuate", "AlertEvent", "AnyDocument", "BacktestOverride", "Behavior", "Budget", "BudgetSpec",
-    "CronWindow", "DownstreamCeiling", "Fallback", "Forecast", "ForecastTrigger", "Gate", "Guard", "Limit", "MissPrice",
-    "Pause", "Policy", "PolicyType", "PriceSheet", "PriceSheetSpec", "Queue", "Replicas", "ResourceTarget", "ScaleDown",
-    "ScaleUp", "ScalingPolicy", "ScalingRule", "ScalingRuleSpec", "ScalingRules", "ScheduledBounds", "Scope",
-    "SelectPolicy", "Steps", "Target", "TraceSignal", "Trigger", "WhenBurning",
+    "KINDS", "SLO", "Actuate", "AlertEvent", "Amount", "AnyDocument", "BacktestOverride", "Behavior", "Budget",
+    "BudgetSpec", "CronWindow", "DownstreamCeiling", "Fallback", "Forecast", "ForecastTrigger", "Gate", "Guard",
+    "Limit", "MissPrice", "Pause", "Period", "Policy", "PolicyType", "PriceSheet", "PriceSheetSpec", "Queue",
+    "Replicas", "ResourceTarget", "ScaleDown", "ScaleUp", "ScalingPolicy", "ScalingRule", "ScalingRuleSpec",
+    "ScalingRules", "ScheduledBounds", "Scope", "SelectPolicy", "Steps", "Target", "TraceSignal", "Trigger",
+    "WhenBurning",
 ]  # fmt: skip
 
 AnyDocument = ScalingRule | Budget | PriceSheet | Forecast | SLO | ScalingPolicy
