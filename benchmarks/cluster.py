@@ -2,8 +2,9 @@
 
 Starts etcd, the API server, the controllers and kwok of tests/cluster (built where they are missing). A first list and
 its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one;
-from a sample to a floor that the real one keeps (``loop``), and what such floors save (``ahead``, by the recordings of
-``--data DIR``). About twenty minutes. Protocol: docs/kubernetes.md.
+writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics; from a sample to a
+floor that the real HPA keeps (``loop``), and what such floors save (``ahead``, by the recordings of ``--data DIR``). On
+two idle cores about half an hour. Protocol: docs/kubernetes.md.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ import numpy as np
 
 from benchmarks import cluster_fidelity as fidelity
 from benchmarks.cluster_ahead import ahead_rows
+from benchmarks.cluster_day import day_rows
 from benchmarks.cluster_leases import takeovers
 from benchmarks.cluster_loop import sample_rows
+from benchmarks.cluster_pass import pass_rows
+from benchmarks.cluster_stale import stale_rows
 from benchmarks.processes import MIB
 from benchmarks.program import ROOT
 from benchmarks.report import NotMeasuredError, Row, environment, print_report
@@ -73,7 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with started() as cluster:
             for name in options.only or MEASURED:
                 print(f"benchmarks.cluster: {name}", file=sys.stderr)
-                rows += measured[name](cluster)
+                found = measured[name](cluster)
+                for row in found:
+                    print(f"benchmarks.cluster: {row.metric} {row.ours:g} {row.unit}", file=sys.stderr)
+                rows += found
     except (NotMeasuredError, NoClusterError) as error:
         print(f"benchmarks.cluster: {error}", file=sys.stderr)
         return 1
@@ -157,6 +164,9 @@ MEASURED: Final[dict[str, Callable[[Cluster], list[Row]]]] = {
     "cache": cache_rows,
     "takeover": takeover_rows,
     "fidelity": fidelity_rows,
+    "stale": stale_rows,
+    "pass": pass_rows,
+    "day": day_rows,
     "loop": sample_rows,
     "ahead": partial(ahead_rows, data=None),
 }

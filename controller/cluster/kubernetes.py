@@ -19,6 +19,7 @@ from controller.actuation.holds import Holds
 from controller.actuation.limits import Limits
 from controller.actuation.stamp import FREEZE, Stamp
 from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
+from controller.actuation.tally import Tally
 from controller.cluster import BoundsDone, BoundsOrder, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
 from controller.cluster.kubernetes_autoscalers import Autoscaler
@@ -64,6 +65,7 @@ class KubernetesCluster:
         say: Say,
         own_namespace: str,
         changes_per_minute: int,
+        announce: Callable[[str, str], object] = lambda reason, message: None,
     ) -> None:
         """Everything comes from outside.
 
@@ -78,6 +80,7 @@ class KubernetesCluster:
             say: Tells Kubernetes events.
             own_namespace: Foretide's, where nothing is scaled.
             changes_per_minute: How many autoscalers' bounds move within a minute at most.
+            announce: Tells events about the whole: a word and a sentence.
         """
         self.name = name
         self._connection, self._view, self._writer, self._fence = connection, view, writer, fence
@@ -87,6 +90,7 @@ class KubernetesCluster:
         self._ordered: set[tuple[str, str, str]] = set()
         self._changes: deque[datetime] = deque()
         self._left: dict[tuple[str, str, str], str] = {}
+        self.tally, self._announce = Tally(), announce
 
     # ---- what is there
 
@@ -125,7 +129,7 @@ class KubernetesCluster:
         if why:
             raise RefusedError(f"{ref} is not set to {replicas}: held, {why}")
         body = {"spec": {"replicas": replicas}}
-        with undone(f"{ref} is not set to {replicas}"):
+        with self.tally.counting(ref.namespace), undone(f"{ref} is not set to {replicas}"):
             self._writer.patch_merge(
                 WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
             )
@@ -165,8 +169,15 @@ class KubernetesCluster:
         ordered, self._ordered = self._ordered, set()
         try:
             self._epoch()
+            self._give_back(ordered, acting, now)
         except RefusedError:
             return
+        finally:
+            if why := self.tally.abort():
+                self._announce("ReleasesStopped", f"{why}, the last: {self.tally.pass_.why}")
+            self.tally.end_pass()
+
+    def _give_back(self, ordered: Collection[tuple[str, str, str]], acting: Collection[str], now: datetime) -> None:
         for found in self._view.stamped():
             if found.key in ordered:
                 continue
@@ -246,6 +257,8 @@ class KubernetesCluster:
         if held.everything:
             raise RefusedError(f"{found} keeps {found.limits}: held, {held.everything}")
         taken = giving_back.next_step(found.limits, replace(stamp, epoch=epoch), now=now)
+        if isinstance(taken, Write) and taken.limits.low < found.limits.low and (why := self.tally.abort()):
+            raise RefusedError(f"{found} keeps {found.limits}: held, {why}")
         if not isinstance(taken, Rest):
             self._carried_out(found, taken, now)
 
@@ -256,7 +269,7 @@ class KubernetesCluster:
         before = found.limits
         after = taken.limits if isinstance(taken, Write) else before
         version, uid = found.metadata.resource_version, found.metadata.uid
-        with undone(f"{found} keeps {before}"):
+        with self.tally.counting(found.metadata.namespace), undone(f"{found} keeps {before}"):
             if isinstance(taken, Write):
                 self._writer.apply(
                     found.kind, found.metadata.namespace, found.metadata.name,
@@ -307,10 +320,11 @@ class KubernetesCluster:
         budget = "" if workload is None else self._view.blocking_budget(workload)
         if not self._view.knows_budgets():
             budget = "(none could be read)"
-        return holds.of(
+        held = holds.of(
             switch=self._switch.why(), annotation=(annotations or {}).get(FREEZE), age=self._view.age(),
             budget=budget, rollout=None if workload is None else rollout_of(workload),
         )  # fmt: skip
+        return held.without_releases(self.tally.abort())
 
     def _allowed(self, namespace: str) -> None:
         if namespace in self._spared:

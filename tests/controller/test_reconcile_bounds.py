@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from controller.actuation.limits import Limits
-from domain.errors import ConflictError, ForbiddenError, RefusedError
+from domain.errors import ConflictError, ForbiddenError, RefusedError, RightsError
 from domain.scaling import ActionResult, Outcome, Reason, Workload
 from tests.controller.reconciling import CART, SHOP, TICK, Bench, rule, two_rules
 
@@ -78,13 +78,28 @@ def test_who_acts_no_more_is_told_at_the_end_of_the_pass(now: datetime) -> None:
     assert bench.cluster.settled == [{"demo/shop", "demo/cart"}, {"demo/shop"}]
 
 
-def test_a_forbidden_namespace_is_tried_once_a_minute(now: datetime) -> None:
+def test_a_namespace_without_rights_is_tried_once_a_minute_and_acts_within_one_when_they_are_back(
+    now: datetime,
+) -> None:
     bench = two_rules()
     for ref in (SHOP, CART):
-        bench.cluster.failing[ref] = ForbiddenError("patch is forbidden")
+        bench.cluster.failing[ref] = RightsError("patch is forbidden")
     for tick in range(9):
         bench.reconciler.tick(now + tick * TICK)
-    assert [ref for ref, _ in bench.cluster.asked] == [SHOP, CART]
+    assert [ref for ref, _ in bench.cluster.asked] == [SHOP] * 3
+    bench.cluster.failing.clear()
+    for tick in range(9, 13):
+        bench.reconciler.tick(now + tick * TICK)
+    assert [ref for ref, _ in bench.cluster.asked] == [SHOP] * 4 + [CART]
+
+
+def test_what_an_admission_refuses_slows_down_that_target_only(now: datetime) -> None:
+    bench = two_rules()
+    bench.cluster.failing[SHOP] = ForbiddenError("denied by a policy")
+    for tick in range(9):
+        bench.reconciler.tick(now + tick * TICK)
+    assert [ref for ref, _ in bench.cluster.asked if ref == SHOP] == [SHOP] * 3  # after 30 s, 1 minute
+    assert bench.cluster.workload(CART).current_replicas == 5
 
 
 def test_what_the_cluster_holds_is_held(bench: Bench, now: datetime) -> None:

@@ -63,6 +63,7 @@ class World:
             writer=self.writer_of_ours or Writer(self.connection, fence=self.fence, qps=1000, burst=1000),
             fence=self.fence, switch=self.switch, metrics=ObserveCluster(lambda query: None), say=self.say,
             own_namespace=self.own_namespace, changes_per_minute=self.changes_per_minute,
+            announce=lambda reason, message: self.said.append(("", reason, message)),
         )  # fmt: skip
 
     def fence(self) -> Fence:
