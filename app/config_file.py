@@ -201,6 +201,8 @@ class KubernetesSection(_Section):
     """To the API server, twice as many at once."""
     changes_per_minute: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 50
     """How many autoscalers' bounds move within a minute at most; the others wait."""
+    most_added_cores: PositiveQuantity | None = None
+    """Cores that all raised floors may add together to their owners' own; default as many as they want."""
     rings: Annotated[tuple[Percent, ...], Field(min_length=1, max_length=10)] = (0.01, 0.1, 1.0)
     """What is new acts in so many of its namespaces first; rising, the last is 100%. [100%]: everywhere at once."""
     ring_soak: Duration = timedelta(minutes=15)

@@ -36,6 +36,7 @@ class KubernetesConfig:
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
+        most_added_cores: What raised floors may add together; None: as much as they want.
         rings: Where what is new acts first; None: everywhere at once.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """
@@ -47,6 +48,7 @@ class KubernetesConfig:
     changes_per_minute: int
     documents: bool = False
     collect: bool = True
+    most_added_cores: float | None = None
     rings: Plan | None = None
     freeze: str = ""
 
@@ -84,6 +86,7 @@ class KubernetesParts:
             say=self._said,
             own_namespace=config.namespace,
             changes_per_minute=config.changes_per_minute,
+            most_added_cores=config.most_added_cores,
             announce=self.announce,
         )  # fmt: skip
         self._lease = Regarding(

@@ -265,6 +265,7 @@ def _kubernetes(file: ConfigFile, config: Path | None, environment: Mapping[str,
         access=Access(kubeconfig=kubeconfig, context=given.context, in_cluster=given.in_cluster),
         namespace=given.namespace, lease=given.lease, writes_per_second=given.writes_per_second,
         changes_per_minute=given.changes_per_minute, rings=_rings(given, config), documents=given.documents,
+        most_added_cores=None if given.most_added_cores is None else float(given.most_added_cores),
         collect=given.collect, freeze=environment.get("FORETIDE_FREEZE", "").strip(),
     )  # fmt: skip
 

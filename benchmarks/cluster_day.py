@@ -1,8 +1,8 @@
 """All that is written to the API server in a day of moving metrics, and in passes without a changed decision.
 
 120 rules are objects of the cluster, so that their statuses and events are in it, and follow measured load, which moves
-more than a forecast of it. Each lives two hours of the day, one after another begun, so that together they see every
-hour of it twelve times; the half hour before, in which all floors come up from nothing, is not counted. The calendar is
+more than a forecast of it. Each lives one hour of the day, one after another begun, so that together they see every
+hour of it five times; the half hour before, in which all floors come up from nothing, is not counted. The calendar is
 moved by hand, so that it takes minutes, and writes are divided by its seconds. The renewals of the Lease go by real
 seconds and by process, whatever the number of rules: they come on top once, as of a program with 1,000 rules.
 """
@@ -28,7 +28,7 @@ RULES: Final = 120
 TICK_SECONDS: Final = 15
 A_DAY: Final = 86_400 // TICK_SECONDS
 BEFORE: Final = 1_800 // TICK_SECONDS
-PASSES: Final = 7_200 // TICK_SECONDS
+PASSES: Final = 3_600 // TICK_SECONDS
 _NIGHT: Final = 0.2
 """Of the day's peak; a usual website."""
 _ECHO, _DRIFT, _SCATTER = 0.95, 0.015, 0.05

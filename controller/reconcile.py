@@ -144,6 +144,10 @@ class Reconciler:
                 with self._step("shadow"):
                     self._shadowed(cases, now)
                 with self._step("act"):
+                    may = (
+                        (case.rule, case.decision, case.burn) for case in cases if case.decision and self._may_act(case)
+                    )
+                    self._actor.begin(may, now=now)
                     cases = [self._acted(case, now) for case in cases]
                     acting = {case.rule.key for case in cases if self._settles(case)}
                     self._actor.settle(acting, now=now)
@@ -304,6 +308,9 @@ class Reconciler:
     def _in_rings(self, cases: list[Case], now: datetime) -> list[Case]:
         held = self._rings(cases, now)
         return [case.waiting_because(held[key]) if (key := case.rule.key) in held else case for case in cases]
+
+    def _may_act(self, case: Case) -> bool:
+        return self._actor.acts(case.rule) and not case.refused
 
     def _settles(self, case: Case) -> bool:
         """Whether what it has set stays."""

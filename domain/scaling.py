@@ -15,11 +15,12 @@ from domain.startup import Starts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRef:
-    """Names one workload."""
+    """Names one workload; its API group is no part of the name, no two kinds of one name are scaled in a namespace."""
 
     kind: str
     namespace: str
     name: str
+    api_version: str = field(default="apps/v1", compare=False)
 
     def __str__(self) -> str:
         """``Deployment shop/checkout``."""
@@ -174,6 +175,8 @@ class Decision:
             triggers that the HPA itself sees. None for other rules.
         upper_bound: What it would write as maxReplicas: the lowest ceiling within ``max``; None likewise.
         bound_need: The need that the lower bound began with, for the memory only.
+        median_need: Replicas that the median of the rule's forecasts needs, the largest of them: no ceiling is cut
+            below. None without a forecast that has its say.
         limited_by: Stages that moved the number (``forecast``, ``bounds.max``, ``stabilization`` …), in order.
         cost_per_hour: Of ``desired_replicas`` by the price sheet; None without a sheet or requests.
         cost_change_per_hour: Cost of desired minus cost of current replicas; None likewise.
@@ -202,6 +205,7 @@ class Decision:
     lower_bound: int | None = None
     upper_bound: int | None = None
     bound_need: int | None = None
+    median_need: int | None = None
 
 
 GATE_STAGE: Final = "gate"

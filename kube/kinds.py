@@ -81,12 +81,17 @@ class LabelSelector(Fields, frozen=True, gc=False, rename="camel"):
 
 
 class HpaSpec(Fields, frozen=True, gc=False, rename="camel"):
-    """Bounds, target, and ``behavior`` as it is (absent unless somebody wrote one)."""
+    """Bounds, target, ``metrics`` undecoded, and ``behavior`` as it is (absent unless somebody wrote one)."""
 
     scale_target_ref: TargetRef
     max_replicas: int
     min_replicas: int = 1
     behavior: dict[str, Any] | None = None
+    metrics: msgspec.Raw = msgspec.Raw()
+
+    def __post_init__(self) -> None:
+        """Copies the bytes, as ``OwnedMeta`` does."""
+        msgspec.structs.force_setattr(self, "metrics", self.metrics.copy())
 
 
 class HpaStatus(Fields, frozen=True, gc=False, rename="camel"):
@@ -301,6 +306,28 @@ class DisruptionBudget(Fields, frozen=True, gc=False, rename="camel"):
     status: BudgetStatus = BudgetStatus()
 
 
+class QuotaSpec(Fields, frozen=True, gc=False, rename="camel"):
+    """A ResourceQuota's: whether it is about some pods only."""
+
+    scopes: list[str] | None = None
+    scope_selector: dict[str, Any] | None = None
+
+
+class QuotaStatus(Fields, frozen=True, gc=False, rename="camel"):
+    """What it allows and what is taken, as quantities."""
+
+    hard: dict[str, str] | None = None
+    used: dict[str, str] | None = None
+
+
+class Quota(Fields, frozen=True, gc=False, rename="camel"):
+    """ResourceQuota, v1."""
+
+    metadata: Meta
+    spec: QuotaSpec = QuotaSpec()
+    status: QuotaStatus = QuotaStatus()
+
+
 class LeaseSpec(Fields, frozen=True, gc=False, rename="camel"):
     """Who leads, since when, and how often that changed."""
 
@@ -374,5 +401,6 @@ POD: Final = _kind("", "v1", "pods", "Pod", Pod)
 NODE: Final = _kind("", "v1", "nodes", "Node", Node, namespaced=False)
 NAMESPACE: Final = _kind("", "v1", "namespaces", "Namespace", Namespace, namespaced=False)
 DISRUPTION_BUDGET: Final = _kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", DisruptionBudget)
+QUOTA: Final = _kind("", "v1", "resourcequotas", "ResourceQuota", Quota)
 LEASE: Final = _kind("coordination.k8s.io", "v1", "leases", "Lease", Lease)
 EVENT: Final = _kind("", "v1", "events", "Event", Event)

@@ -9,6 +9,7 @@ import pytest
 
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
+from controller.cluster import BoundsOrder
 from controller.cluster.kubernetes_switch import freeze, thaw
 from domain.errors import ConflictError, ForbiddenError, RefusedError, RightsError
 from domain.scaling import WorkloadRef
@@ -213,6 +214,7 @@ def test_an_old_view_takes_nothing_away(
     world: World, clock: ManualClock, fake: KubeApi, minutes: int, low: int
 ) -> None:
     world.wants(8)
+    world.seen()
     fake.mute_watches()
     world.later(minutes=5)
     clock.advance(timedelta(minutes=minutes))
@@ -251,7 +253,7 @@ def test_a_ceiling_is_cut_slowly_and_comes_back_at_once(world: World) -> None:
 
 def test_so_many_bounds_move_in_a_minute(world: World) -> None:
     world.cluster = World(world.connection, "shop", changes_per_minute=1).cluster
-    world.cluster._view = world.view  # type: ignore[attr-defined]
+    world.cluster._guard.view = world.view
     world.hpa("second")
     world.wants(8)
     with pytest.raises(RefusedError, match="1 autoscalers moved within the last minute"):
@@ -352,3 +354,13 @@ def test_two_failures_and_missing_rights_stop_nothing(world: World, fake: KubeAp
         with pytest.raises(RightsError):
             world.wants(4, name=name)
     assert world.wants(2).after.low == 7
+
+
+def test_bounds_that_come_back_are_an_event(world: World) -> None:
+    world.seen()
+    order = BoundsOrder(
+        rule="shop/web", target=WEB, kind="HorizontalPodAutoscaler", name="web", limits=Limits(low=8, high=20),
+        reason="SLOBurning", because="rolled back to at least 8..20",
+    )  # fmt: skip
+    assert world.cluster.set_bounds(order, world.now).after.low == 8
+    assert ("web", "RolledBack", "rolled back to at least 8..20") in world.said
