@@ -2,14 +2,9 @@
 
 Starts etcd, the API server, the controllers and kwok of tests/cluster (built where they are missing). A first list and
 its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one;
-<<<<<<< HEAD
 writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics; from a sample to a
 floor that the real HPA keeps (``loop``), and what such floors save (``ahead``, by the recordings of ``--data DIR``). On
 two idle cores about half an hour. Protocol: docs/kubernetes.md.
-=======
-writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics. Some
-minutes each. Protocol: docs/kubernetes.md.
->>>>>>> main
 """
 
 from __future__ import annotations
