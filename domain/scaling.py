@@ -15,12 +15,11 @@ from domain.startup import Starts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRef:
-    """Names one workload; its API group is no part of the name, no two kinds of one name are scaled in a namespace."""
+    """Names one workload."""
 
     kind: str
     namespace: str
     name: str
-    api_version: str = field(default="apps/v1", compare=False)
 
     def __str__(self) -> str:
         """``Deployment shop/checkout``."""

@@ -8,6 +8,7 @@ from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
 from controller.reaper import Orders
 from domain.errors import KubeError
+from domain.scaling import WorkloadRef
 from kube import Writer
 from kube.kinds import HPA
 from tests.cluster.control_plane import Cluster
@@ -54,6 +55,18 @@ def test_one_is_made_scales_goes_on_without_us_and_is_deleted(guarded: Cluster, 
         world.cluster.settle(set(), world.now)
     names = [one["metadata"]["name"] for one in guarded.api.list("HorizontalPodAutoscaler", world.namespace)]
     assert (names, replicas(guarded.api, "web", world.namespace)) == ([], before)
+
+
+def test_to_nothing_and_back_while_its_hpa_rests(guarded: Cluster, world: World) -> None:
+    guarded.api.delete("HorizontalPodAutoscaler", "web", world.namespace)
+    eventually(lambda: world.view.autoscaler(HPA.kind, world.namespace, "web") is None, "it is gone")
+    web = WorkloadRef(kind="Deployment", namespace=world.namespace, name="web")
+    world.keeps(2)
+    world.seen()
+    for count in (0, 3):
+        world.cluster.scale(web, count)
+        grown(guarded, world, count)
+        eventually(lambda count=count: world.cluster.workload(web).current_replicas == count, "it is seen")
 
 
 def test_one_is_taken_over_and_given_back_as_it_was(guarded: Cluster, world: World) -> None:

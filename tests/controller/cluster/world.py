@@ -169,7 +169,7 @@ class World:
         }  # fmt: skip
         resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": cpu}}
         shape = {
-            "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": target.kind, "name": target.name},
             "metrics": [{"type": "Resource", "resource": resource}],
             "behavior": {"scaleUp": rules, "scaleDown": rules},
         }
