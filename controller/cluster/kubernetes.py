@@ -25,6 +25,7 @@ from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_guard import Guard, Say
 from controller.cluster.kubernetes_own import DELETED, RETURNED, OwnHpas, return_step
+from controller.cluster.kubernetes_pools import Pools
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import WORKLOADS, View, resources_of
 from controller.cluster.observe import ObserveCluster
@@ -86,6 +87,7 @@ class KubernetesCluster:
             changes_per_minute=changes_per_minute,
         )  # fmt: skip
         self._own = OwnHpas(connection, writer, self._guard)
+        self._pools = Pools(connection)
         self._most_added_cores, self._granted = most_added_cores, dict[str, Granted]()
         self._ordered: set[tuple[str, str, str]] = set()
         self._otherwise: set[tuple[str, str, str]] = set()
@@ -144,7 +146,8 @@ class KubernetesCluster:
 
     def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
         """Says how high each floor may go, of all that are asked for together."""
-        self._granted = room.floors(orders, self._guard.view, self._most_added_cores)
+        pools = self._pools.rooms(self._guard.view) if orders else ()
+        self._granted = room.floors(orders, self._guard.view, self._most_added_cores, pools)
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""

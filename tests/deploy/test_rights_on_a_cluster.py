@@ -258,7 +258,8 @@ DISCOVERED: dict[str, set[str]] = {
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         **DISCOVERED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
-        "policy/poddisruptionbudgets": READ, "/namespaces": READ, "/events": {"create", "patch"},
+        "policy/poddisruptionbudgets": READ, "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
+        "/events": {"create", "patch"},
         "events.k8s.io/events": {"create", "patch"},
         **dict.fromkeys(DOCUMENTS, READ), **{f"{one}/status": {"get", "patch"} for one in DOCUMENTS},
     },
