@@ -35,6 +35,7 @@ from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
+from app.ring_parts import RingParts
 from app.schedule import Schedule
 from app.settings import Settings
 from app.spending import Spending
@@ -243,6 +244,10 @@ class House:
             cost_of=self._cost_of, known=self._keeper.shadow_scores(), capacity_of=self.capacities.of,
             startup_of=lambda rule: self._reconciler.startup_of(rule),
         )  # fmt: skip
+        self._rings = RingParts(
+            self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
+            registry=self.registry,
+        )  # fmt: skip
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -254,6 +259,7 @@ class House:
             tracer=self._tracing.tracer("controller"),
             outlook_of=self._leads.outlook,
             gate=self.gate.objection,
+            rings=self._rings.held,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=self._clock).of,
             slept=self._keeper.slept,
@@ -277,7 +283,7 @@ class House:
             targets=self._target_statuses,
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
-            sources=self.guests.views,
+            sources=self.guests.views, rings=self._rings.status,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -477,6 +483,8 @@ class House:
     def _save_memories(self, now: datetime) -> None:
         """What a crash may cost of scores and capacities is a minute, which a longer gap would not count anyway."""
         del now
+        if self._follows():
+            return
         self._keeper.save_shadows(self.shadows.all())
         self._keeper.save_capacities(self.capacities.all())
 
@@ -490,7 +498,13 @@ class House:
         if self._statuses is not None:
             failed = {one.rule: deed.error for one, deed in made if deed is not None and deed.error}
             self._statuses.decided([decision for decision, _ in made], failed)
+        if self._follows():
+            return {}  # the leader writes down what it decides of the same rules
         return self._keeper.record_decisions(made)
+
+    def _follows(self) -> bool:
+        """Whether another process leads; this one keeps its memory warm, so that it can go on at once."""
+        return self._kubernetes is not None and self._kubernetes.follows()
 
     def _expect(self) -> None:
         """Tell the sources what will be asked of them, so that it can be put together."""
@@ -528,8 +542,7 @@ class House:
     def _say_goodbye(self) -> None:
         try:
             self._red.tick(self._clock.now())
-            self._keeper.save_shadows(self.shadows.all())
-            self._keeper.save_capacities(self.capacities.all())
+            self._save_memories(self._clock.now())
             self._keeper.note("stop", "foretide", {})
         except ForetideError as error:
             log.warning("the end could not be written down", extra={"error": str(error)})
