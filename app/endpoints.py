@@ -10,8 +10,9 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import backtest_endpoints, explain_endpoints, explanation_views, forecast_endpoints
+from app import backtest_endpoints, cost_endpoints, explain_endpoints, explanation_views, forecast_endpoints
 from app.backtest_endpoints import BacktestDoor
+from app.cost_allocation import Allocations
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -79,6 +80,7 @@ class Sources:
     shadow: Callable[[str], ShadowScore | None]
     clock: Clock
     backtests: BacktestDoor
+    allocations: Allocations
 
 
 def router(sources: Sources) -> APIRouter:
@@ -89,6 +91,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
+    api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     return api
 
 
