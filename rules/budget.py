@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rules.amounts import PositiveAmount, WholeNumber
-from rules.budget_thresholds import BudgetAction, Guards, Threshold
+from rules.budget_thresholds import BudgetAction, BudgetGuards, BudgetThreshold
 from rules.document import Metadata, Strict, mistake
 from rules.fields import CurrencyCode, DnsLabel, LabelKey, LabelValue, NonEmpty, RuleKey, TimeZone
 
@@ -84,9 +84,9 @@ class BudgetSpec(Strict):
     amount: Amount | None = None
     period: Period | None = None
     scope: Scope = Field(default_factory=Scope)
-    thresholds: tuple[Threshold, ...] = ()
+    thresholds: tuple[BudgetThreshold, ...] = ()
     actions: dict[DnsLabel, BudgetAction] = Field(default_factory=dict)
-    guards: Guards = Field(default_factory=Guards)
+    guards: BudgetGuards = Field(default_factory=BudgetGuards)
 
     @model_validator(mode="after")
     def _thresholds_name_actions(self) -> Self:

@@ -47,7 +47,7 @@ _FIELDS: Final = {
 }  # fmt: skip
 
 
-class Threshold(Strict):
+class BudgetThreshold(Strict):
     """When a budget speaks; once per period, unless it was cleared in between."""
 
     id: DnsLabel
@@ -114,7 +114,10 @@ _NOT_YET: Final = {
     "offHours": "a rule's schedule lowers replicas by the clock",
     "webhook": "notify tells the audit trail, the log and the API",
     "raiseTarget": "capMaxReplicas limits the same replicas",
-    "blockCreate": "quota keeps a namespace from growing",
+    "blockCreate": "nothing here refuses new objects",
+    "lowerMinReplicas": "reduceNonCritical limits replicas, the rule's min stays",
+    "quota": "nothing here limits a namespace",
+    "suspendCronJobs": "nothing here writes to CronJobs",
 }
 _ON_RULES: Final = ("capMaxReplicas", "lowerMinReplicas", "reduceNonCritical")
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
@@ -171,7 +174,7 @@ class BudgetAction(Strict):
         yield "namespace", self.namespace, ("quota",)
 
 
-class Guards(Strict):
+class BudgetGuards(Strict):
     """Without these a forecast alerts only: nothing is done on it."""
 
     min_history: Duration = timedelta(days=14)

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from rules.schema import Threshold
+from rules.schema import BudgetThreshold
 
 
 class AlertState(StrEnum):
@@ -81,7 +81,7 @@ class Notice:
 
 
 def step(
-    threshold: Threshold, alert: Alert | None, seen: Seen, *, budget: str, now: datetime
+    threshold: BudgetThreshold, alert: Alert | None, seen: Seen, *, budget: str, now: datetime
 ) -> tuple[Alert, Notice | None]:
     """One tick of one threshold.
 
@@ -111,7 +111,7 @@ def step(
     return _fired(threshold, _entered(alert, AlertState.FIRING, now), seen, budget)
 
 
-def _fired(threshold: Threshold, alert: Alert, seen: Seen, budget: str) -> tuple[Alert, Notice | None]:
+def _fired(threshold: BudgetThreshold, alert: Alert, seen: Seen, budget: str) -> tuple[Alert, Notice | None]:
     """What was told of an amount is not told again because somebody wrote another limit and took it back."""
     amount = _amount(threshold, seen)
     if alert.told is not None and amount <= alert.told:
@@ -122,7 +122,7 @@ def _fired(threshold: Threshold, alert: Alert, seen: Seen, budget: str) -> tuple
     return alert, Notice(id=id_, budget=budget, period=alert.period, threshold=threshold.id, message=message)
 
 
-def _firing(threshold: Threshold, alert: Alert, seen: Seen, *, below: bool | None, now: datetime) -> Alert:
+def _firing(threshold: BudgetThreshold, alert: Alert, seen: Seen, *, below: bool | None, now: datetime) -> Alert:
     if not below:
         return replace(alert, clearing_since=None)
     since = alert.clearing_since or now
@@ -138,12 +138,12 @@ def _entered(alert: Alert, state: AlertState, now: datetime) -> Alert:
     return alert if alert.state is state else replace(alert, state=state, since=now, clearing_since=None)
 
 
-def _amount(threshold: Threshold, seen: Seen) -> Decimal:
+def _amount(threshold: BudgetThreshold, seen: Seen) -> Decimal:
     """What the threshold is about, in money; of a rate the limit."""
     return seen.limit * Decimal(repr(threshold.at)) if threshold.at is not None else seen.limit
 
 
-def _judged(threshold: Threshold, seen: Seen) -> tuple[bool | None, bool | None, str]:
+def _judged(threshold: BudgetThreshold, seen: Seen) -> tuple[bool | None, bool | None, str]:
     """Whether it is above, and whether it is low enough to clear; None where nobody knows; and in words."""
     if threshold.basis == "actual":
         ratio, at = float(seen.spent / seen.limit), threshold.at or 1.0

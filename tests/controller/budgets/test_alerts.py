@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from controller.budgets.alerts import Alert, AlertState, Notice, Seen, step
 from cost import periods
-from rules.schema import Period, Threshold
+from rules.schema import BudgetThreshold, Period
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-WARN = Threshold.model_validate({"id": "warn", "basis": "actual", "at": "80%"})
-RISK = Threshold.model_validate({"id": "risk", "basis": "forecast", "at": "100%"})
-BURN = Threshold.model_validate({"id": "burn", "basis": "burnRate", "factor": 6, "windows": ["1h", "6h"]})
+WARN = BudgetThreshold.model_validate({"id": "warn", "basis": "actual", "at": "80%"})
+RISK = BudgetThreshold.model_validate({"id": "risk", "basis": "forecast", "at": "100%"})
+BURN = BudgetThreshold.model_validate({"id": "burn", "basis": "burnRate", "factor": 6, "windows": ["1h", "6h"]})
 
 
 def seen(
@@ -34,7 +34,7 @@ def seen(
 
 
 def run(
-    threshold: Threshold, looks: Iterable[Seen], *, every: timedelta = HOUR
+    threshold: BudgetThreshold, looks: Iterable[Seen], *, every: timedelta = HOUR
 ) -> tuple[list[AlertState], list[Notice]]:
     alert: Alert | None = None
     states, notices = [], []
@@ -135,7 +135,7 @@ def test_a_year_of_a_monthly_budget_in_berlin() -> None:
     """Each hour of 2026 in Berlin: 5 months go over; credits, an edit, a noisy forecast, doubled and late ticks."""
     month = Period.model_validate({"every": "month", "timezone": "Europe/Berlin"})
     rates = {1: 0.95, 2: 1.3, 3: 1.4, 4: 0.9, 5: 0.9, 6: 1.6, 7: 0.9, 8: 0.9, 9: 1.2, 10: 1.35, 11: 0.9, 12: 0.7}
-    over = Threshold.model_validate({"id": "over", "basis": "actual", "at": "100%"})
+    over = BudgetThreshold.model_validate({"id": "over", "basis": "actual", "at": "100%"})
     alerts: dict[str, Alert] = {}
     ids: list[str] = []
     start, end = periods.around(month, datetime(2026, 1, 15, tzinfo=UTC)).start, datetime(2026, 12, 31, 23, tzinfo=UTC)
