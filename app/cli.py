@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import backtest_cli, budget_command, doctor_cli, reap_cli
+from app import backtest_cli, budget_command, doctor_cli, doors_cli, reap_cli, rings_cli
 
 app = typer.Typer(
     name="foretide",
@@ -246,9 +246,14 @@ app.add_typer(budget_command.app, name="budget", short_help="Where a budget stan
 app.command(short_help="Give back what a controller that is gone has left behind.")(reap_cli.reap)
 app.command(short_help="Give back every bound that Foretide has set.")(reap_cli.restore)
 app.command(short_help="Stop every write to the cluster, or to one HPA.")(reap_cli.freeze)
+app.command(short_help="Tell how far what is new has come, and let it go on.")(rings_cli.rings)
 app.command(short_help="Look at a cluster before rules act in it: who would undo us, rights, versions.")(
     doctor_cli.doctor
 )
+
+
+app.command(short_help="Forecasts as external metrics, for HPAs.")(doors_cli.adapter)
+app.command(name="keda-scaler", short_help="Forecasts as a trigger of KEDA's ScaledObjects.")(doors_cli.keda_scaler)
 
 
 @app.command(short_help="The validation webhook of documents in a cluster.")

@@ -5,13 +5,26 @@ The sections ``global`` and ``scrape_configs`` are Prometheus' own and are read 
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
 from rules.fields import DnsLabel, Text
 
+
+def _percent(value: object) -> float:
+    """``10%`` as a ratio, above 0 and at most 100 %."""
+    digits = value.removesuffix("%") if isinstance(value, str) and value.endswith("%") else ""
+    if not _PERCENT.fullmatch(digits) or not 0 < float(digits) <= 100:
+        raise ValueError(f"expected a share such as 10%, above 0% and at most 100%; found {value!r}")
+    return float(digits) / 100
+
+
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?", re.ASCII)
+Percent = Annotated[float, BeforeValidator(_percent)]
 Port = Annotated[WholeNumber, Field(ge=0, le=65535)]
 
 
@@ -188,6 +201,14 @@ class KubernetesSection(_Section):
     """To the API server, twice as many at once."""
     changes_per_minute: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 50
     """How many autoscalers' bounds move within a minute at most; the others wait."""
+    most_added_cores: PositiveQuantity | None = None
+    """Cores that all raised floors may add together to their owners' own; default as many as they want."""
+    rings: Annotated[tuple[Percent, ...], Field(min_length=1, max_length=10)] = (0.01, 0.1, 1.0)
+    """What is new acts in so many of its namespaces first; rising, the last is 100%. [100%]: everywhere at once."""
+    ring_soak: Duration = timedelta(minutes=15)
+    """How long each ring stands before the next is opened."""
+    rings_first: tuple[DnsLabel, ...] = ()
+    """Namespaces that come before all others."""
     documents: bool = False
     """Read rules and all other documents from the cluster, too: objects of our CRDs, whose status is written."""
     collect: bool = True

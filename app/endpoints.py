@@ -151,10 +151,16 @@ def _add_decisions(api: APIRouter, sources: Sources) -> None:
 
 def _add_forecasts_and_signals(api: APIRouter, sources: Sources) -> None:
     @api.get("/forecasts", operation_id="listForecasts")
-    def forecasts(page: PageNumber = 1, limit: Limit = 20) -> Page[ForecastView]:
+    def forecasts(
+        page: PageNumber = 1,
+        limit: Limit = 20,
+        of: Annotated[
+            str | None, Query(max_length=400, description="Of namespace/rule/trigger, or of namespace/document.")
+        ] = None,
+    ) -> Page[ForecastView]:
         """The newest forecast of each signal."""
         with sources.state.transaction() as session:
-            found, total = ForecastShelf(session).page(limit=limit, offset=(page - 1) * limit)
+            found, total = ForecastShelf(session).page(limit=limit, offset=(page - 1) * limit, of=of)
         known = sources.forecast_status()
         views = [
             ForecastView.of(one, _forecast_status(known.get(one.signal)), sources.challenges(one.signal))

@@ -15,7 +15,7 @@ from domain.capacity import Learning
 from domain.clock import Clock
 from domain.errors import RowRefusedError
 from domain.forecasts import Forecast, ForecastMemory
-from domain.scaling import GATE_STAGE, Action, Decision, Mode, Reason
+from domain.scaling import GATE_STAGE, RING_STAGE, Action, Decision, Mode, Reason
 from domain.shadow import ShadowScore
 from rules import RuleSet
 from rules.ruleset import source_key
@@ -85,7 +85,7 @@ class Keeper:
             newest = DecisionLedger(session).latest(rule)
         if newest is None or newest.at < since:
             return None
-        refused = any(line.stage == GATE_STAGE for line in newest.trace)
+        refused = any(line.stage in (GATE_STAGE, RING_STAGE) for line in newest.trace)
         enforced = newest.mode is Mode.ENFORCE and not refused
         return newest.desired_replicas if enforced else newest.current_replicas
 

@@ -8,15 +8,20 @@ from uuid import uuid4
 
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
+from controller.actuation.rings import Plan
 from controller.cluster.kubernetes import KubernetesCluster
+from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
 from domain.clock import Clock
 from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
 
+_WARNINGS = frozenset({"BoundsNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
+_EVENTS, _STATUSES = 0.1, 0.25
+"""Their rates as shares of ``writes_per_second``: of the default of 20 that is 2 events and 5 statuses a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +32,12 @@ class KubernetesConfig:
         access: Which cluster, as whom.
         namespace: Our own.
         lease: Whoever holds it acts.
-        writes_per_second: To the API server.
+        writes_per_second: To the API server; events and statuses have rates of their own beside it, in proportion.
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
+        most_added_cores: What raised floors may add together; None: as much as they want.
+        rings: Where what is new acts first; None: everywhere at once.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """
 
@@ -41,6 +48,8 @@ class KubernetesConfig:
     changes_per_minute: int
     documents: bool = False
     collect: bool = True
+    most_added_cores: float | None = None
+    rings: Plan | None = None
     freeze: str = ""
 
 
@@ -62,14 +71,14 @@ class KubernetesParts:
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
         )  # fmt: skip
-        self._events = Events(Writer(self._connection, qps=2.0, burst=20), clock=clock)
+        self._rate = float(config.writes_per_second)
+        self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
         self.cluster = KubernetesCluster(
             self._connection,
             name=f"kubernetes {config.access.context or 'in-cluster'}",
             view=self._view,
             writer=Writer(
-                self._connection, qps=float(config.writes_per_second), burst=2 * config.writes_per_second,
-                fence=self.elector.fence,
+                self._connection, qps=self._rate, burst=2 * config.writes_per_second, fence=self.elector.fence
             ),
             fence=self.elector.fence,
             switch=Switch(self._connection, namespace=config.namespace, always=config.freeze),
@@ -77,11 +86,21 @@ class KubernetesParts:
             say=self._said,
             own_namespace=config.namespace,
             changes_per_minute=config.changes_per_minute,
+            most_added_cores=config.most_added_cores,
+            announce=self.announce,
+        )  # fmt: skip
+        self._lease = Regarding(
+            api_version="coordination.k8s.io/v1", kind="Lease", namespace=config.namespace, name=config.lease, uid=""
+        )
+        self.ring_plan = config.rings
+        self.ring_shelf = RingShelf(
+            self._connection, Writer(self._connection, fence=self.elector.fence), namespace=config.namespace,
+            plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
 
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
-        return Writer(self._connection, qps=5.0, burst=20, fence=self.elector.fence)
+        return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""
@@ -105,5 +124,14 @@ class KubernetesParts:
             self.objects.stop()
         self._connection.close()
 
+    def announce(self, reason: str, message: str) -> None:
+        """An event about the whole of us, beside the Lease of whoever leads."""
+        self._said(self._lease, reason, message)
+
+    def follows(self) -> bool:
+        """Whether another process leads: it decides for all, and its decisions are those that are kept."""
+        leader = self.elector.leader
+        return bool(leader) and leader != self.elector.identity
+
     def _said(self, regarding: Regarding, reason: str, message: str) -> None:
-        self._events.say(regarding, reason, message, severity="Warning" if reason == "BoundsNotSet" else "Normal")
+        self._events.say(regarding, reason, message, severity="Warning" if reason in _WARNINGS else "Normal")

@@ -39,7 +39,7 @@ from domain.clock import Clock, to_ms
 from domain.errors import ForetideError
 from domain.forecasts import Forecast
 from domain.names import SERVICE_NAME, SPAN_CALLS_TOTAL, SPAN_DURATION_SECONDS, SPAN_KIND, STATUS_CODE
-from domain.scaling import GATE_STAGE, Decision, Mode, Reason, WorkloadRef
+from domain.scaling import GATE_STAGE, RING_STAGE, Decision, Mode, Reason, WorkloadRef
 from domain.series import FloatArray, IntArray
 from domain.shadow import ShadowScore
 from domain.spans import SpanKind, StatusCode
@@ -79,7 +79,7 @@ def _override(rule: ScalingRule) -> str:
 
 def _refused(newest: Decision | None) -> str:
     lines = newest.trace if newest is not None else ()
-    return next((line.message for line in lines if line.stage == GATE_STAGE), "")
+    return next((line.message for line in lines if line.stage in (GATE_STAGE, RING_STAGE)), "")
 
 
 Seen = tuple[str, str]

@@ -9,14 +9,23 @@ from typing import Any, Final
 
 from controller.acting import ACTUATE_STAGE, REFUSED
 from controller.actuation.flapping import UNDID
+from controller.actuation.rings import HALTED
 from controller.throttle import LEFT_ALONE
-from domain.scaling import GATE_STAGE, Decision, Reason, TraceLine
+from domain.scaling import GATE_STAGE, RING_STAGE, Decision, Reason, TraceLine
 
 Status = Mapping[str, Any]
 
 _CANNOT_DECIDE: Final = frozenset(
     {Reason.INACTIVE, Reason.NO_REPLICA_COUNT, Reason.NO_DATA, Reason.MISSING_METRIC, Reason.MISSING_OPERAND}
 )
+OF_THE_LOAD: Final = frozenset(
+    {
+        Reason.DESIRED_WITHIN_RANGE, Reason.WITHIN_TOLERANCE, Reason.TOO_MANY_REPLICAS, Reason.TOO_FEW_REPLICAS,
+        Reason.SCALE_DOWN_STABILIZED, Reason.SCALE_UP_STABILIZED, Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT,
+        Reason.FORECAST_FLOOR, Reason.STEP_LIMIT,
+    }
+)  # fmt: skip
+"""Words that come and go with the load alone; a word that is none of these is somebody's will, or something wrong."""
 _DIGITS: Final = re.compile(r"\d+([.:,]\d+)*")
 
 
@@ -47,6 +56,8 @@ def unready(decision: Decision, failed: str = "") -> Unready | None:
     """
     if gate := _line(decision, GATE_STAGE):
         return Unready(reason="BacktestMissing", message=gate.message)
+    if ring := _line(decision, RING_STAGE):
+        return Unready(reason="RingHalted" if HALTED in ring.message else "WaitsForRing", message=ring.message)
     if failed:
         return Unready(reason="Failed", message=failed)
     acted = _line(decision, ACTUATE_STAGE)
@@ -60,7 +71,11 @@ def unready(decision: Decision, failed: str = "") -> Unready | None:
 
 
 def news(before: Status, after: Status) -> list[News]:
-    """The outcome changed, or whether and why it is ready. A first status that is ready is none."""
+    """The outcome changed, or whether and why it is ready. A first status that is ready is none.
+
+    What a rule that sets bounds would have of replicas because of the load is no news: the autoscaler's own events say
+    what was done.
+    """
     said: list[News] = []
     was, is_now = ready(before), ready(after)
     bad = is_now["status"] != "True"
@@ -68,7 +83,12 @@ def news(before: Status, after: Status) -> list[News]:
         reason = is_now["reason"] if bad else "Ready"
         said.append(News(reason=reason, message=is_now.get("message") or "it runs", is_warning=bad))
     old, new = before.get("decision"), after.get("decision")
-    if old and new and old.get("outcome") != new["outcome"]:
+    if (
+        old
+        and new
+        and old.get("outcome") != new["outcome"]
+        and not (new.get("bounds") and new["reason"] in OF_THE_LOAD)
+    ):
         words = "".join(word.capitalize() for word in new["outcome"].split("_"))
         said.append(News(reason=words, message=f"{new['reason']}: {new.get('message', '')}"))
     return said

@@ -39,7 +39,7 @@ def restore(
 ) -> None:
     """Give every bound back, expired or not, frozen or not, and leave no annotation; stop the controller before."""
     if not every:
-        _fail("restore gives back every bound that Foretide has set: say so with --all", 2)
+        fail("restore gives back every bound that Foretide has set: say so with --all", 2)
     told = _given_back(context, kubeconfig, in_cluster, namespace, everything=True, at_once=at_once, seconds=None)
     raise typer.Exit(0 if told else 1)
 
@@ -60,14 +60,14 @@ def freeze(
     from domain.errors import ForetideError, SettingsError
 
     if not undo and not reason:
-        _fail("say why with --reason: it is what everybody will read", 2)
+        fail("say why with --reason: it is what everybody will read", 2)
     if target is not None and target.count("/") != 1:
-        _fail(f"{target!r} is no NAMESPACE/NAME", 2)
+        fail(f"{target!r} is no NAMESPACE/NAME", 2)
     where = Where(context=context, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
     try:
         set_freeze(where, target=target, reason=reason, undo=undo, out=sys.stdout)
     except ForetideError as error:
-        _fail(str(error), 2 if isinstance(error, SettingsError) else 4)
+        fail(str(error), 2 if isinstance(error, SettingsError) else 4)
 
 
 def _given_back(
@@ -83,10 +83,11 @@ def _given_back(
     try:
         told = give_back(where, Orders(everything=everything, at_once=at_once, seconds=seconds), sys.stdout)
     except ForetideError as error:
-        _fail(str(error), 2 if isinstance(error, SettingsError) else 4)
+        fail(str(error), 2 if isinstance(error, SettingsError) else 4)
     return all(one.done for one in told)
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def fail(message: str, code: int) -> NoReturn:
+    """Ends the command with a sentence."""
     print(f"foretide: {message}", file=sys.stderr)
     raise typer.Exit(code)

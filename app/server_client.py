@@ -42,6 +42,7 @@ class Server:
         *,
         client: httpx.Client | None = None,
         wait: Callable[[float], None] = time.sleep,
+        patience: timedelta = PATIENCE,
     ) -> None:
         """Nothing is asked yet.
 
@@ -50,6 +51,7 @@ class Server:
             token_file: In place of the environment's token.
             client: In place of one that is made for ``url``, with that token.
             wait: Sleeps.
+            patience: How long one answer may take.
 
         Raises:
             ServerError: The address or the token cannot be used.
@@ -58,7 +60,7 @@ class Server:
         try:
             token = read_token(given)
             headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-            self._client = client or httpx.Client(base_url=url, headers=headers, timeout=PATIENCE.total_seconds())
+            self._client = client or httpx.Client(base_url=url, headers=headers, timeout=patience.total_seconds())
         except (SettingsError, httpx.InvalidURL) as error:
             raise ServerError(str(error)) from error
         self._url, self._wait = url, wait

@@ -17,6 +17,7 @@ from app.kubernetes_parts import KubernetesConfig
 from app.sources import LOCAL, read_sources
 from app.token import MIN_TOKEN_LENGTH, read_token
 from collector.config import ScrapeConfig, from_node
+from controller.actuation.rings import Plan
 from domain.errors import Mistake, RuleDocumentError, SettingsError
 from forecaster.dask_pool import DaskConfig
 from kube.access import Access
@@ -263,9 +264,19 @@ def _kubernetes(file: ConfigFile, config: Path | None, environment: Mapping[str,
     return KubernetesConfig(
         access=Access(kubeconfig=kubeconfig, context=given.context, in_cluster=given.in_cluster),
         namespace=given.namespace, lease=given.lease, writes_per_second=given.writes_per_second,
-        changes_per_minute=given.changes_per_minute, documents=given.documents, collect=given.collect,
-        freeze=environment.get("FORETIDE_FREEZE", "").strip(),
+        changes_per_minute=given.changes_per_minute, rings=_rings(given, config), documents=given.documents,
+        most_added_cores=None if given.most_added_cores is None else float(given.most_added_cores),
+        collect=given.collect, freeze=environment.get("FORETIDE_FREEZE", "").strip(),
     )  # fmt: skip
+
+
+def _rings(given: KubernetesSection, config: Path | None) -> Plan | None:
+    shares = given.rings
+    if list(shares) != sorted(set(shares)) or shares[-1] != 1.0:
+        raise SettingsError(f"{config}: kubernetes.rings: expected rising shares of which the last is 100%")
+    if len(shares) == 1:
+        return None
+    return Plan(shares=shares, soak=given.ring_soak, first=given.rings_first)
 
 
 def _onnx_model(given: Forecaster, config: Path | None) -> Path | None:

@@ -41,8 +41,10 @@ class StatusBoard:
         clock: Clock,
         sources: Callable[[], list[SourceView]] = list,
         left_out: Callable[[], Sequence[LeftOut]] = tuple,
+        rings: Callable[[], list[str]] = list,
     ) -> None:
         """Whom to ask."""
+        self._rings = rings
         self._sources, self._left_out = sources, left_out
         self._version, self._settings, self._cluster = version, settings, cluster
         self._rules, self._mistakes, self._targets, self._forecasts = rules, mistakes, targets, forecasts
@@ -96,6 +98,7 @@ class StatusBoard:
             rules_folder=None if folder is None else str(folder),
             rule_mistakes=[MistakeView.model_validate(mistake) for mistake in brief.mistakes],
             left_out=[str(one) for one in self._left_out()],
+            rings=self._rings(),
             targets_up=brief.targets_up,
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],

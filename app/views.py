@@ -539,6 +539,7 @@ class StatusView(BaseModel):
     rules_folder: str | None
     rule_mistakes: list[MistakeView]
     left_out: list[str]
+    rings: list[str] = []
     targets_up: int
     targets_total: int
     targets: list[ScrapeTargetView]

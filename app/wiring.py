@@ -36,6 +36,7 @@ from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
+from app.ring_parts import RingParts
 from app.schedule import Schedule
 from app.settings import Settings
 from app.spending import Spending
@@ -252,6 +253,10 @@ class House:
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
         )  # fmt: skip
+        self._rings = RingParts(
+            self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
+            registry=self.registry,
+        )  # fmt: skip
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -263,6 +268,7 @@ class House:
             tracer=self._tracing.tracer("controller"),
             outlook_of=self._leads.outlook,
             gate=self.gate.objection,
+            rings=self._rings.held,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(self._spending, self.running_rules, clock=self._clock, acting=self.budgets).of,
             slept=self._keeper.slept,
@@ -286,7 +292,7 @@ class House:
             targets=self._target_statuses,
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
-            sources=self.guests.views,
+            sources=self.guests.views, rings=self._rings.status,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -488,6 +494,8 @@ class House:
     def _save_memories(self, now: datetime) -> None:
         """What a crash may cost of scores and capacities is a minute, which a longer gap would not count anyway."""
         del now
+        if self._follows():
+            return
         self._keeper.save_shadows(self.shadows.all())
         self._keeper.save_capacities(self.capacities.all())
 
@@ -505,7 +513,13 @@ class House:
         if self._statuses is not None:
             failed = {one.rule: deed.error for one, deed in made if deed is not None and deed.error}
             self._statuses.decided([decision for decision, _ in made], failed)
+        if self._follows():
+            return {}  # the leader writes down what it decides of the same rules
         return self._keeper.record_decisions(made)
+
+    def _follows(self) -> bool:
+        """Whether another process leads; this one keeps its memory warm, so that it can go on at once."""
+        return self._kubernetes is not None and self._kubernetes.follows()
 
     def _expect(self) -> None:
         """Tell the sources what will be asked of them, so that it can be put together."""
@@ -543,8 +557,7 @@ class House:
     def _say_goodbye(self) -> None:
         try:
             self._red.tick(self._clock.now())
-            self._keeper.save_shadows(self.shadows.all())
-            self._keeper.save_capacities(self.capacities.all())
+            self._save_memories(self._clock.now())
             self._keeper.note("stop", "foretide", {})
         except ForetideError as error:
             log.warning("the end could not be written down", extra={"error": str(error)})

@@ -1,8 +1,9 @@
 """What Foretide does in a cluster, on the real API server: ``python -m benchmarks.cluster [-o json] [--only ROW,…]``.
 
 Starts etcd, the API server, the controllers and kwok of tests/cluster (built where they are missing). A first list and
-its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one.
-About six minutes. Protocol: docs/kubernetes.md.
+its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one;
+writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics. Some
+minutes each. Protocol: docs/kubernetes.md.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import cluster_fidelity as fidelity
+from benchmarks.cluster_day import day_rows
 from benchmarks.cluster_leases import takeovers
+from benchmarks.cluster_pass import pass_rows
+from benchmarks.cluster_stale import stale_rows
 from benchmarks.processes import MIB
 from benchmarks.program import ROOT
 from benchmarks.report import NotMeasuredError, Row, environment, print_report
@@ -66,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with started() as cluster:
             for name in options.only or MEASURED:
                 print(f"benchmarks.cluster: {name}", file=sys.stderr)
-                rows += MEASURED[name](cluster)
+                found = MEASURED[name](cluster)
+                for row in found:
+                    print(f"benchmarks.cluster: {row.metric} {row.ours:g} {row.unit}", file=sys.stderr)
+                rows += found
     except (NotMeasuredError, NoClusterError) as error:
         print(f"benchmarks.cluster: {error}", file=sys.stderr)
         return 1
@@ -150,6 +157,9 @@ MEASURED: Final[dict[str, Callable[[Cluster], list[Row]]]] = {
     "cache": cache_rows,
     "takeover": takeover_rows,
     "fidelity": fidelity_rows,
+    "stale": stale_rows,
+    "pass": pass_rows,
+    "day": day_rows,
 }
 
 if __name__ == "__main__":

@@ -20,18 +20,20 @@ from benchmarks.program import ROOT
 from benchmarks.report import NotMeasuredError
 
 LONGEST_SECONDS: Final = 90.0
+LEADING: Final = ("-m", "benchmarks.cluster_child", "lead")
 SETTLE_SECONDS: Final = 5.0
 """For the standby to have seen every Lease at least twice: its tries come every 2.4 s at most."""
 
 
 class Candidates:
-    """One process, and when it said that it leads which Lease."""
+    """One process, and when it said that it leads which Lease; ``program`` is what runs in it."""
 
-    def __init__(self, kubeconfig: Path, *, namespace: str, leases: int) -> None:
+    def __init__(
+        self, kubeconfig: Path, *, namespace: str, leases: int, program: tuple[str, ...] = LEADING
+    ) -> None:  # fmt: skip
         self._leases, self._led = leases, queue.SimpleQueue[tuple[int, float, int]]()
         # Two of some fifty candidates died of SIGSEGV on a busy machine, not yet explained: the next one says where.
-        command = [sys.executable, "-X", "faulthandler", "-m", "benchmarks.cluster_child"]
-        command += ["lead", str(kubeconfig), namespace, str(leases)]
+        command = [sys.executable, "-X", "faulthandler", *program, str(kubeconfig), namespace, str(leases)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
 from controller.actuation.limits import Limits
+from controller.actuation.rollback import Watch
 from controller.cluster import BoundsOrder, Cluster
 from controller.metrics import ControllerMetrics
+from controller.slo import Burn
 from controller.throttle import Throttles
 from domain.errors import ActuationError, ConflictError, RefusedError
 from domain.scaling import Action, ActionResult, Decision, Mode, Outcome, Reason, TraceLine
@@ -56,6 +58,7 @@ class Actor:
         self._cluster, self._metrics, self._throttles = cluster, metrics, Throttles()
         self._claimed: Counter[tuple[str, str, str]] = Counter()
         self._refusals: dict[str, str] = {}
+        self._watches: dict[str, Watch] = {}
 
     def acts(self, rule: ScalingRule) -> bool:
         """Whether the rule's decisions are carried out, if its gate is open."""
@@ -94,14 +97,25 @@ class Actor:
         self._claimed = Counter(_autoscaler(rule) for rule in rules if self.acts(rule) and _autoscaler(rule)[2])
         keys = {rule.key for rule in rules}
         self._refusals = {key: why for key, why in self._refusals.items() if key in keys}
+        self._watches = {key: watch for key, watch in self._watches.items() if key in keys}
+
+    def begin(self, decided: Iterable[tuple[ScalingRule, Decision, Burn | None]], *, now: datetime) -> None:
+        """The beginning of the deeds: which SLOs burn, and all bounds that will be asked for."""
+        orders = []
+        for rule, decision, burn in decided:
+            self._watches[rule.key] = self._watch(rule).seen(_burns(rule, burn), now)
+            if rule.spec.actuate.with_ == "bounds":
+                orders.append(_order(rule, decision, self._watch(rule)))
+        self._cluster.begin([one for one in orders if one is not None], now)
 
     def settle(self, acting: Collection[str], *, now: datetime) -> None:
         """The end of a pass: what rules that act no more left behind returns."""
         self._cluster.settle(acting, now)
 
     def _replicas(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
-        wanted, ref = decision.desired_replicas, rule.target
-        if decision.outcome is Outcome.HOLD or wanted is None:
+        wanted, because = _replicas_of(rule, decision, self._watch(rule))
+        ref, current = rule.target, decision.current_replicas or 0
+        if wanted is None:
             return _NOTHING
         if why := self._throttles.closed(ref, now=now):
             return Deed(said=why)
@@ -111,19 +125,17 @@ class Actor:
             self._refused(rule, str(refused), decision)
             return Deed(said=f"{REFUSED}: {refused}")
         self._refused(rule, "", decision)
-        current = decision.current_replicas or 0
-        return Deed(action=self._action(decision, Limits(low=current, high=current), wanted, error, now))
+        before, after = (Limits(low=count, high=count) for count in (current, wanted))
+        if not error:
+            self._watches[rule.key] = self._watch(rule).changed(before, after, now)
+        return Deed(action=self._action(decision, before, wanted, error, now), said=because)
 
     def _bounds(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
-        if decision.lower_bound is None or decision.upper_bound is None:
+        order = _order(rule, decision, self._watch(rule))
+        if order is None:
             return Deed(said="nothing was decided, so the bounds stay until they expire")
         if why := self._throttles.closed(rule.target, now=now):
             return Deed(said=why)
-        kind, _, name = _autoscaler(rule)
-        order = BoundsOrder(
-            rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value,
-            limits=Limits(low=decision.lower_bound, high=decision.upper_bound),
-        )  # fmt: skip
         try:
             done = self._cluster.set_bounds(order, now)
         except ConflictError as error:  # somebody was faster, the next pass sees what they did
@@ -138,9 +150,14 @@ class Actor:
             return Deed(action=self._action(decision, order.limits, order.limits.low, str(error), now))
         self._throttles.succeeded(rule.target)
         self._refused(rule, "", decision)
+        said = f"{done.said}; {order.because}" if order.because else done.said
         if done.before == done.after:
-            return Deed(said=done.said)
-        return Deed(action=self._action(decision, done.before, done.after.low, "", now), said=done.said)
+            return Deed(said=said)
+        self._watches[rule.key] = self._watch(rule).changed(done.before, done.after, now)
+        return Deed(action=self._action(decision, done.before, done.after.low, "", now), said=said)
+
+    def _watch(self, rule: ScalingRule) -> Watch:
+        return self._watches.get(rule.key, Watch())
 
     def _refused(self, rule: ScalingRule, why: str, decision: Decision) -> None:
         """A refusal is news when it begins, changes or ends."""
@@ -184,6 +201,40 @@ def _autoscaler(rule: ScalingRule) -> tuple[str, str, str]:
     if actuate.scaled_object is not None:
         return "ScaledObject", namespace, actuate.scaled_object
     return "HorizontalPodAutoscaler", namespace, (actuate.hpa or "") if actuate.with_ == "bounds" else ""
+
+
+def _order(rule: ScalingRule, decision: Decision, watch: Watch) -> BoundsOrder | None:
+    """What the decision wants of the autoscaler, and what came back; None where neither is anything."""
+    decided = decision.lower_bound is not None and decision.upper_bound is not None
+    limits = Limits(low=decision.lower_bound or 0, high=decision.upper_bound or 0) if decided else watch.back
+    if limits is None:
+        return None
+    kind, _, name = _autoscaler(rule)
+    raised = limits if decision.reason is Reason.PAUSED else watch.raised(limits, most=rule.spec.replicas.max)
+    return BoundsOrder(
+        rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value, limits=raised,
+        because=watch.why if watch.back is not None and (not decided or raised != limits) else "",
+    )  # fmt: skip
+
+
+def _replicas_of(rule: ScalingRule, decision: Decision, watch: Watch) -> tuple[int | None, str]:
+    """How many replicas are to be asked for, and why it is more than decided; None: nothing is."""
+    current, wanted = decision.current_replicas, decision.desired_replicas
+    decided = None if decision.outcome is Outcome.HOLD else wanted
+    if watch.back is None or current is None or decision.reason is Reason.PAUSED:
+        return decided, ""
+    back = min(watch.back.low, rule.spec.replicas.max)
+    if (current if decided is None else decided) >= back:
+        return decided, ""
+    return (back if back != current else None), watch.why
+
+
+def _burns(rule: ScalingRule, burn: Burn | None) -> str:
+    """What a fast burning SLO says; empty where it does not burn so, or its guard lets replicas go all the same."""
+    guard = rule.spec.guard
+    if burn is None or not burn.fast or (guard is not None and not guard.when_burning.block_scale_down):
+        return ""
+    return burn.said
 
 
 def fields_of(decision: Decision) -> dict[str, str | int | None]:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from opentelemetry.trace import Tracer
@@ -20,6 +20,7 @@ from controller import decide, hpa, triggers
 from controller.acting import Actor, fields_of
 from controller.around import BudgetRoom, circumstances
 from controller.capacities import Capacities, learning_triggers
+from controller.case import Case
 from controller.cluster import Cluster
 from controller.decide import CostOf
 from controller.memory import Memory
@@ -27,7 +28,7 @@ from controller.metrics import ControllerMetrics
 from controller.reading import Evaluate, EvaluateByPod, Reader
 from controller.shadows import Shadows
 from controller.slo import Burn
-from controller.triggers import Missing, Reading, Want
+from controller.triggers import Missing, Reading
 from domain.errors import ForetideError, StoreError
 from domain.forecasts import Forecast
 from domain.load_ahead import Outlook
@@ -36,7 +37,6 @@ from domain.scaling import (
     Action,
     Decision,
     Outcome,
-    TraceLine,
     Workload,
     WorkloadRef,
 )
@@ -59,23 +59,8 @@ Gate = Callable[[ScalingRule], str]
 """Why a rule in ``enforce`` may not act, in a sentence; empty where it may."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One rule on its way through a tick; what is still None was not reached."""
-
-    rule: ScalingRule
-    workload: Workload
-    memory: Memory
-    signals: Mapping[str, Reading] | None = None
-    limits: Mapping[str, Reading] = field(default_factory=dict)
-    burn: Burn | None = None
-    forecasts: Mapping[str, Forecast | None] | None = None
-    outlooks: Mapping[str, Outlook | Missing] = field(default_factory=dict)
-    wants: tuple[Want, ...] = ()
-    failure: str = ""
-    decision: Decision | None = None
-    action: Action | None = None
-    refused: str = ""
+HeldBack = Callable[[Sequence[Case], datetime], Mapping[str, str]]
+"""Of a pass that was decided, by rule, why its ring has not come yet."""
 
 
 def _open(_: ScalingRule) -> str:
@@ -103,6 +88,7 @@ class Reconciler:
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
         by_pod: EvaluateByPod = lambda expr, now, source: {},
         gate: Gate = _open,
+        rings: HeldBack = lambda cases, now: {},
         shadows: Shadows | None = None,
         outlook_of: OutlookOf | None = None,
         capacities: Capacities | None = None,
@@ -125,6 +111,7 @@ class Reconciler:
             by_pod: Answers a query with a number for each pod.
             place_of: File and line of a rule, for sentences about what is wrong with it.
             gate: Why a rule in ``enforce`` may not act.
+            rings: Which of those that may act have to wait.
             shadows: Rules that do not act keep score there.
             outlook_of: What lies ahead of a price trigger's load.
             capacities: What one replica carries, where a trigger learns it.
@@ -133,6 +120,7 @@ class Reconciler:
         self._cautions_of = cautions_of
         self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
+        self._rings = rings
         self._capacities = Capacities() if capacities is None else capacities
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
@@ -152,12 +140,16 @@ class Reconciler:
                 with self._step("evaluate"):
                     cases = [self._proposed(case, now) for case in cases]
                 with self._step("guard"):
-                    cases = [self._gated(self._decided(case, now)) for case in cases]
+                    cases = self._in_rings([self._gated(self._decided(case, now)) for case in cases], now)
                 with self._step("shadow"):
                     self._shadowed(cases, now)
                 with self._step("act"):
+                    may = (
+                        (case.rule, case.decision, case.burn) for case in cases if case.decision and self._may_act(case)
+                    )
+                    self._actor.begin(may, now=now)
                     cases = [self._acted(case, now) for case in cases]
-                    acting = {case.rule.key for case in cases if self._actor.acts(case.rule) and not case.refused}
+                    acting = {case.rule.key for case in cases if self._settles(case)}
                     self._actor.settle(acting, now=now)
                 with self._step("record"):
                     self._recorded(cases)
@@ -314,12 +306,19 @@ class Reconciler:
 
     def _gated(self, case: Case) -> Case:
         """A decision that may not be carried out says so itself."""
-        decision, why = case.decision, self._gate(case.rule)
-        if decision is None or not why:
-            return case
-        line = TraceLine(stage=GATE_STAGE, replicas=decision.current_replicas, message=why)
-        told = replace(decision, trace=(*decision.trace, line), message=f"{decision.message}; {why}")
-        return replace(case, decision=told, refused=why)
+        why = self._gate(case.rule)
+        return case.refused_because(why, stage=GATE_STAGE) if why else case
+
+    def _in_rings(self, cases: list[Case], now: datetime) -> list[Case]:
+        held = self._rings(cases, now)
+        return [case.waiting_because(held[key]) if (key := case.rule.key) in held else case for case in cases]
+
+    def _may_act(self, case: Case) -> bool:
+        return self._actor.acts(case.rule) and not case.refused
+
+    def _settles(self, case: Case) -> bool:
+        """Whether what it has set stays."""
+        return self._actor.acts(case.rule) and (not case.refused or case.waits)
 
     def _shadowed(self, cases: Sequence[Case], now: datetime) -> None:
         """Rules that do not act keep score of what they would have done."""

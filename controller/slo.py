@@ -37,11 +37,15 @@ WINDOWS: Final = tuple(window for pair in PAIRS for window in (pair.long, pair.s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """The state of an SLO, the sentence about it, and whether a latency objective held in the last five minutes."""
+    """The state of an SLO, the sentence about it, and whether a latency objective held in the last five minutes.
+
+    ``fast``: it burns by the shorter pair of windows, so that its budget is gone within two days.
+    """
 
     state: SloState
     said: str
     held: bool | None = None
+    fast: bool = False
 
 
 def unknown(why: str) -> Burn:
@@ -64,7 +68,7 @@ def burn_of(error_ratios: Mapping[timedelta, float | None], budget: float, *, wh
     known = [_burns(pair, rates) for pair in PAIRS]
     for pair, burns in zip(PAIRS, known, strict=True):
         if burns:
-            return Burn(state=SloState.BURNING, said=_said(pair, rates))
+            return Burn(state=SloState.BURNING, said=_said(pair, rates), fast=pair is PAIRS[0])
     for pair, burns in zip(PAIRS, known, strict=True):
         if burns is None:
             return unknown(f"{_said(pair, rates)}{f'; {why}' if why else ''}")

@@ -1,6 +1,7 @@
 """Which targets are left alone for a while because acting on them failed; the others are not slowed down.
 
-Rights are taken away by the namespace: where one target is forbidden, its namespace is tried once a minute at most.
+Rights are taken away by the namespace: where one target is forbidden, its namespace is tried once a minute, and acts
+within a minute when they are given back. What an admission refuses is a matter of that one target.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain.errors import ActuationError, ForbiddenError, UnavailableError
+from domain.errors import ActuationError, ForbiddenError, RightsError, UnavailableError
 from domain.scaling import WorkloadRef
 
 FIRST_DELAY: Final = timedelta(seconds=30)
 LONGEST_DELAY: Final = timedelta(minutes=5)
-"""A cluster that is not there is asked again after 30 s, 1, 2, 4 and then every 5 minutes."""
+"""A cluster that is not there or refuses is asked again after 30 s, 1, 2, 4 and then every 5 minutes."""
 NAMESPACE_DELAY: Final = timedelta(minutes=1)
 LEFT_ALONE: Final = "left alone until"
 """How the sentence of a pause begins; after its time and a colon comes the error."""
@@ -42,12 +43,11 @@ class Throttles:
         return ""
 
     def failed(self, ref: WorkloadRef, error: ActuationError, *, now: datetime) -> None:
-        """Forbidden: the longest pause at once; unavailable: twice the last one; a conflict: none."""
-        if isinstance(error, ForbiddenError):
-            self._pauses[ref] = _Pause(until=now + LONGEST_DELAY, delay=LONGEST_DELAY, error=str(error))
+        """Without rights: its namespace, for a minute; refused or not answered: itself, twice the last time."""
+        if isinstance(error, RightsError):
             until = now + NAMESPACE_DELAY
             self._namespaces[ref.namespace] = _Pause(until=until, delay=NAMESPACE_DELAY, error=str(error))
-        elif isinstance(error, UnavailableError):
+        elif isinstance(error, ForbiddenError | UnavailableError):
             before = self._pauses.get(ref)
             delay = FIRST_DELAY if before is None else min(2 * before.delay, LONGEST_DELAY)
             self._pauses[ref] = _Pause(until=now + delay, delay=delay, error=str(error))

@@ -28,6 +28,7 @@
     └── ActuationError           the cluster did not do what was decided
         ├── ConflictError            → next tick
         ├── ForbiddenError           → stop this target, alert
+        │   └── RightsError              RBAC does not let us: its namespace is tried again once a minute
         ├── RefusedError             the object is such that nothing may be written to it → hold, say so
         └── UnavailableError         → throttle this target only
 
@@ -250,6 +251,10 @@ class ConflictError(ActuationError):
 
 class ForbiddenError(ActuationError):
     """We may not act on this target (403): stop it and alert."""
+
+
+class RightsError(ForbiddenError):
+    """RBAC does not let us: the namespace has not opted in, or opted out. Tried again when a minute is over."""
 
 
 class RefusedError(ActuationError):

@@ -206,6 +206,8 @@ class Decision:
 
 GATE_STAGE: Final = "gate"
 """The last line of the trace of a decision that may not be carried out (docs/backtesting.md)."""
+RING_STAGE: Final = "ring"
+"""The last line of the trace of a decision whose ring has not come yet, or was halted (docs/kubernetes.md)."""
 
 
 class ActionResult(StrEnum):

@@ -20,6 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from domain.clock import Clock
 from domain.errors import KubeError, SettingsError
+from kube.decoding import decoded
 from kube.metrics import ClientMetrics
 
 logger = logging.getLogger(__name__)
@@ -290,7 +291,7 @@ def _error_of(response: urllib3.BaseHTTPResponse, what: str) -> KubeError:
     retry_after = response.headers.get("Retry-After")
     try:
         raw = response.read(_CHUNK_BYTES)
-        status = msgspec.json.decode(raw, type=Status)
+        status = decoded(raw, Status)
     except (HTTPError, OSError, msgspec.DecodeError):
         status = Status()  # A proxy's page, or nothing at all: the number must do.
     response.drain_conn()

@@ -301,6 +301,28 @@ class DisruptionBudget(Fields, frozen=True, gc=False, rename="camel"):
     status: BudgetStatus = BudgetStatus()
 
 
+class QuotaSpec(Fields, frozen=True, gc=False, rename="camel"):
+    """A ResourceQuota's: whether it is about some pods only."""
+
+    scopes: list[str] | None = None
+    scope_selector: dict[str, Any] | None = None
+
+
+class QuotaStatus(Fields, frozen=True, gc=False, rename="camel"):
+    """What it allows and what is taken, as quantities."""
+
+    hard: dict[str, str] | None = None
+    used: dict[str, str] | None = None
+
+
+class Quota(Fields, frozen=True, gc=False, rename="camel"):
+    """ResourceQuota, v1."""
+
+    metadata: Meta
+    spec: QuotaSpec = QuotaSpec()
+    status: QuotaStatus = QuotaStatus()
+
+
 class LeaseSpec(Fields, frozen=True, gc=False, rename="camel"):
     """Who leads, since when, and how often that changed."""
 
@@ -374,5 +396,6 @@ POD: Final = _kind("", "v1", "pods", "Pod", Pod)
 NODE: Final = _kind("", "v1", "nodes", "Node", Node, namespaced=False)
 NAMESPACE: Final = _kind("", "v1", "namespaces", "Namespace", Namespace, namespaced=False)
 DISRUPTION_BUDGET: Final = _kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", DisruptionBudget)
+QUOTA: Final = _kind("", "v1", "resourcequotas", "ResourceQuota", Quota)
 LEASE: Final = _kind("coordination.k8s.io", "v1", "leases", "Lease", Lease)
 EVENT: Final = _kind("", "v1", "events", "Event", Event)

@@ -2,6 +2,7 @@
 
 The leader renews every 2 s and stops acting 10 s after it *began* the last renewal that succeeded. A candidate takes
 over when it has seen the Lease unchanged for 15 s by its own clock: what the clocks on the wall say decides nothing.
+One that was given back it takes at once: a watch wakes it (``kube.handover``).
 Nothing here can stop a request that is already on its way: ``fence`` says how long a write may take at most, the
 ``resourceVersion`` that a write was planned for and the epoch that it carries stop what is later still.
 """
@@ -12,21 +13,21 @@ import logging
 import math
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from domain.errors import KubeError, NotLeadingError
 from kube.connection import Connection
-from kube.kinds import LEASE, Lease
+from kube.handover import Handover
+from kube.kinds import Lease
+from kube.lease_object import LeaseObject
 from kube.writer import Fence
 
 logger = logging.getLogger(__name__)
 
 _JITTER: Final = 0.2
-"""Tries come every ``retry_seconds`` × 1 to 1.2; client-go's × 1 to 2.2 could leave a release unseen for 4.4 s."""
+"""Tries come every ``retry_seconds`` × 1 to 1.2; client-go's come × 1 to 2.2."""
 _SHORTEST_WAIT_SECONDS: Final = 0.01
 _LARGEST_TRANSITIONS: Final = 2**31 - 1
 
@@ -88,13 +89,15 @@ class Elector:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._connection, self._clock = connection, connection.clock
-        self._namespace, self._name, self._identity = namespace, name, identity
+        self._namespace, self._name, self.identity = namespace, name, identity
         self._times, self._at_least, self._chance = times or LeaseTimes(), at_least, chance
         self._seen: _Seen | None = None
         self._term: _Term | None = None
         self._highest, self._asked_for = 0, 0
         self._was_leading = False
-        self._stopping = threading.Event()
+        self._stopping, self._woken = threading.Event(), threading.Event()
+        self._object = LeaseObject(connection, namespace=namespace, name=name)
+        self._handover = Handover(connection, namespace=namespace, name=name, free=self._wake)
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self.problem = ""
         """Why the last try failed, as a sentence; empty when it did not."""
@@ -111,7 +114,7 @@ class Elector:
     def leader(self) -> str:
         """Who holds the Lease as far as we know; empty when nobody does."""
         if self.leading():
-            return self._identity
+            return self.identity
         seen = self._seen
         return (seen.lease.spec.holder_identity or "") if seen is not None else ""
 
@@ -131,7 +134,7 @@ class Elector:
         term, now = self._term, self._clock.monotonic()
         if term is None or not self.leading():
             raise NotLeadingError(
-                f"{self._identity} does not lead: the Lease {self._namespace}/{self._name} is not ours"
+                f"{self.identity} does not lead: the Lease {self._namespace}/{self._name} is not ours"
             )
         return Fence(epoch=term.epoch, holds_seconds=term.renewed_at + self._times.lease_seconds - now)
 
@@ -142,13 +145,16 @@ class Elector:
         if self._connection.metrics is not None:
             self._connection.metrics.leading.set_function(self.leading)
         self._thread.start()
+        self._handover.start()
 
     def stop(self) -> None:
-        """Stops leading at once and gives the Lease back, so that a candidate takes it at its next try."""
+        """Stops leading at once and gives the Lease back, so that a candidate takes it."""
         self._stopping.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self._times.request_seconds + 1.0)
         self.release()
+        self._handover.stop()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -157,7 +163,13 @@ class Elector:
             except Exception as error:
                 logger.exception("a try for the Lease broke")
                 self.problem, wait = f"{type(error).__name__}: {error}", self._times.retry_seconds
-            self._stopping.wait(wait)
+            self._woken.wait(wait)
+            self._woken.clear()
+
+    def _wake(self) -> None:
+        """The Lease is free: whoever leads needs no telling."""
+        if not self.leading():
+            self._woken.set()
 
     # ---- one step, for the thread and for tests
 
@@ -182,31 +194,32 @@ class Elector:
         if term is None or self._clock.monotonic() >= term.renewed_at + self._times.lease_seconds:
             return
         try:
-            lease = self._read(self._times.request_seconds)
-            if lease is not None and lease.spec.holder_identity == self._identity:
+            lease = self._object.read(timeout_seconds=self._times.request_seconds)
+            if lease is not None and lease.spec.holder_identity == self.identity:
                 # No holder; validation wants more than 0 seconds, 1 is what client-go writes.
-                self._write(lease, {"leaseDurationSeconds": 1, "leaseTransitions": term.epoch})
+                given_back = {"leaseDurationSeconds": 1, "leaseTransitions": term.epoch}
+                self._object.write(lease, given_back, timeout_seconds=self._request_seconds())
                 logger.info("the Lease was given back", extra={"epoch": term.epoch})
         except KubeError as error:
             logger.warning("the Lease could not be given back", extra={"error": error.message})
 
     def _renew_or_take(self) -> None:
         began = self._clock.monotonic()
-        lease = self._read(self._request_seconds())
+        lease = self._object.read(timeout_seconds=self._request_seconds())
         if lease is None:
             self._term = None
             epoch = max(self._at_least(), self._highest) + 1
-            self._lead(began, epoch, lambda: self._create(epoch))
+            self._lead(began, epoch, lambda: self._created(epoch))
             return
         self._observe(lease)
-        ours = lease.spec.holder_identity == self._identity and lease.spec.lease_transitions == self._asked_for
+        ours = lease.spec.holder_identity == self.identity and lease.spec.lease_transitions == self._asked_for
         if ours:  # Also when the answer to our taking it was lost.
-            self._lead(began, self._asked_for, lambda: self._write(lease, self._held(self._asked_for)))
+            self._lead(began, self._asked_for, lambda: self._written(lease, self._asked_for))
             return
         self._term = None
         if not lease.spec.holder_identity or self._runs_out_in() <= 0.0:
             epoch = min(self._highest + 1, _LARGEST_TRANSITIONS)
-            self._lead(began, epoch, lambda: self._write(lease, {**self._held(epoch), "acquireTime": self._wall()}))
+            self._lead(began, epoch, lambda: self._written(lease, epoch, anew=True))
 
     def _lead(self, began: float, epoch: int, write: Callable[[], Lease]) -> None:
         """Leads from the *beginning* of a try that succeeds: the server may have kept it at any time since."""
@@ -243,48 +256,13 @@ class Elector:
         left = term.renewed_at + self._times.renew_seconds - self._clock.monotonic()
         return max(_SHORTEST_WAIT_SECONDS, min(self._times.request_seconds, left))
 
-    # ---- requests
+    def _created(self, epoch: int) -> Lease:
+        return self._object.create(self._held(epoch), timeout_seconds=self._request_seconds())
 
-    def _read(self, timeout_seconds: float) -> Lease | None:
-        path = LEASE.path(namespace=self._namespace, name=self._name)
-        try:
-            return self._decoded(self._connection.request("GET", path, timeout_seconds=timeout_seconds))
-        except KubeError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def _create(self, epoch: int) -> Lease:
-        spec = {**self._held(epoch), "acquireTime": self._wall(), "renewTime": self._wall()}
-        path = LEASE.path(namespace=self._namespace)
-        body = {**_header(self._namespace, self._name, ""), "spec": spec}
-        return self._decoded(self._connection.request("POST", path, body=body, timeout_seconds=self._request_seconds()))
-
-    def _write(self, lease: Lease, spec: Mapping[str, Any]) -> Lease:
-        """Replaces the Lease as it was read: whoever changed it in between makes this a 409."""
-        kept = {"acquireTime": lease.spec.acquire_time} if lease.spec.acquire_time else {}
-        header = _header(self._namespace, self._name, lease.metadata.resource_version)
-        body = {**header, "spec": {**kept, "renewTime": self._wall(), **spec}}
-        path = LEASE.path(namespace=self._namespace, name=self._name)
-        return self._decoded(self._connection.request("PUT", path, body=body, timeout_seconds=self._request_seconds()))
+    def _written(self, lease: Lease, epoch: int, *, anew: bool = False) -> Lease:
+        return self._object.write(lease, self._held(epoch), anew=anew, timeout_seconds=self._request_seconds())
 
     def _held(self, epoch: int) -> dict[str, Any]:
         # Whole seconds, rounded up: others must not think that it ran out before we do.
         duration = math.ceil(self._times.lease_seconds)
-        return {"holderIdentity": self._identity, "leaseDurationSeconds": duration, "leaseTransitions": epoch}
-
-    def _wall(self) -> str:
-        """For people who look at the Lease; nobody judges by it."""
-        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def _decoded(self, raw: bytes) -> Lease:
-        try:
-            return msgspec.json.decode(raw, type=Lease)
-        except msgspec.DecodeError as error:
-            raise KubeError(f"the Lease cannot be read: {error}", status=0, reason="NoLease") from error
-
-
-def _header(namespace: str, name: str, resource_version: str) -> dict[str, Any]:
-    version = {"resourceVersion": resource_version} if resource_version else {}
-    metadata = {"namespace": namespace, "name": name, **version}
-    return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata}
+        return {"holderIdentity": self.identity, "leaseDurationSeconds": duration, "leaseTransitions": epoch}

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.errors import KubeError
 from kube.connection import Connection
+from kube.decoding import decoded, decoder
 from kube.kinds import Key, Kind, Scale
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def read(connection: Connection, kind: Kind[T], *, namespace: str | None, name: 
         KubeError: 404 when there is none.
     """
     raw = connection.request("GET", kind.path(namespace=namespace, name=name))
-    return msgspec.json.decode(raw, type=kind.type)
+    return decoded(raw, kind.type)
 
 
 def read_scale(connection: Connection, kind: Kind[Any], *, namespace: str, name: str) -> Scale:
@@ -83,7 +84,7 @@ def read_scale(connection: Connection, kind: Kind[Any], *, namespace: str, name:
         KubeError: 404 when there is no such object, or its kind cannot be scaled.
     """
     path = kind.path(namespace=namespace, name=name, subresource="scale")
-    return msgspec.json.decode(connection.request("GET", path), type=Scale)
+    return decoded(connection.request("GET", path), Scale)
 
 
 def key_of(thing: Any) -> Key:
@@ -127,7 +128,8 @@ def _page(kind: Kind[T], raw: bytes) -> _Page[T]:
         KubeError: The answer is no list at all (a proxy's page, an end in the middle).
     """
     try:
-        return msgspec.json.decode(raw, type=_Page[kind.type])  # type: ignore[name-defined]
+        found: _Page[T] = decoder(_Page[kind.type]).decode(raw)  # type: ignore[name-defined]
+        return found
     except msgspec.ValidationError as error:
         logger.warning("a list holds an object that cannot be read", extra={"k8s.kind": kind.kind, "error": str(error)})
     except msgspec.DecodeError as error:
@@ -137,13 +139,13 @@ def _page(kind: Kind[T], raw: bytes) -> _Page[T]:
 
 def _page_without_misfits(kind: Kind[T], raw: bytes) -> _Page[T]:
     try:
-        page = msgspec.json.decode(raw, type=_Page[msgspec.Raw])
+        page = decoded(raw, _Page[msgspec.Raw])
     except msgspec.ValidationError as error:
         raise KubeError(f"GET {kind.path()}: no list: {error}", status=0, reason="NoList") from error
     fitting: list[T] = []
     for item in page.items or ():
         try:
-            fitting.append(msgspec.json.decode(item, type=kind.type))
+            fitting.append(decoded(item, kind.type))
         except msgspec.ValidationError:
             continue
     return _Page(metadata=page.metadata, items=fitting)

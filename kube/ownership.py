@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from kube.decoding import decoder
 from kube.kinds import OwnedMeta
 
 Path = tuple[str, ...]
@@ -36,7 +37,7 @@ class _Entry(msgspec.Struct, rename="camel"):
 def ownerships(metadata: OwnedMeta) -> tuple[Ownership, ...]:
     """Every manager's entry; nothing when the server sent none."""
     raw = bytes(metadata.managed_fields)
-    entries = msgspec.json.decode(raw, type=list[_Entry] | None) if raw else None
+    entries: list[_Entry] | None = decoder(list[_Entry] | None).decode(raw) if raw else None
     return tuple(
         Ownership(
             manager=entry.manager, operation=entry.operation, subresource=entry.subresource, time=entry.time,

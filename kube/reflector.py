@@ -20,6 +20,7 @@ import msgspec
 from domain.errors import KubeError
 from kube.cache import Cache
 from kube.connection import Connection, Status, Stream, error_from
+from kube.decoding import decoded, decoder
 from kube.kinds import Key, Kind
 from kube.listing import Listing, key_of, listed, resource_version_of
 
@@ -72,6 +73,7 @@ class Reflector(Generic[T]):
         field_selector: Only these, chosen by the server.
         pace: How long to wait for what.
         chance: Between 0 and 1, for pauses and watches that do not end together. It decides nothing.
+        changed: Called on the reflector's thread after each list and each change; it must not raise.
     """
 
     def __init__(
@@ -84,10 +86,11 @@ class Reflector(Generic[T]):
         field_selector: str | None = None,
         pace: Pace | None = None,
         chance: Callable[[], float] = random.random,
+        changed: Callable[[], object] = lambda: None,
     ) -> None:
         self._connection, self._kind, self._namespace = connection, kind, namespace
         self._labels, self._fields = label_selector, field_selector
-        self._pace, self._chance = pace or Pace(), chance
+        self._pace, self._chance, self._announce = pace or Pace(), chance, changed
         self._cache: Cache[T] = Cache()
         self._version: str | None = None
         self._alive_at: float | None = None
@@ -95,7 +98,7 @@ class Reflector(Generic[T]):
         self._synced, self._stopping = threading.Event(), threading.Event()
         self._stream: Stream | None = None
         self._stream_lock = threading.Lock()
-        self._decoder = msgspec.json.Decoder(kind.type)
+        self._decoder = decoder(kind.type)
         self._thread = threading.Thread(target=self._run, name=f"reflect-{kind.plural}", daemon=True)
         self.problem = ""
         """What fails at the moment, as a sentence; empty while all is well."""
@@ -186,6 +189,7 @@ class Reflector(Generic[T]):
         self._cache.replace(found.objects)
         self._heard()
         self._synced.set()
+        self._announce()
         return found.resource_version
 
     def _list(self) -> Listing[T]:
@@ -230,12 +234,12 @@ class Reflector(Generic[T]):
 
     def _happened(self, line: bytes) -> None:
         try:
-            event = msgspec.json.decode(line, type=_Event)
+            event = decoded(line, _Event)
             if event.type == "ERROR":
-                status = msgspec.json.decode(event.object, type=Status)
+                status = decoded(event.object, Status)
                 raise error_from(status, f"watch {self._kind.plural}", code=status.code)
             if event.type == "BOOKMARK":
-                bookmark = msgspec.json.decode(event.object, type=_Bookmark)
+                bookmark = decoded(event.object, _Bookmark)
                 self._version = str(bookmark.metadata["resourceVersion"])
                 return
         except (msgspec.DecodeError, KeyError) as error:
@@ -248,9 +252,10 @@ class Reflector(Generic[T]):
             one: Any = self._decoder.decode(event.object)
         except msgspec.ValidationError as error:
             logger.warning("an object cannot be read", extra={"k8s.kind": self._kind.kind, "error": str(error)})
-            one, event = msgspec.json.decode(event.object, type=dict[str, Any]), _Event("DELETED", event.object)
+            one, event = decoded(event.object, dict[str, Any]), _Event("DELETED", event.object)
         self._version = resource_version_of(one)
         if event.type == "DELETED":
             self._cache.drop(key_of(one))
         else:
             self._cache.put(key_of(one), one)
+        self._announce()

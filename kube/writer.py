@@ -17,6 +17,7 @@ import msgspec
 
 from domain.errors import KubeError, NotLeadingError
 from kube.connection import APPLY, JSON, MERGE, Connection
+from kube.decoding import decoded
 from kube.kinds import Kind
 from kube.throttle import TokenBucket
 
@@ -194,7 +195,7 @@ class Writer:
                     method, path, query=query, body=raw, content_type=content_type,
                     timeout_seconds=self._allowed_seconds(body),
                 )  # fmt: skip
-                return msgspec.json.decode(answer, type=dict[str, Any])
+                return decoded(answer, dict[str, Any])
             except KubeError as error:
                 after = error.retry_after_seconds or 0.0
                 if not error.is_passing or tried == TRIES or after > _LONGEST_PAUSE_SECONDS:

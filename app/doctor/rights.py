@@ -62,6 +62,11 @@ def needs(rules: Iterable[ScalingRule], *, namespace: str, keda: bool) -> Iterat
     yield Need(rights=leading, what_for="leading, without which nothing is written", do=install)
     switch = Right(verb="get", group="", resource="configmaps", namespace=namespace, name="foretide-freeze")
     yield Need(rights=(switch,), what_for="the kill switch, without which nothing is written", do=install)
+    rings = tuple(
+        Right(verb=verb, group="", resource="configmaps", namespace=namespace, name="foretide-rings")
+        for verb in ("get", "create", "patch")
+    )
+    yield Need(rights=rings, what_for="rings, without which nothing is written (unless all are first)", do=install)
     events = Right(verb="create", group="", resource="events")
     yield Need(rights=(events,), what_for="events about what is done", do=install, level=Level.WARNING)
     yield from _acting(rules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from controller.cluster import BoundsDone, BoundsOrder, Resource
@@ -52,6 +52,9 @@ class FollowingReplicas:
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """Refused: a rule is tested as if it set replicas."""
         raise RefusedError(f"{order} is not there: a test has no autoscalers")
+
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """Nothing is shared."""
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """Nothing was left behind."""

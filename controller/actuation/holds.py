@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -35,6 +35,10 @@ class Holds:
 
     everything: str = ""
     downs: str = ""
+
+    def without_releases(self, why: str) -> Holds:
+        """With one more reason to take nothing away; an empty one changes nothing."""
+        return self if not why else replace(self, downs=self.downs or why)
 
 
 NONE: Final = Holds()

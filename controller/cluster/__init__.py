@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -26,6 +26,7 @@ class BoundsOrder:
         name: Of the autoscaler, in the target's namespace.
         limits: Floor and ceiling; how far one step goes is the cluster's to say.
         reason: The decision's word, for whoever reads the autoscaler.
+        because: Why the bounds are higher than decided; empty: they are not.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class BoundsOrder:
     name: str
     limits: Limits
     reason: str
+    because: str = ""
 
     def __str__(self) -> str:
         """``HorizontalPodAutoscaler shop/checkout``."""
@@ -68,6 +70,10 @@ class Cluster(Protocol):
 
     def scale(self, ref: WorkloadRef, replicas: int) -> None:
         """Ask for so many replicas and return at once; raises an ``ActuationError``."""
+        ...
+
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """The beginning of a pass, with all that it will ask for: what is limited for all is shared out."""
         ...
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,10 +17,13 @@ from controller.actuation import giving_back, holds, step
 from controller.actuation import stamp as stamps
 from controller.actuation.holds import Holds
 from controller.actuation.limits import Limits
+from controller.actuation.shares import Granted
 from controller.actuation.stamp import FREEZE, Stamp
 from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
+from controller.actuation.tally import Tally
 from controller.cluster import BoundsDone, BoundsOrder, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
+from controller.cluster import kubernetes_room as room
 from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_memory import AutoscalerMemory
@@ -64,6 +67,8 @@ class KubernetesCluster:
         say: Say,
         own_namespace: str,
         changes_per_minute: int,
+        most_added_cores: float | None = None,
+        announce: Callable[[str, str], object] = lambda reason, message: None,
     ) -> None:
         """Everything comes from outside.
 
@@ -78,15 +83,19 @@ class KubernetesCluster:
             say: Tells Kubernetes events.
             own_namespace: Foretide's, where nothing is scaled.
             changes_per_minute: How many autoscalers' bounds move within a minute at most.
+            most_added_cores: What all raised floors may add together; None: as much as they want.
+            announce: Tells events about the whole: a word and a sentence.
         """
         self.name = name
         self._connection, self._view, self._writer, self._fence = connection, view, writer, fence
         self._switch, self._metrics, self._say, self._most = switch, metrics, say, changes_per_minute
         self._spared = SYSTEM_NAMESPACES | {own_namespace}
         self._memory = AutoscalerMemory()
+        self._most_added_cores, self._granted = most_added_cores, dict[str, Granted]()
         self._ordered: set[tuple[str, str, str]] = set()
         self._changes: deque[datetime] = deque()
         self._left: dict[tuple[str, str, str], str] = {}
+        self.tally, self._announce = Tally(), announce
 
     # ---- what is there
 
@@ -125,23 +134,34 @@ class KubernetesCluster:
         if why:
             raise RefusedError(f"{ref} is not set to {replicas}: held, {why}")
         body = {"spec": {"replicas": replicas}}
-        with undone(f"{ref} is not set to {replicas}"):
+        with self.tally.counting(ref.namespace), undone(f"{ref} is not set to {replicas}"):
             self._writer.patch_merge(
                 WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
             )
 
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """Says how high each floor may go, of all that are asked for together."""
+        self._granted = room.floors(orders, self._view, self._most_added_cores)
+
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
         self._epoch()  # who does not lead has nothing to say about the object either
+        order, less = room.within(order, self._granted)
         found = self._view.autoscaler(order.kind, order.target.namespace, order.name)
         if found is None:
-            raise RefusedError(f"{order} is not there{self._unread()}")
+            why = f"{order} is not there{self._unread()}"
+            if self._view.age() is not None:  # what nobody has read yet is no news
+                self._say(self._about(order.target), "BoundsNotSet", why)
+            raise RefusedError(why)
         self._ordered.add(found.key)
+        if order.because:
+            self._event(found, "RolledBack", order.because)
         try:
-            return self._stepped(order, found, now)
+            done = self._stepped(order, found, now)
         except RefusedError as error:
             self._event(found, "BoundsNotSet", str(error))
             raise
+        return replace(done, said=f"{done.said}; {less}") if less else done
 
     def _stepped(self, order: BoundsOrder, found: Autoscaler, now: datetime) -> BoundsDone:
         for tried in range(TRIES):
@@ -165,8 +185,15 @@ class KubernetesCluster:
         ordered, self._ordered = self._ordered, set()
         try:
             self._epoch()
+            self._give_back(ordered, acting, now)
         except RefusedError:
             return
+        finally:
+            if why := self.tally.abort():
+                self._announce("ReleasesStopped", f"{why}, the last: {self.tally.pass_.why}")
+            self.tally.end_pass()
+
+    def _give_back(self, ordered: Collection[tuple[str, str, str]], acting: Collection[str], now: datetime) -> None:
         for found in self._view.stamped():
             if found.key in ordered:
                 continue
@@ -246,6 +273,8 @@ class KubernetesCluster:
         if held.everything:
             raise RefusedError(f"{found} keeps {found.limits}: held, {held.everything}")
         taken = giving_back.next_step(found.limits, replace(stamp, epoch=epoch), now=now)
+        if isinstance(taken, Write) and taken.limits.low < found.limits.low and (why := self.tally.abort()):
+            raise RefusedError(f"{found} keeps {found.limits}: held, {why}")
         if not isinstance(taken, Rest):
             self._carried_out(found, taken, now)
 
@@ -256,7 +285,7 @@ class KubernetesCluster:
         before = found.limits
         after = taken.limits if isinstance(taken, Write) else before
         version, uid = found.metadata.resource_version, found.metadata.uid
-        with undone(f"{found} keeps {before}"):
+        with self.tally.counting(found.metadata.namespace), undone(f"{found} keeps {before}"):
             if isinstance(taken, Write):
                 self._writer.apply(
                     found.kind, found.metadata.namespace, found.metadata.name,
@@ -307,10 +336,11 @@ class KubernetesCluster:
         budget = "" if workload is None else self._view.blocking_budget(workload)
         if not self._view.knows_budgets():
             budget = "(none could be read)"
-        return holds.of(
+        held = holds.of(
             switch=self._switch.why(), annotation=(annotations or {}).get(FREEZE), age=self._view.age(),
             budget=budget, rollout=None if workload is None else rollout_of(workload),
         )  # fmt: skip
+        return held.without_releases(self.tally.abort())
 
     def _allowed(self, namespace: str) -> None:
         if namespace in self._spared:
@@ -330,6 +360,12 @@ class KubernetesCluster:
         if self._view.age() is not None:
             return ""
         return "".join(f", as far as could be read ({one})" for one in self._view.problems()[:1]) or " (not read yet)"
+
+    def _about(self, ref: WorkloadRef) -> Regarding:
+        """The workload, also where it is not there: the event still stands in its namespace."""
+        found = self._view.workload(ref)
+        uid = "" if found is None else found.metadata.uid
+        return Regarding(api_version="apps/v1", kind=ref.kind, namespace=ref.namespace, name=ref.name, uid=uid)
 
     def _event(self, found: Autoscaler, reason: str, message: str) -> None:
         regarding = Regarding(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from domain.errors import (
     ActuationError,
@@ -12,8 +14,12 @@ from domain.errors import (
     KubeError,
     NotLeadingError,
     RefusedError,
+    RightsError,
     UnavailableError,
 )
+
+_WITHOUT_RIGHTS: Final = re.compile(r"cannot \w+ resource ")
+"""RBAC's words; an admission that refuses answers 403, too."""
 
 
 @contextmanager
@@ -32,5 +38,7 @@ def _meaning(error: KubeError, said: str) -> ActuationError:
         return ConflictError(said)
     if error.is_passing:
         return UnavailableError(said)
+    if error.status == 403 and _WITHOUT_RIGHTS.search(error.message):
+        return RightsError(said)
     # Everything else that is refused would be refused again at once: rights, admission, a schema.
     return RefusedError(said) if error.status == 404 else ForbiddenError(said)

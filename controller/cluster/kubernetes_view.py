@@ -20,11 +20,13 @@ from kube.kinds import (
     DISRUPTION_BUDGET,
     HPA,
     NAMESPACE,
+    QUOTA,
     SCALED_OBJECT,
     STATEFUL_SET,
     DisruptionBudget,
     Kind,
     LabelSelector,
+    Quota,
     Workload,
 )
 from kube.reflector import Reflector
@@ -43,9 +45,9 @@ class View:
         self._scaled_objects = Reflector(connection, SCALED_OBJECT)
         self._workloads = {name: Reflector(connection, kind) for name, kind in WORKLOADS.items()}
         self._budgets = Reflector(connection, DISRUPTION_BUDGET)
-        self._namespaces = Reflector(connection, NAMESPACE)
+        self._namespaces, self._quotas = Reflector(connection, NAMESPACE), Reflector(connection, QUOTA)
         self._needed: list[Reflector[Any]] = [self._hpas, *self._workloads.values()]
-        self._every: list[Reflector[Any]] = [*self._needed, self._budgets, self._namespaces]
+        self._every: list[Reflector[Any]] = [*self._needed, self._budgets, self._namespaces, self._quotas]
         self._keda_at = float("-inf")
         self._by_namespace: tuple[int, dict[str, list[DisruptionBudget]]] = (-1, {})
         self._by_target: tuple[tuple[int, int], dict[tuple[str, str, str], list[Autoscaler]]] = ((-1, -1), {})
@@ -122,6 +124,10 @@ class View:
         """The Deployment or StatefulSet; None where there is none."""
         reflector = self._workloads.get(ref.kind)
         return None if reflector is None else reflector.objects().get((ref.namespace, ref.name))
+
+    def quotas(self) -> list[Quota]:
+        """Of all namespaces; none where they may not be read: the API server holds them anyway."""
+        return list(self._quotas.objects().values())
 
     def knows_budgets(self) -> bool:
         """Whether disruption budgets could be read: without them nobody knows what must not be taken away."""

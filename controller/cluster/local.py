@@ -178,6 +178,9 @@ class LocalCluster:
         """Refused: no autoscaler stands between us and the processes."""
         raise RefusedError(f"{order} is not there: this machine runs no autoscalers")
 
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """Nothing is shared."""
+
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """The processes end with us, so nothing is left behind."""
 

@@ -7,7 +7,7 @@ replicas as Prometheus targets that are up under ``job="<workload>"``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -93,6 +93,9 @@ class ObserveCluster:
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """Refused, always."""
         raise ForbiddenError(f"cluster observe never acts: {order} keeps its bounds")
+
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        """Nothing is shared."""
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """Nothing was left behind."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from domain.forecasts import Forecast, ForecastMemory
@@ -33,9 +33,14 @@ class ForecastShelf:
         row = self._session.scalars(newest).first()
         return None if row is None else forecast_of(row)
 
-    def page(self, *, limit: int, offset: int = 0) -> tuple[list[Forecast], int]:
-        """The newest forecast of each signal, by signal, and how many signals there are."""
-        newest = select(func.max(ForecastRow.id)).group_by(ForecastRow.signal)
+    def page(self, *, limit: int, offset: int = 0, of: str | None = None) -> tuple[list[Forecast], int]:
+        """The newest forecast of each signal, by signal, and how many signals there are.
+
+        ``of`` leaves those of one trigger (``namespace/rule/trigger``) or of one document (``namespace/document``).
+        """
+        series = ForecastRow.signal.startswith(f"{of}{{", autoescape=True)
+        mine = () if of is None else (or_(ForecastRow.signal == of, series),)
+        newest = select(func.max(ForecastRow.id)).where(*mine).group_by(ForecastRow.signal)
         rows = self._session.scalars(
             select(ForecastRow)
             .where(ForecastRow.id.in_(newest))
@@ -43,7 +48,7 @@ class ForecastShelf:
             .limit(limit)
             .offset(offset)
         )
-        total = self._session.scalar(select(func.count(func.distinct(ForecastRow.signal)))) or 0
+        total = self._session.scalar(select(func.count(func.distinct(ForecastRow.signal))).where(*mine)) or 0
         return [forecast_of(row) for row in rows], total
 
     def made_before(self, signal: str, instant: datetime) -> Forecast | None:

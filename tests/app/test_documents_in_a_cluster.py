@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import yaml
 from app.cluster_documents import DOCUMENT_KINDS as DOCUMENTS
 from app.system_clock import SystemClock
 from controller.actuation.limits import Limits
-from kube import Access, connect, read
-from kube.kinds import EVENT, HPA
+from domain.scaling import WorkloadRef
+from kube import Access, Writer, connect, read
+from kube.kinds import DEPLOYMENT, EVENT, HPA
 from tests.app.cluster_home import KIND, Home
 from tests.app.test_kubernetes_parts import CONFIG, RULE
 from tests.controller.cluster.world import World, eventually
@@ -96,6 +98,26 @@ def test_a_second_pass_and_moving_metrics_write_nothing(home: Home, api: KubeApi
         home.loads(0.1 * more, pod=str(more))
         home.tick(15)
     assert statuses(api) == before
+
+
+def test_what_the_hpa_makes_of_the_bounds_is_told_a_quarter_of_an_hour_later(home: Home, api: KubeApi) -> None:
+    for _ in range(4):
+        home.tick(15)
+    before, web = statuses(api), WorkloadRef(kind="Deployment", namespace="shop", name="web")
+    hpa, view = Writer(home.admin, "hpa"), home.house._kubernetes._view  # type: ignore[union-attr]
+    replicas = home.rule()["status"]["decision"]["desiredReplicas"]
+    hpa.patch_merge(DEPLOYMENT, "shop", "web", {"spec": {"replicas": replicas}})
+    eventually(lambda: (found := view.workload(web)) and found.spec.replicas == replicas, "the view has it")
+    home.tick(15)
+    assert (statuses(api), home.rule()["status"]["decision"]["outcome"]) == (before, "scale_up")
+
+    long_ago = (home.now - timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    hpa.patch_merge(KIND, "shop", "web", {"status": {"decision": {"time": long_ago}}}, subresource="status")
+    version = home.rule()["metadata"]["resourceVersion"]
+    eventually(lambda: version in [one["metadata"]["resourceVersion"] for _, _, one in home.objects.objects()], "seen")
+    home.tick(15)
+    assert home.rule()["status"]["decision"]["outcome"] == "hold"
+    assert "Hold" not in [one[1] for one in events(api)]
 
 
 def test_another_outcome_and_a_refusal_are_events(home: Home, api: KubeApi) -> None:

@@ -92,6 +92,11 @@ def test_forecasts(served: Served) -> None:
     ]  # fmt: skip
 
 
+def test_forecasts_of_one_signal_or_document_only(served: Served) -> None:
+    counts = {of: len(data(served, f"forecasts?of={of}")) for of in ("demo/shop/soon", "demo/shop", "demo/shop/soo_")}
+    assert counts == {"demo/shop/soon": 1, "demo/shop": 0, "demo/shop/soo_": 0}
+
+
 def test_a_forecast_tells_its_life(served: Served) -> None:
     (one,) = data(served, "forecasts")
     assert one["fitted_at"] < one["made_at"]

@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
+from app.forecast_doors.feed import Feed
 from tests.app.conftest import Served
+from tests.fakes.clock import ManualClock
 
 SOON = "demo/shop/soon"
 
@@ -80,3 +82,16 @@ def test_questions_that_have_no_answer_say_why(served: Served, path: str, status
     assert answer.status == status, answer.body
     assert answer.json["success"] is False
     assert answer.json["error"]["message"]
+
+
+def test_the_doors_read_what_this_program_serves(served: Served) -> None:
+    def data(path: str) -> Any:
+        answer = served.ask(path)
+        assert answer.status == 200, answer.body
+        return answer.json["data"]
+
+    feed = Feed(data, clock=ManualClock())
+    (known,) = feed.of(SOON)
+    assert (known.forecast.horizon, known.forecast.quantiles[0], known.forecast.step.seconds) == (12, 0.05, 300)
+    feed.look()
+    assert set(feed.names) <= {"shop:soon"}

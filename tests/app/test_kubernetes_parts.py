@@ -21,6 +21,7 @@ from domain.errors import RefusedError, SettingsError
 from domain.scaling import WorkloadRef
 from kube import Access, Writer, connect, read
 from kube.kinds import LEASE, POD
+from store.state import DecisionLedger
 from tests.app.world import rising
 from tests.collector.kubernetes.objects import pod
 from tests.controller.cluster.world import World, eventually
@@ -79,6 +80,32 @@ def test_a_sample_becomes_a_floor_and_the_lease_is_given_back(world: World, tmp_
     finally:
         house.close()
     assert not read(world.connection, LEASE, namespace="foretide", name="ours").spec.holder_identity
+
+
+def test_who_follows_decides_and_keeps_nothing(world: World, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "web.yaml").write_text(RULE)
+    spec = {"holderIdentity": "another", "leaseDurationSeconds": 15, "leaseTransitions": 3}
+    Writer(world.connection, "another").apply(LEASE, "foretide", "ours", {"spec": spec})
+    settings = read_settings(config=None, environment={"FORETIDE_PORT": "0"}, working_dir=tmp_path)
+    settings.data_dir.mkdir()
+    house = House(settings, clock=SystemClock(), version="9", base_url="http://127.0.0.1:1", environment={})
+    try:
+        house.prepare()
+        kept = house._kubernetes
+        assert kept is not None
+        eventually(kept.follows, "the other is seen")
+        house.decide(SystemClock().now())
+        with house.state.transaction() as session:
+            assert DecisionLedger(session).latest("shop/web") is None
+        assert house.registry.get_sample_value("foretide_controller_rules") == 1
+        kept.elector.stop()
+        kept.elector._seen = None  # as before the first look, and as when nobody can be asked
+        house.decide(SystemClock().now())
+        with house.state.transaction() as session:
+            assert DecisionLedger(session).latest("shop/web") is not None
+    finally:
+        house.close()
 
 
 def test_the_cluster_is_collected_and_searched_for_targets(world: World, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.actuation.rings import Plan, Release, State
+from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
 from kube import Access, connect
 from tests.app.test_cli import ROOT, run
@@ -52,6 +54,25 @@ def test_reap_gives_back_and_tells_it_in_a_table(world: World, kubeconfig: Path)
     assert row.split() == ["shop", "HorizontalPodAutoscaler", "web", "3..18", "2..20", "given", "back"]
     assert world.ours() == {}
     assert foretide(kubeconfig, "reap").stdout == "nothing is left to give back\n"
+
+
+def test_an_operator_reads_how_far_the_rings_are_and_lets_them_go_on(world: World, kubeconfig: Path) -> None:
+    told = foretide(kubeconfig, "rings")
+    assert (told.returncode, told.stdout) == (0, "everything acts everywhere\n")
+    shelf = RingShelf(
+        world.connection, world.owner("foretide"), namespace="foretide", plan=Plan(), leads=lambda: True
+    )  # fmt: skip
+    release = Release(name="policy ops/web", members={"a/x": "1", "b/x": "1"}, open=("a",), halted="its SLO burns")
+    shelf.write(State(controller="0.1", releases=(release,)))
+    told = foretide(kubeconfig, "rings")
+    assert (told.returncode, told.stdout) == (
+        1, "policy ops/web: ring 1 of 3 halted because its SLO burns; foretide rings --resume lets it go on\n",
+    )  # fmt: skip
+    told = foretide(kubeconfig, "rings", "--resume")
+    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "it goes on from the next pass on")
+    assert [(one.halted, one.open) for one in shelf.read().releases] == [("", ("a",))]
+    foretide(kubeconfig, "rings", "--finish")
+    assert shelf.read().releases[0].finished
 
 
 def test_restore_has_to_be_meant(kubeconfig: Path, world: World) -> None:

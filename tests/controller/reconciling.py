@@ -62,6 +62,7 @@ class Bench:
     on_record: Callable[[Decision], None] = lambda decision: None
     outlook_of: OutlookOf | None = None
     gate: Callable[[ScalingRule], str] = lambda rule: ""
+    held: dict[str, str] = field(default_factory=dict)
     slos: dict[str, SLO] = field(default_factory=dict)
     money: Ceiling | None = None
     asleep: set[str] = field(default_factory=set)
@@ -83,6 +84,7 @@ class Bench:
             tracer=provider.get_tracer("test"),
             outlook_of=self.outlook_of,
             gate=lambda one: self.gate(one),
+            rings=lambda cases, now: self.held,
             slo_of=self.slos.get,
             budget_room=lambda rule, workload, now: self.money,
             slept=lambda key: key in self.asleep,

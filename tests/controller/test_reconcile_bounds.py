@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from controller.actuation.limits import Limits
-from domain.errors import ConflictError, ForbiddenError, RefusedError
+from controller.slo import WINDOWS
+from domain.errors import ConflictError, ForbiddenError, RefusedError, RightsError
 from domain.scaling import ActionResult, Outcome, Reason, Workload
-from tests.controller.reconciling import CART, SHOP, TICK, Bench, rule, two_rules
+from tests.controller.reconciling import CART, SHOP, SLO_DOCUMENT, TICK, Bench, rule, two_rules
 
 BOUNDS = {"with": "bounds", "hpa": "shop"}
 HPA = ("HorizontalPodAutoscaler", "demo", "shop")
@@ -22,6 +23,7 @@ def test_bounds_are_looked_at_on_every_pass_and_an_action_is_a_change(bench: Ben
     bench.reconciler.tick(now)
     decision, action = bench.last("shop")
     assert (bench.cluster.autoscalers[HPA], bench.cluster.asked) == (Limits(low=5, high=20), [])
+    assert bench.cluster.begun == [["demo/shop"]]
     assert action is not None
     assert (action.from_replicas, action.to_replicas, action.result) == (1, 5, ActionResult.DONE)
     assert (decision.trace[-1].stage, decision.trace[-1].message) == ("actuate", "1..20 → 5..20")
@@ -78,13 +80,28 @@ def test_who_acts_no_more_is_told_at_the_end_of_the_pass(now: datetime) -> None:
     assert bench.cluster.settled == [{"demo/shop", "demo/cart"}, {"demo/shop"}]
 
 
-def test_a_forbidden_namespace_is_tried_once_a_minute(now: datetime) -> None:
+def test_a_namespace_without_rights_is_tried_once_a_minute_and_acts_within_one_when_they_are_back(
+    now: datetime,
+) -> None:
     bench = two_rules()
     for ref in (SHOP, CART):
-        bench.cluster.failing[ref] = ForbiddenError("patch is forbidden")
+        bench.cluster.failing[ref] = RightsError("patch is forbidden")
     for tick in range(9):
         bench.reconciler.tick(now + tick * TICK)
-    assert [ref for ref, _ in bench.cluster.asked] == [SHOP, CART]
+    assert [ref for ref, _ in bench.cluster.asked] == [SHOP] * 3
+    bench.cluster.failing.clear()
+    for tick in range(9, 13):
+        bench.reconciler.tick(now + tick * TICK)
+    assert [ref for ref, _ in bench.cluster.asked] == [SHOP] * 4 + [CART]
+
+
+def test_what_an_admission_refuses_slows_down_that_target_only(now: datetime) -> None:
+    bench = two_rules()
+    bench.cluster.failing[SHOP] = ForbiddenError("denied by a policy")
+    for tick in range(9):
+        bench.reconciler.tick(now + tick * TICK)
+    assert [ref for ref, _ in bench.cluster.asked if ref == SHOP] == [SHOP] * 3  # after 30 s, 1 minute
+    assert bench.cluster.workload(CART).current_replicas == 5
 
 
 def test_what_the_cluster_holds_is_held(bench: Bench, now: datetime) -> None:
@@ -93,3 +110,37 @@ def test_what_the_cluster_holds_is_held(bench: Bench, now: datetime) -> None:
     held, action = bench.last("shop")
     assert (held.reason, held.desired_replicas, action) == (Reason.FROZEN, 4, None)
     assert held.message.startswith("held at 4: frozen, by the kill switch: INC-1")
+
+
+AT_ONCE = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
+
+
+def burning(bench: Bench, ratio: float) -> None:
+    """The share of bad ones in all windows."""
+    for window in WINDOWS:
+        bench.answers[SLO_DOCUMENT.error_ratio_query(window).expr] = ratio
+
+
+@pytest.mark.parametrize("actuate", [BOUNDS, {"with": "scale"}])
+def test_when_the_slo_burns_soon_after_capacity_was_taken_it_comes_back(
+    bench: Bench, now: datetime, actuate: dict[str, str]
+) -> None:
+    bench.rules = [rule(actuate=actuate, guard={"slo": "errors"}, behavior={"scaleDown": AT_ONCE})]
+    bench.slos["demo/errors"] = SLO_DOCUMENT
+    bench.cluster.autoscalers[HPA] = Limits(low=12, high=20)
+    bench.cluster.workloads[SHOP] = Workload(ref=SHOP, current_replicas=12, ready_replicas=12, source="fake")
+    burning(bench, 0.0)
+    bench.reconciler.tick(now)
+    low = min(bench.cluster.autoscalers[HPA].low, bench.cluster.workload(SHOP).current_replicas or 0)
+    assert low < 12
+    burning(bench, 0.5)
+    bench.reconciler.tick(now + timedelta(minutes=5))
+    decision, action = bench.last("shop")
+    assert action is not None
+    assert action.to_replicas == 12
+    assert "rolled back to at least 12" in decision.trace[-1].message
+    burning(bench, 0.0)
+    bench.reconciler.tick(now + timedelta(minutes=50))
+    assert bench.last("shop")[1] is None
+    bench.reconciler.tick(now + timedelta(minutes=66))
+    assert bench.last("shop")[1] is not None

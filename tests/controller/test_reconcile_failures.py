@@ -104,11 +104,11 @@ def test_an_unavailable_target_is_left_alone_longer_each_time(now: datetime) -> 
     assert bench.cluster.workload(CART).current_replicas == 5
 
 
-def test_a_forbidden_target_is_left_alone_for_five_minutes(bench: Bench, now: datetime) -> None:
-    bench.cluster.failing[SHOP] = ForbiddenError("may not patch deployments/scale in demo")
+def test_a_refused_target_is_tried_again_after_30_s_1_and_2_minutes(bench: Bench, now: datetime) -> None:
+    bench.cluster.failing[SHOP] = ForbiddenError("denied by an admission webhook")
     for number in range(21):
         bench.reconciler.tick(now + number * TICK)
-    assert len(bench.cluster.asked) == 2
+    assert len(bench.cluster.asked) == 4
 
 
 def test_a_record_that_fails_stops_nobody(now: datetime) -> None:

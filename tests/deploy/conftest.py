@@ -24,7 +24,8 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
     """``kubectl apply -k deploy/kubernetes`` and discovery, after a dry run of the same."""
     api, manifests = cluster.api, objects(FOLDER)
     apply(api, next(one for one in manifests if one["kind"] == "Namespace"))
-    for one in [*manifests, *objects(FOLDER / "webhook")]:
+    doors = [one for name in ("adapter", "keda-scaler", "webhook") for one in objects(FOLDER / name)]
+    for one in [*manifests, *doors]:
         apply(api, one, **DRY)
     manifests += objects(FOLDER / "discovery")
     for one in manifests:

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
 CRDS = ROOT / "deploy" / "crds"
-APART = (FOLDER / "discovery", FOLDER / "opt-in", FOLDER / "webhook")
+APART = tuple(FOLDER / name for name in ("adapter", "discovery", "keda-scaler", "opt-in", "webhook"))
 """What is applied by itself, by who wants it."""
 Object = dict[str, Any]
 

@@ -56,9 +56,10 @@ def test_no_token_is_mounted_where_none_is_needed() -> None:
     accounts = {one["metadata"]["name"]: one for one in of_kind("ServiceAccount")}
     mounting = {one["spec"]["serviceAccountName"] for one in pods() if one["spec"]["automountServiceAccountToken"]}
 
-    assert set(accounts) == {f"foretide-{one}" for one in ("controller", "api", "collector", "reaper", "webhook")}
+    known = ("controller", "api", "collector", "reaper", "webhook", "adapter", "keda-scaler")
+    assert set(accounts) == {f"foretide-{one}" for one in known}
     assert all(one["automountServiceAccountToken"] is False for one in accounts.values())
-    assert mounting == {"foretide-controller", "foretide-reaper"}
+    assert mounting == {"foretide-controller", "foretide-reaper", "foretide-adapter"}
 
 
 def test_every_pod_runs_restricted() -> None:
@@ -74,7 +75,7 @@ def test_every_pod_runs_restricted() -> None:
 
 def test_the_image_is_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    for folder in (FOLDER, FOLDER / "webhook"):
+    for folder in (FOLDER, *(FOLDER / name for name in ("adapter", "keda-scaler", "webhook"))):
         kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
         assert [one["newTag"] for one in kustomization["images"]] == [version]
 

@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 
 from app.reap_command import Where, give_back
+from app.system_clock import SystemClock
 from controller.actuation.limits import Limits
+from controller.actuation.rings import Plan, Release, State, resumed
+from controller.cluster.kubernetes_rings import RingShelf
 from controller.reaper import Orders
+from domain.errors import ConflictError, RightsError
+from kube import Access, Writer, connect
 from rules.crd_names import plural
 from rules.schema import KINDS
 from tests.cluster.api import MERGE, Api, ApiError, Object, path
@@ -213,6 +218,27 @@ def test_the_reaper_gives_back_as_its_own_account_where_a_namespace_opted_in(
     assert told[elsewhere].after == Limits(low=10, high=30), told[elsewhere].said
 
 
+def test_the_rings_are_kept_by_the_controllers_own_account(installed: Cluster, opted_in: str) -> None:
+    """Made by an apply that names it, so that `create` can be limited to the name; RBAC's refusal is known for one."""
+    access = Access(kubeconfig=installed.kubeconfig(f"{ACCOUNT}controller"), context="foretide-test")
+    connection = connect(access, clock=SystemClock())
+    writer = Writer(connection)
+    shelf = RingShelf(connection, writer, namespace=OWN, plan=Plan(), leads=lambda: True)
+    assert shelf.read() == State()
+    state = State(controller="0.1", done={"shop/web": "1"}, releases=(Release(name="rules", members={"a/b": "2"}),))
+    shelf.write(state)
+    late = RingShelf(connection, writer, namespace=OWN, plan=Plan(), leads=lambda: True)
+    assert late.read() == state
+    shelf.read()
+    shelf.write(resumed(state, finish=True))
+    with pytest.raises(ConflictError):
+        late.write(state)
+    elsewhere = RingShelf(connection, writer, namespace=opted_in, plan=Plan(), leads=lambda: True)
+    with pytest.raises(RightsError, match="cannot be read"):
+        elsewhere.read()
+    connection.close()
+
+
 # ---- rights
 
 DOCUMENTS = {f"foretide.dev/{plural(kind)}" for kind in KINDS}
@@ -221,6 +247,7 @@ HPAS = "autoscaling/horizontalpodautoscalers"
 KEDAS = "keda.sh/scaledobjects"
 LEASE = "coordination.k8s.io/leases/foretide-controller"
 SWITCH = "/configmaps/foretide-freeze"
+RINGS = "/configmaps/foretide-rings"
 DISCOVERED: dict[str, set[str]] = {
     **dict.fromkeys(("/nodes", "/services", "/pods", "/namespaces", "/resourcequotas"), READ),
     **dict.fromkeys(("apps/deployments", "apps/statefulsets", "apps/replicasets", HPAS), READ),
@@ -243,7 +270,12 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {
-    "controller": {LEASE: {"get", "update", "patch"}, "coordination.k8s.io/leases": {"create"}, SWITCH: {"get"}},
+    "controller": {
+        LEASE: {*READ, "update", "patch"},
+        "coordination.k8s.io/leases": {"create"},
+        SWITCH: {"get"},
+        RINGS: {"get", "create", "patch"},
+    },
     "reaper": {SWITCH: {"get"}},
 }
 OF_EVERYBODY = re.compile(r"authorization.k8s.io/selfsubject\w+|authentication.k8s.io/selfsubjectreviews")
@@ -310,6 +342,13 @@ def test_the_authorizer_answers_as_listed(installed: Cluster) -> None:
             wrong.append((who, verb, what))
 
     assert wrong == []
+
+
+def test_the_controller_lists_its_own_lease_and_no_other(installed: Cluster, acting: dict[str, Api]) -> None:
+    where, own = path("Lease", None, OWN), {"fieldSelector": "metadata.name=foretide-controller"}
+    assert acting["controller"].request("GET", where, query=own)["kind"] == "LeaseList"
+    with pytest.raises(ApiError, match="403"):
+        acting["controller"].request("GET", where)
 
 
 def test_restricted_pod_security_admits_our_pods(installed: Cluster) -> None:

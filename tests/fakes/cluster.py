@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ class FakeCluster:
         self.asked: list[tuple[WorkloadRef, int]] = []
         self.autoscalers: dict[tuple[str, str, str], Limits] = {}
         self.settled: list[Collection[str]] = []
+        self.begun: list[list[str]] = []
 
     @classmethod
     def of(cls, ref: WorkloadRef, replicas: int, *, requests: Mapping[str, float] | None = None) -> FakeCluster:
@@ -55,6 +56,9 @@ class FakeCluster:
             raise RefusedError(f"{order} is not there")
         before, self.autoscalers[key] = self.autoscalers[key], order.limits
         return BoundsDone(before=before, after=order.limits, said=f"{before} → {order.limits}")
+
+    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+        self.begun.append([order.rule for order in orders])
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         self.settled.append(acting)

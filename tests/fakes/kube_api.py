@@ -189,7 +189,8 @@ class KubeApi:
                         fault.code, _REASONS.get(fault.code, "Unknown"), "by test", retry_after=fault.retry_after
                     )
             if any(asked.method == method and part in asked.path for method, part in self.forbidden):
-                raise Refused(403, "Forbidden", f"tests may not {asked.method} {asked.path}")
+                words = f'User "tests" cannot {asked.method.lower()} resource "{asked.path}"'
+                raise Refused(403, "Forbidden", f"it is forbidden: {words}")
             if asked.query.get("watch") == "true":
                 return {}
             told = self._about_itself(asked, body)

@@ -295,3 +295,20 @@ def test_the_thread_takes_renews_and_gives_back(on_fake: Place) -> None:
     two.stop()
 
     assert (one.leading(), two.leading(), two.epoch) == (False, False, 2)
+
+
+def test_a_lease_that_is_given_back_wakes_the_candidate_long_before_its_next_try(place: Place) -> None:
+    times = LeaseTimes(retry_seconds=600.0)
+    one, two = (
+        Elector(place.connection, namespace=place.namespace, identity=who, times=times) for who in ("one", "two")
+    )
+    one.start()
+    eventually(one.leading, "one leads")
+    two.start()
+    eventually(lambda: two.leader == "one", "two has seen that")
+
+    one.stop()
+
+    eventually(two.leading, "two leads")
+    assert two.epoch == 2
+    two.stop()

@@ -9,13 +9,14 @@ import pytest
 
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
+from controller.cluster import BoundsOrder
 from controller.cluster.kubernetes_switch import freeze, thaw
-from domain.errors import ConflictError, ForbiddenError, RefusedError
+from domain.errors import ConflictError, ForbiddenError, RefusedError, RightsError
 from domain.scaling import WorkloadRef
 from kube.kinds import DEPLOYMENT, DISRUPTION_BUDGET, HPA, SCALED_OBJECT
 from tests.controller.cluster.world import World, eventually
 from tests.fakes.clock import ManualClock
-from tests.fakes.kube_api import KubeApi
+from tests.fakes.kube_api import Fault, KubeApi
 
 WEB = WorkloadRef(kind="Deployment", namespace="shop", name="web")
 
@@ -314,3 +315,51 @@ def test_a_scaled_object_has_its_own_bounds_set_and_left_out_again(fake: KubeApi
 
 def patches(fake: KubeApi) -> list[Any]:
     return [one for one in fake.asked if one.method == "PATCH" and "horizontalpodautoscalers" in one.path]
+
+
+def refused_writes(world: World, fake: KubeApi, *names: str) -> None:
+    """An admission refuses the writes to these."""
+    for name in names:
+        world.hpa(name)
+        fake.faults.append(Fault(times=1, code=422, method="PATCH", part=f"/{name}"))
+        with pytest.raises(ForbiddenError):
+            world.wants(4, name=name)
+
+
+def test_when_too_many_writes_of_a_pass_fail_nothing_is_released_in_it(world: World, fake: KubeApi) -> None:
+    world.wants(8)
+    world.later(minutes=2)
+    refused_writes(world, fake, "a", "b", "c")
+    why = "nothing is released in this pass, 3 of its 4 writes failed"
+    assert world.wants(2).said == f"HorizontalPodAutoscaler shop/web keeps 8..20: held, {why}"
+    assert world.wants(12).after.low == 12  # capacity may still come
+    world.cluster.settle({"shop/web"}, world.now)
+    assert [(reason, said.partition(", the last")[0]) for _, reason, said in world.said][-1] == (
+        "ReleasesStopped",
+        why.replace("4", "5"),
+    )
+    world.later(minutes=2)
+    assert world.wants(2).after.low == 11
+
+
+def test_two_failures_and_missing_rights_stop_nothing(world: World, fake: KubeApi) -> None:
+    world.wants(8)
+    world.later(minutes=2)
+    refused_writes(world, fake, "a", "b")
+    fake.forbidden.add(("PATCH", "/namespaces/elsewhere/"))
+    for name in ("c", "d", "e"):
+        world.hpa(name)
+        fake.forbidden.add(("PATCH", f"/{name}"))
+        with pytest.raises(RightsError):
+            world.wants(4, name=name)
+    assert world.wants(2).after.low == 7
+
+
+def test_bounds_that_come_back_are_an_event(world: World) -> None:
+    world.seen()
+    order = BoundsOrder(
+        rule="shop/web", target=WEB, kind="HorizontalPodAutoscaler", name="web", limits=Limits(low=8, high=20),
+        reason="SLOBurning", because="rolled back to at least 8..20",
+    )  # fmt: skip
+    assert world.cluster.set_bounds(order, world.now).after.low == 8
+    assert ("web", "RolledBack", "rolled back to at least 8..20") in world.said

@@ -63,6 +63,7 @@ class World:
             writer=self.writer_of_ours or Writer(self.connection, fence=self.fence, qps=1000, burst=1000),
             fence=self.fence, switch=self.switch, metrics=ObserveCluster(lambda query: None), say=self.say,
             own_namespace=self.own_namespace, changes_per_minute=self.changes_per_minute,
+            announce=lambda reason, message: self.said.append(("", reason, message)),
         )  # fmt: skip
 
     def fence(self) -> Fence:
@@ -152,8 +153,8 @@ class World:
         ref = WorkloadRef(kind="Deployment", namespace=namespace or self.namespace, name=of)
         limits = Limits(low=low, high=high)
         order = BoundsOrder(rule=rule, target=ref, kind=kind, name=name, limits=limits, reason="ForecastFloor")
-        done = self.cluster.set_bounds(order, self.now)
-        return done
+        self.cluster.begin([order], self.now)
+        return self.cluster.set_bounds(order, self.now)
 
     def seen(self, name: str = "web", kind: str = "HorizontalPodAutoscaler") -> None:
         """Waits until the view has what the server has."""

@@ -1,0 +1,1 @@
+"""``foretide adapter``: forecasts as external metrics, behind Kubernetes' aggregation layer."""

@@ -1,0 +1,1 @@
+"""``foretide keda-scaler``: forecasts as a trigger of KEDA's ScaledObjects, an external scaler over gRPC."""

@@ -1,0 +1,68 @@
+"""What floors may add in a cluster: held by a quota, by the operator's limit, and told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controller.actuation.limits import Limits
+from controller.cluster import BoundsOrder
+from domain.errors import RefusedError
+from domain.scaling import WorkloadRef
+from kube.kinds import QUOTA
+from tests.controller.cluster.world import World, eventually
+
+
+def quota(world: World, name: str = "team", **spec: Any) -> None:
+    status = {"hard": {"pods": "10"}, "used": {"pods": "5"}}
+    world.owner("team").create(QUOTA, world.namespace, {"metadata": {"name": name}, "spec": spec, "status": status})
+    eventually(lambda: any(one.metadata.name == name for one in world.view.quotas()), "the quota is seen")
+
+
+def test_a_floor_goes_as_far_as_the_quota_leaves_pods(world: World) -> None:
+    quota(world)
+    done = world.wants(12)
+    assert done.after == Limits(low=9, high=20)  # four run, five more are left
+    assert done.said.endswith(
+        "a floor of 12 is held at 9: floors together would add 8 pods, and ResourceQuota shop/team (pods) leaves 5 pods"
+    )
+
+
+def test_a_quota_for_some_pods_only_is_left_to_the_api_server(world: World) -> None:
+    quota(world, scopes=["BestEffort"])
+    assert world.wants(12).after.low == 12
+
+
+def test_floors_share_what_the_operator_lets_them_add_and_what_stands_stays(world: World) -> None:
+    world.cluster._most_added_cores = 4.0
+    refs = [WorkloadRef(kind="Deployment", namespace="shop", name=name) for name in ("web", "api")]
+    world.deployment("api")
+    world.hpa("api", target="api")
+    world.seen("api")
+    eventually(lambda: world.view.workload(refs[1]), "the Deployment is seen")
+    orders = [
+        BoundsOrder(
+            rule=f"shop/{ref.name}", target=ref, kind="HorizontalPodAutoscaler", name=ref.name,
+            limits=Limits(low=18, high=20), reason="ForecastFloor",
+        )
+        for ref in refs
+    ]  # fmt: skip
+    for _ in range(4):
+        world.cluster.begin(orders, world.now)
+        for order in orders:
+            world.seen(order.name)
+            world.cluster.set_bounds(order, world.now)
+        world.later(minutes=1)
+    floors = [world.bounds(ref.name).low for ref in refs]
+    assert floors == [10, 10]  # each wants 16 more of a quarter core, and gets half of them
+    world.cluster._most_added_cores = 1.0
+    world.cluster.begin(orders, world.now)
+    assert "kubernetes.most_added_cores leaves 1.0 cores" in world.cluster.set_bounds(orders[0], world.now).said
+    assert world.bounds().low == 10
+
+
+def test_an_autoscaler_that_is_not_there_is_an_event_on_its_workload(world: World) -> None:
+    with pytest.raises(RefusedError, match="is not there"):
+        world.wants(8, name="gone")
+    assert world.said[0] == ("web", "BoundsNotSet", "HorizontalPodAutoscaler shop/gone is not there")
