@@ -113,7 +113,7 @@ def router(budgets: Budgets, rules: Callable[[], RuleSet], clock: Clock) -> APIR
         """Where a budget stands, what it does or would do, what that waits for, and how it is undone."""
         return ok(_explained(_budget(rules(), f"{namespace}/{name}"), budgets, clock.now()))
 
-    @api.post("/budgets/{namespace}/{name}/approvals", operation_id="approveBudgetAction", status_code=201)
+    @api.post("/budgets/{namespace}/{name}/approvals", operation_id="approveBudgetAction", status_code=202)
     def approve(namespace: str, name: str, body: ApprovalRequest, request: Request) -> Ok[DeedView]:
         """Say yes to exactly the patch with this digest; 409 where it is another by now, or nothing waits."""
         budget = _budget(rules(), f"{namespace}/{name}")

@@ -170,5 +170,3 @@ def _expected(paths: Sequence[FloatArray]) -> tuple[tuple[float, float, float], 
     low, high = np.quantile(running, [0.1, 0.9], axis=0)
     triples = zip(running.mean(axis=0), low, high, strict=True)
     return tuple((round(float(mean), 4), round(float(p10), 4), round(float(p90), 4)) for mean, p10, p90 in triples)
-
-

@@ -37,6 +37,8 @@ from tests.fakes.clock import ManualClock
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)  # a Wednesday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
 def fitted(request: FitRequest) -> Forecast:
     """Each hour of the day as it was on average, normal around it: what a fit would find in ``costs``, in no time."""
     hours = (np.arange(len(request.values)) + request.start.hour) % 24
@@ -302,7 +304,7 @@ def test_an_approval_by_the_api_is_for_one_digest(state: State, tmp_path: Path) 
     assert post(body) == 409
     assert post({**body, "action": "nothing"}) == 404
     assert post({**body, "digest": "latest"}) == 422
-    assert post({**body, "digest": world.deed().digest}) == 201
+    assert post({**body, "digest": world.deed().digest}) == 202
     world.tick()
     assert (world.deed().state, world.most()) == (DeedState.HELD, 10)
     assert world.deed().approval.by == "token"
