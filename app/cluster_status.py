@@ -32,7 +32,7 @@ _SAME: Final = {Reason.WITHIN_TOLERANCE.value: Reason.DESIRED_WITHIN_RANGE.value
 _SIGNIFICANT: Final = ("desiredReplicas", "outcome", "reason", "limitedBy", "bounds")
 _OF_THE_LOAD: Final = {word.value: "the load" for word in OF_THE_LOAD}
 UP_TO_DATE_AFTER: Final = timedelta(minutes=15)
-"""What follows the load is written so long after the last time. Of 60 rules on made days with noise of 5 % every fifth
+"""What follows the load is written so long after the last time. Of 60 rules on made days with noise of 7 % every fifth
 decision wrote a status, 15 a second for 1,000 rules; so it is one a second at most."""
 
 

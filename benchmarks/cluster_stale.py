@@ -28,6 +28,7 @@ from benchmarks.report import NotMeasuredError, Row
 from domain.errors import KubeError
 from kube import Access, Connection, connect
 from kube.kinds import HPA, LEASE, Kind
+from tests.cluster.api import path
 from tests.cluster.control_plane import Cluster
 from tests.cluster.credentials import CONTEXT
 from tests.cluster.objects import hpa
@@ -54,6 +55,7 @@ def stale_rows(cluster: Cluster) -> list[Row]:
         with recorded(connection, namespace, HPA, history.wrote), recorded(connection, namespace, LEASE, history.led):
             _cut(cluster, namespace)
     finally:
+        cluster.api.request("DELETE", path("HorizontalPodAutoscaler", None, namespace))
         cluster.controllers.start()
     takeovers = len(history.takeovers) - LEASES
     late = f"{_refused(cluster, namespace)} refused because the object was another by then"
@@ -158,7 +160,7 @@ def recorded(
                             broken.append(str(event["object"]))
                             return
                         since = str(event["object"]["metadata"]["resourceVersion"])
-                        if event["type"] != "BOOKMARK":
+                        if event["type"] in ("ADDED", "MODIFIED"):
                             take(event["object"])
             except KubeError:
                 continue
