@@ -242,7 +242,8 @@ def discover(
     raise typer.Exit(run(asked, sys.stdout))
 
 
-from app import budget_command, cost_cli
+app.add_typer(budget_command.app, name="budget", short_help="Where a budget stands, and what it does.")
+app.add_typer(cost_cli.cost, name="cost")
 app.command(short_help="Give back what a controller that is gone has left behind.")(reap_cli.reap)
 app.command(short_help="Give back every bound that Foretide has set.")(reap_cli.restore)
 app.command(short_help="Stop every write to the cluster, or to one HPA.")(reap_cli.freeze)
