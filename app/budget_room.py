@@ -38,7 +38,7 @@ class BudgetRoom:
         if budget is None or running.price_sheet is None or not workload.requests:
             return None
         each = cost_per_hour(workload.requests, 1, running.price_sheet)
-        if each.currency != budget.spec.currency or each.amount <= 0:
+        if each is None or each.currency != budget.spec.currency or each.amount <= 0:
             return None
         left, hours = self._memo.get((rule.key, budget.key), lambda: self._left(budget, rule, running, now))
         return room(budget.metadata.name, left, hours, each)

@@ -2,8 +2,9 @@
 
 Starts etcd, the API server, the controllers and kwok of tests/cluster (built where they are missing). A first list and
 its memory; takeovers of 100 Leases side by side, after kill -9 and after a graceful end; our HPA beside the real one;
-writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics. Some
-minutes each. Protocol: docs/kubernetes.md.
+writes of leaders that were cut off; a pass over 2,000 rules; all writes of hours of moving metrics; from a sample to a
+floor that the real HPA keeps (``loop``), and what such floors save (``ahead``, by the recordings of ``--data DIR``). On
+two idle cores about half an hour. Protocol: docs/kubernetes.md.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from benchmarks import cluster_fidelity as fidelity
+from benchmarks.cluster_ahead import ahead_rows
 from benchmarks.cluster_day import day_rows
 from benchmarks.cluster_leases import takeovers
+from benchmarks.cluster_loop import sample_rows
 from benchmarks.cluster_pass import pass_rows
 from benchmarks.cluster_stale import stale_rows
 from benchmarks.processes import MIB
@@ -63,14 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.add_argument("--only", type=lambda text: text.split(","), help=f"of {', '.join(MEASURED)}")
+    parser.add_argument("--data", type=Path, help="recordings for ahead; without it curves are made")
     options = parser.parse_args(arguments)
+    measured: dict[str, Callable[[Cluster], list[Row]]] = {**MEASURED, "ahead": partial(ahead_rows, data=options.data)}
     where = environment()
     rows: list[Row] = []
     try:
         with started() as cluster:
             for name in options.only or MEASURED:
                 print(f"benchmarks.cluster: {name}", file=sys.stderr)
-                found = MEASURED[name](cluster)
+                found = measured[name](cluster)
                 for row in found:
                     print(f"benchmarks.cluster: {row.metric} {row.ours:g} {row.unit}", file=sys.stderr)
                 rows += found
@@ -160,6 +167,8 @@ MEASURED: Final[dict[str, Callable[[Cluster], list[Row]]]] = {
     "stale": stale_rows,
     "pass": pass_rows,
     "day": day_rows,
+    "loop": sample_rows,
+    "ahead": partial(ahead_rows, data=None),
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The deed: what a decision of an enforced rule asks for, done to the cluster; a target that refuses is left alone.
 
 ``scale`` acts where the number of replicas shall change. ``bounds`` is looked at on every pass: the autoscaler may be
-on its way to bounds that were decided long ago, and what we wrote there has to be renewed before it expires.
+on its way to bounds that were decided long ago, and what we wrote there has to be renewed before it expires. ``hpa`` is
+``bounds`` on an HPA of our own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
+from controller import own_hpa
 from controller.actuation.limits import Limits
 from controller.actuation.rollback import Watch
 from controller.cluster import BoundsOrder, Cluster
@@ -87,9 +89,9 @@ class Actor:
         """Does it; nothing where there is nothing to do, or the target is left alone for a while."""
         if not self.acts(rule) or self._claimed[_autoscaler(rule)] > 1:
             return _NOTHING
-        if rule.spec.actuate.with_ == "bounds":
-            return self._bounds(rule, decision, now)
-        return self._replicas(rule, decision, now)
+        if rule.spec.actuate.with_ == "scale" or _wakes_or_sleeps(rule, decision):
+            return self._replicas(rule, decision, now)
+        return self._bounds(rule, decision, now)
 
     def keep(self, rules: Sequence[ScalingRule]) -> None:
         """These are all rules of the pass; what is remembered of others is forgotten."""
@@ -104,7 +106,7 @@ class Actor:
         orders = []
         for rule, decision, burn in decided:
             self._watches[rule.key] = self._watch(rule).seen(_burns(rule, burn), now)
-            if rule.spec.actuate.with_ == "bounds":
+            if rule.spec.actuate.with_ in ("bounds", "hpa"):
                 orders.append(_order(rule, decision, self._watch(rule)))
         self._cluster.begin([one for one in orders if one is not None], now)
 
@@ -196,11 +198,18 @@ class Actor:
 
 
 def _autoscaler(rule: ScalingRule) -> tuple[str, str, str]:
-    """Kind, namespace and name of what ``bounds`` sets; the name is empty where the rule sets none."""
+    """Kind, namespace and name of what ``bounds`` or ``hpa`` sets; the name is empty where the rule sets none."""
     actuate, namespace = rule.spec.actuate, rule.metadata.namespace
     if actuate.scaled_object is not None:
         return "ScaledObject", namespace, actuate.scaled_object
-    return "HorizontalPodAutoscaler", namespace, (actuate.hpa or "") if actuate.with_ == "bounds" else ""
+    sets = actuate.with_ in ("bounds", "hpa")
+    return "HorizontalPodAutoscaler", namespace, own_hpa.name_of(rule) if sets else ""
+
+
+def _wakes_or_sleeps(rule: ScalingRule, decision: Decision) -> bool:
+    """Whether an HPA of ours is to be at rest, or no more: to 0 and back the workload itself is scaled."""
+    between = 0 in (decision.current_replicas, decision.desired_replicas)
+    return rule.spec.actuate.with_ == "hpa" and rule.spec.replicas.min == 0 and between
 
 
 def _order(rule: ScalingRule, decision: Decision, watch: Watch) -> BoundsOrder | None:
@@ -214,6 +223,7 @@ def _order(rule: ScalingRule, decision: Decision, watch: Watch) -> BoundsOrder |
     return BoundsOrder(
         rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value, limits=raised,
         because=watch.why if watch.back is not None and (not decided or raised != limits) else "",
+        own=own_hpa.of(rule) if rule.spec.actuate.with_ == "hpa" else None, median_need=decision.median_need,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What ``actuate: {with: bounds}`` would write to an HPA: minReplicas and maxReplicas.
+"""What ``actuate`` with ``bounds`` or ``hpa`` would write to an HPA: minReplicas and maxReplicas.
 
 The lower bound is the result of the whole chain without the triggers that the HPA measures itself, from its last one on
 instead of the replicas that are there, so that it moves by the same windows, policies and steps. The upper bound is the
@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from controller import core, guardrails, need
 from controller.guardrails import Numbers, Situation, SloState
 
-_OF_THE_HPA = frozenset({"resource", "pods"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -24,10 +22,13 @@ class Bounds:
     need: int
 
 
-def bounds_of(situation: Situation) -> Bounds:
-    """At one tick; the memory tells the last lower bound, and without one it begins at ``min``."""
+def bounds_of(situation: Situation, measured: frozenset[str]) -> Bounds:
+    """At one tick; the memory tells the last lower bound, and without one it begins at ``min``.
+
+    ``measured`` are the triggers that the HPA measures itself.
+    """
     around, memory = situation.circumstances, situation.memory
-    wants = tuple(want for want in situation.wants if want.proposal.kind not in _OF_THE_HPA)
+    wants = tuple(want for want in situation.wants if want.proposal.trigger not in measured)
     last = situation.min_replicas if memory.lower_bound is None else memory.lower_bound
     current = min(max(last, situation.min_replicas), situation.max_replicas)
     ours = replace(situation, current_replicas=current, wants=wants, circumstances=around)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from controller import guardrails, hpa, idling, need, telling, triggers
+from controller import guardrails, hpa, idling, need, own_hpa, telling, triggers
 from controller.bounds import bounds_of
 from controller.guardrails import NEUTRAL, Circumstances, Numbers, Situation
 from controller.memory import Memory
@@ -107,10 +107,14 @@ def conclude(
     )  # fmt: skip
     hpa_only, with_forecast = guardrails.counterfactuals(situation, needs, numbers)
     decision = replace(decision, hpa_only_replicas=hpa_only, with_forecast_replicas=with_forecast)
-    if rule.spec.actuate.with_ != "bounds":
+    if rule.spec.actuate.with_ not in ("bounds", "hpa"):
         return decision
-    found = bounds_of(situation)
-    return replace(decision, lower_bound=found.lower, upper_bound=found.upper, bound_need=found.need)
+    found = bounds_of(situation, own_hpa.measured(rule))
+    medians = [want.median for want in wants if want.median is not None]
+    return replace(
+        decision, lower_bound=found.lower, upper_bound=found.upper, bound_need=found.need,
+        median_need=max(medians, default=None),
+    )  # fmt: skip
 
 
 def held(rule: ScalingRule, *, workload: Workload, now: datetime, why: str) -> Decision:

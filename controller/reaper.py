@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zlib import crc32
 
-from controller.actuation import giving_back
+from controller.actuation import giving_back, owned
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
 from controller.actuation.stamp import FLOOR_LASTS, FREEZE, Stamp
 from controller.actuation.step import Clean, Rest, Write
 from controller.cluster import kubernetes_autoscalers as autoscalers
 from controller.cluster.kubernetes_autoscalers import Autoscaler
+from controller.cluster.kubernetes_own import return_step
 from domain.errors import KubeError, RefusedError
 from kube import Connection, Writer, listed, read
 from kube.kinds import HPA, SCALED_OBJECT, Hpa
@@ -165,6 +166,8 @@ class Reaper:
             self._failures[found.key] += TRIES if lasting else 1
 
     def _taken(self, fresh: Autoscaler, stamp: Stamp) -> None:
+        if stamps.KEPT in fresh.annotations:
+            return self._handed_back(fresh)
         taken = giving_back.next_step(fresh.limits, stamp, now=self._now(), at_once=self._orders.at_once)
         if isinstance(taken, Rest):
             return
@@ -180,6 +183,19 @@ class Reaper:
             body = autoscalers.clean_body(fresh)
             self._writer.patch_merge(fresh.kind, namespace, name, body, resource_version=version, uid=uid)
             self._note(fresh, fresh.limits, "given back", done=True)
+
+    def _handed_back(self, fresh: Autoscaler) -> None:
+        """An HPA that we keep: one that we made is only deleted when a person asks for it."""
+        kept = owned.read(fresh.annotations, fresh.metadata.uid)
+        stays = not self._orders.everything and kept is not None and kept.was is None
+        after, said, done = return_step(
+            self._connection, self._writer, fresh, stays=stays, epoch=None, now=self._now(),
+            at_once=self._orders.at_once,
+        )  # fmt: skip
+        if said:
+            self._note(fresh, after, said, done=done)
+        if said and not done:
+            self._step(fresh)  # where only the traces are left
 
     def _fresh(self, found: Autoscaler) -> Autoscaler:
         one: Any = read(self._connection, found.kind, namespace=found.metadata.namespace, name=found.metadata.name)

@@ -174,6 +174,8 @@ class Decision:
             triggers that the HPA itself sees. None for other rules.
         upper_bound: What it would write as maxReplicas: the lowest ceiling within ``max``; None likewise.
         bound_need: The need that the lower bound began with, for the memory only.
+        median_need: Replicas that the median of the rule's forecasts needs, the largest of them: no ceiling is cut
+            below. None without a forecast that has its say.
         limited_by: Stages that moved the number (``forecast``, ``bounds.max``, ``stabilization`` …), in order.
         cost_per_hour: Of ``desired_replicas`` by the price sheet; None without a sheet or requests.
         cost_change_per_hour: Cost of desired minus cost of current replicas; None likewise.
@@ -202,6 +204,7 @@ class Decision:
     lower_bound: int | None = None
     upper_bound: int | None = None
     bound_need: int | None = None
+    median_need: int | None = None
 
 
 GATE_STAGE: Final = "gate"

@@ -81,12 +81,17 @@ class LabelSelector(Fields, frozen=True, gc=False, rename="camel"):
 
 
 class HpaSpec(Fields, frozen=True, gc=False, rename="camel"):
-    """Bounds, target, and ``behavior`` as it is (absent unless somebody wrote one)."""
+    """Bounds, target, ``metrics`` undecoded, and ``behavior`` as it is (absent unless somebody wrote one)."""
 
     scale_target_ref: TargetRef
     max_replicas: int
     min_replicas: int = 1
     behavior: dict[str, Any] | None = None
+    metrics: msgspec.Raw = msgspec.Raw()
+
+    def __post_init__(self) -> None:
+        """Copies the bytes, as ``OwnedMeta`` does."""
+        msgspec.structs.force_setattr(self, "metrics", self.metrics.copy())
 
 
 class HpaStatus(Fields, frozen=True, gc=False, rename="camel"):

@@ -50,15 +50,7 @@ def warnings(data: object) -> Iterator[Fault]:
         yield guard, "does nothing: it blocks no scale-down and adds nothing"
     if text_at(data, "spec", "mode") in ("approve", "enforce") and text_at(data, "spec", "actuate", "with") == "none":
         yield ("spec", "mode"), "acts on nothing: actuate is with none"
-    yield from _not_acted_on(data)
     yield from _warnings_of_combine(data)
-
-
-def _not_acted_on(data: object) -> Iterator[Fault]:
-    """What documents may say and nothing carries out so far."""
-    with_ = text_at(data, "spec", "actuate", "with")
-    if with_ == "hpa":
-        yield ("spec", "actuate", "with"), "hpa decides, and nothing makes an HPA yet; bounds, scale and none work"
 
 
 def _warnings_of_combine(data: object) -> Iterator[Fault]:

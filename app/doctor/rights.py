@@ -79,10 +79,7 @@ def _acting(rules: Iterable[ScalingRule]) -> Iterator[Need]:
         if rule.spec.actuate.with_ != "none":
             wanted.setdefault((rule.metadata.namespace, rule.spec.actuate.with_), set()).update(_for(rule))
     for (where, way), rights in sorted(wanted.items()):
-        role = f"foretide-acts-by-{way}"
-        do = f"let it act there: kubectl -n {where} create rolebinding {role} --clusterrole={role} --serviceaccount=…"
-        if way == "bounds":
-            do = f"let it act there: kubectl apply -n {where} -f deploy/kubernetes/opt-in/bounds.yaml"
+        do = f"let it act there: kubectl apply -n {where} -f deploy/kubernetes/opt-in/{way}.yaml"
         yield Need(rights=tuple(sorted(rights, key=str)), what_for=f"actuate {way} in {where}", do=do)
 
 

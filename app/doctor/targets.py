@@ -12,9 +12,9 @@ from app.doctor.asking import everywhere
 from app.doctor.findings import Finding, Level
 from app.doctor.gitops import GitOps
 from app.doctor.managers import managers_of
-from controller.actuation.stamp import FREEZE
-from controller.cluster.kubernetes import SYSTEM_NAMESPACES
+from controller.actuation.stamp import FREEZE, KEPT
 from controller.cluster.kubernetes_autoscalers import Autoscaler, of_hpa, of_scaled_object, owner_of
+from controller.cluster.kubernetes_guard import SYSTEM_NAMESPACES
 from domain.workloads import WorkloadFacts
 from kube import Connection
 from kube.kinds import DEPLOYMENT, HPA, NAMESPACE, SCALED_OBJECT, STATEFUL_SET, Hpa, Key
@@ -107,6 +107,11 @@ def _workload(rule: ScalingRule, seen: Seen, own: str) -> Iterator[Finding]:
         says = f"actuates scale, but {there[0]} scales the same workload"
         do = f"actuate: {{with: bounds, {_field(there[0])}: {there[0].metadata.name}}}"
         yield _of_rule(rule, Level.ERROR, says, do)
+    elif way == "hpa" and (others := [one for one in there if not _may_keep(one, rule)]):
+        says = f"keeps an HPA of its own, but {others[0]} scales the same workload"
+        takes = others[0].kind is HPA and not owner_of(others[0])
+        do = f"actuate: {{with: hpa, hpa: {others[0].metadata.name}}} takes it over" if takes else "leave it to one"
+        yield _of_rule(rule, Level.ERROR, says, do)
     elif named is not None and named.target != (target.kind, target.name):
         says = f"{named} scales {' '.join(named.target)}, the rule is about {target.kind} {target.name}"
         yield _of_rule(rule, Level.ERROR, says, "name the autoscaler of the rule's own target")
@@ -145,6 +150,12 @@ def _key(rule: ScalingRule) -> tuple[str, str, str] | None:
     if actuate.scaled_object is not None:
         return SCALED_OBJECT.kind, where, actuate.scaled_object
     return HPA.kind, where, actuate.hpa or ""
+
+
+def _may_keep(found: Autoscaler, rule: ScalingRule) -> bool:
+    """Whether the rule names it, or it is ours already."""
+    ours = KEPT in found.annotations or rule.spec.actuate.hpa == found.metadata.name
+    return found.kind is HPA and ours and not owner_of(found)
 
 
 def _field(found: Autoscaler) -> str:

@@ -115,9 +115,12 @@ class HpaMetric(Fields, frozen=True, gc=False, rename="camel"):
     external: Metric | None = None
 
 
-class HpaSpec(kinds.HpaSpec, frozen=True, gc=False, rename="camel"):
-    """With what it scales on."""
+class HpaSpec(Fields, frozen=True, gc=False, rename="camel"):
+    """Bounds, target, and what it scales on."""
 
+    scale_target_ref: kinds.TargetRef
+    max_replicas: int
+    min_replicas: int = 1
     metrics: list[HpaMetric] | None = None
 
 
@@ -127,9 +130,10 @@ class HpaStatus(kinds.HpaStatus, frozen=True, gc=False, rename="camel"):
     current_metrics: list[HpaMetric] | None = None
 
 
-class Hpa(kinds.Hpa, frozen=True, gc=False, rename="camel"):
+class Hpa(Fields, frozen=True, gc=False, rename="camel"):
     """HorizontalPodAutoscaler, autoscaling/v2."""
 
+    metadata: kinds.OwnedMeta
     spec: HpaSpec
     status: HpaStatus = HpaStatus()
 

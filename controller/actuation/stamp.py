@@ -27,11 +27,15 @@ RULE: Final = f"{PREFIX}rule"
 REASON: Final = f"{PREFIX}reason"
 UNSET: Final = f"{PREFIX}baseline-unset"
 """Which bounds a ScaledObject left to KEDA's defaults; only for taking them away again."""
+KEPT: Final = f"{PREFIX}hpa"
+ORIGINAL: Final = f"{PREFIX}original"
+SHAPE: Final = f"{PREFIX}shape"
+"""Of an HPA that we keep ourselves: see ``owned``."""
 FREEZE: Final = f"{PREFIX}freeze"
 """Not ours: whoever sets it wants the object left as it is; the value says why."""
 
 ALWAYS: Final = (BASELINE_MIN, BASELINE_MAX, EXPIRES_AT, EPOCH, RULE, REASON)
-OURS: Final = (*ALWAYS, SET_MIN, SET_MAX, UNSET)
+OURS: Final = (*ALWAYS, SET_MIN, SET_MAX, UNSET, KEPT, ORIGINAL, SHAPE)
 
 FLOOR_LASTS: Final = timedelta(minutes=60)
 CEILING_LASTS: Final = timedelta(minutes=15)
@@ -119,6 +123,8 @@ def read(annotations: Mapping[str, str]) -> Stamp | None:
         return None
     if missing := [name for name in ALWAYS if name not in annotations]:
         raise RefusedError(f"half a stamp: annotation {missing[0]} is missing beside the others of {PREFIX}")
+    if KEPT not in annotations and (lone := [name for name in (ORIGINAL, SHAPE) if name in annotations]):
+        raise RefusedError(f"half a stamp: annotation {KEPT} is missing beside {lone[0]}")
     rule, reason = annotations[RULE], annotations[REASON]
     if not _RULE.fullmatch(rule):
         raise _unusable(RULE, rule, "namespace/name of a rule")
@@ -130,7 +136,7 @@ def read(annotations: Mapping[str, str]) -> Stamp | None:
         expires_at=_instant(EXPIRES_AT, annotations[EXPIRES_AT]), epoch=_whole(annotations, EPOCH),
         rule=rule, reason=reason,
     )  # fmt: skip
-    _make_sense(stamp)
+    _make_sense(stamp, ours=KEPT in annotations)
     return stamp
 
 
@@ -148,14 +154,17 @@ def written(stamp: Stamp) -> dict[str, str]:
     return text | {name: f"{one.value} at {_told(one.at)} from {one.before}" for name, one in sides if one is not None}
 
 
-def _make_sense(stamp: Stamp) -> None:
-    """Whether one of us can have set these bounds: floors only go up from the baseline, ceilings only down."""
+def _make_sense(stamp: Stamp, *, ours: bool) -> None:
+    """Whether one of us can have set these bounds: floors only go up from the baseline, ceilings only down.
+
+    Those of an HPA that we keep (``ours``) may be on their way from other bounds to those of its rule.
+    """
     baseline, low, high = stamp.baseline, stamp.low, stamp.high
     if baseline.low > baseline.high:
         raise RefusedError(f"stamp contradicts itself: its baseline {baseline} ends before it begins")
-    if low is not None and not baseline.low <= low.value <= baseline.high:
+    if not ours and low is not None and not baseline.low <= low.value <= baseline.high:
         raise RefusedError(f"stamp contradicts itself: {SET_MIN} {low.value} is outside its baseline {baseline}")
-    if high is not None and not baseline.low <= high.value <= baseline.high:
+    if not ours and high is not None and not baseline.low <= high.value <= baseline.high:
         raise RefusedError(f"stamp contradicts itself: {SET_MAX} {high.value} is outside its baseline {baseline}")
     if low is not None and high is not None and low.value > high.value:
         raise RefusedError(f"stamp contradicts itself: {SET_MIN} {low.value} is above {SET_MAX} {high.value}")

@@ -21,12 +21,14 @@ class Wanted:
         rule: ``namespace/name``.
         reason: The decision's word.
         epoch: Of the leader that asks.
+        median_need: Replicas that the forecast's median needs: no ceiling is cut below; None without a forecast.
     """
 
     limits: Limits
     rule: str
     reason: str
     epoch: int
+    median_need: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def towards(wanted: Wanted, seen: Seen, *, now: datetime) -> Step:
         raise RefusedError(f"its stamp has epoch {stamp.epoch}, ours is {wanted.epoch}: a newer leader writes here")
     baseline = found if stamp is None else stamp.baseline
     goal = _within(wanted.limits, baseline)
-    after, why = _limits(goal, seen, stamp, now)
+    after, why = _limits(goal, wanted, seen, stamp, now)
     return _written(wanted, seen, stamp, baseline, after, why or _capped(wanted.limits, goal), now)
 
 
@@ -98,28 +100,36 @@ def _within(wanted: Limits, baseline: Limits) -> Limits:
     return Limits(low=min(max(wanted.low, baseline.low), high), high=high)
 
 
-def _limits(goal: Limits, seen: Seen, stamp: Stamp | None, now: datetime) -> tuple[Limits, str]:
+def cut(goal: int, wanted: Wanted, seen: Seen, *, low: int, last: Set | None, now: datetime) -> tuple[int, str]:
+    """The next ceiling, and what else than the ramp keeps it from going lower.
+
+    Never below what is ready, what the floor holds, or what the median of the forecast needs.
+    """
+    found = seen.limits.high
+    high = ramp.ceiling(found, goal, last=last, now=now)
+    if high >= found:
+        return high, ""
+    if seen.holds.downs or seen.ready is None:
+        return found, ""
+    median = wanted.median_need or 0
+    after = min(found, max(high, seen.ready, low, median))
+    why = f"held, the forecast's median needs {median}: no ceiling is cut below that"
+    return after, why if median == after > max(high, seen.ready, low) else ""
+
+
+def _limits(goal: Limits, wanted: Wanted, seen: Seen, stamp: Stamp | None, now: datetime) -> tuple[Limits, str]:
     """The bounds after this step, and what limited it."""
     found, downs = seen.limits, seen.holds.downs
     low = ramp.floor(found.low, goal.low, last=None if stamp is None else stamp.low, now=now)
     if downs:
         low = max(low, found.low)
-    after = Limits(low=low, high=_ceiling(goal, seen, stamp, low, now))
+    high, kept = cut(goal.high, wanted, seen, low=low, last=None if stamp is None else stamp.high, now=now)
+    after = Limits(low=low, high=high)
     if after == goal:
         return after, ""
     if downs and (after.low > goal.low or after.high > goal.high):
         return after, f"held, {downs}"
-    return after, f"one step on the way to {goal}" if after != found else f"waits for its next step to {goal}"
-
-
-def _ceiling(goal: Limits, seen: Seen, stamp: Stamp | None, low: int, now: datetime) -> int:
-    found = seen.limits.high
-    high = ramp.ceiling(found, goal.high, last=None if stamp is None else stamp.high, now=now)
-    if high >= found:
-        return high
-    if seen.holds.downs or seen.ready is None:
-        return found
-    return min(found, max(high, seen.ready, low))
+    return after, kept or (f"one step on the way to {goal}" if after != found else f"waits for its next step to {goal}")
 
 
 def _written(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from controller.actuation.limits import Limits
 from domain.pods import PodQuery, PodState
@@ -16,8 +16,23 @@ Resource = Literal["cpu", "memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnHpa:
+    """What an HPA has to be that is ours, besides the bounds of the moment.
+
+    Attributes:
+        bounds: The rule's own, within which those of the moment move.
+        shape: Target, metrics and behavior, as ``spec`` of the HPA.
+        takes_over: Whether the rule names it, so that one of somebody else's may be taken over.
+    """
+
+    bounds: Limits
+    shape: Mapping[str, Any]
+    takes_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoundsOrder:
-    """What a decision wants of an autoscaler that is there.
+    """What a decision wants of an autoscaler: one that is there, or one of our own.
 
     Attributes:
         rule: ``namespace/name``.
@@ -26,6 +41,8 @@ class BoundsOrder:
         name: Of the autoscaler, in the target's namespace.
         limits: Floor and ceiling; how far one step goes is the cluster's to say.
         reason: The decision's word, for whoever reads the autoscaler.
+        own: What it has to be where it is ours; None where it is somebody else's and only its bounds are set.
+        median_need: Replicas that the forecast's median needs; None without a forecast.
         because: Why the bounds are higher than decided; empty: they are not.
     """
 
@@ -35,6 +52,8 @@ class BoundsOrder:
     name: str
     limits: Limits
     reason: str
+    own: OwnHpa | None = None
+    median_need: int | None = None
     because: str = ""
 
     def __str__(self) -> str:

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from controller.actuation import owned
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
+from controller.actuation.owned import Owned
 from controller.actuation.stamp import Stamp
-from kube.kinds import HPA, SCALED_OBJECT, Hpa, Kind, OwnedMeta, ScaledObject
+from kube.kinds import HPA, SCALED_OBJECT, Hpa, HpaSpec, Kind, OwnedMeta, ScaledObject
 
 MANAGER: Final = "foretide"
 _KEDA_DEFAULTS: Final = Limits(low=0, high=100)
@@ -38,6 +40,7 @@ class Autoscaler:
         target: Kind and name of the workload that it scales.
         limits: Its bounds; what is left out is what its controller takes for it.
         unset: Which bounds it leaves out: ``""``, ``min``, ``max`` or ``min,max``.
+        spec: Of an HPA, all of it that we may come to write.
     """
 
     kind: Kind[Any]
@@ -45,6 +48,7 @@ class Autoscaler:
     target: tuple[str, str]
     limits: Limits
     unset: str = ""
+    spec: HpaSpec | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -66,7 +70,7 @@ def of_hpa(hpa: Hpa) -> Autoscaler:
     spec = hpa.spec
     return Autoscaler(
         kind=HPA, metadata=hpa.metadata, target=(spec.scale_target_ref.kind, spec.scale_target_ref.name),
-        limits=Limits(low=spec.min_replicas, high=spec.max_replicas),
+        limits=Limits(low=spec.min_replicas, high=spec.max_replicas), spec=spec,
     )  # fmt: skip
 
 
@@ -114,8 +118,28 @@ def clean_body(found: Autoscaler) -> dict[str, Any]:
     unset = _unset_before(found).split(",")
     sides = ((low, "min", found.limits.low, _KEDA_DEFAULTS.low), (high, "max", found.limits.high, _KEDA_DEFAULTS.high))
     spec = {field: None for field, name, value, default in sides if name in unset and value == default}
-    body: dict[str, Any] = {"metadata": {"annotations": gone, "managedFields": _without_ours(found.metadata)}}
+    body: dict[str, Any] = {"metadata": {"annotations": gone, "managedFields": without_ours(found.metadata)}}
     return body | ({"spec": spec} if spec else {})
+
+
+def shape_of(found: Autoscaler) -> dict[str, Any]:
+    """What an HPA is besides its bounds."""
+    spec = found.spec
+    if spec is None:
+        return {}
+    target = spec.scale_target_ref
+    shape: dict[str, Any] = {
+        "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name}
+    }
+    if raw := bytes(spec.metrics):
+        shape["metrics"] = msgspec.json.decode(raw)
+    return shape if spec.behavior is None else shape | {"behavior": spec.behavior}
+
+
+def kept_body(limits: Limits, stamp: Stamp, kept: Owned, shape: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """For an apply to an HPA that we keep: the whole of it, with another ``shape`` where somebody has changed ours."""
+    spec = {**(kept.shape if shape is None else shape), "minReplicas": limits.low, "maxReplicas": limits.high}
+    return {"metadata": {"annotations": {**stamps.written(stamp), **owned.written(kept)}}, "spec": spec}
 
 
 def _unset_before(found: Autoscaler) -> str:
@@ -126,7 +150,7 @@ def _unset_before(found: Autoscaler) -> str:
     return told if told in _UNSET and found.kind is SCALED_OBJECT else ""
 
 
-def _without_ours(metadata: OwnedMeta) -> list[dict[str, Any]]:
+def without_ours(metadata: OwnedMeta) -> list[dict[str, Any]]:
     """The others' entries; one empty entry says that there is none (an empty list would change nothing)."""
     raw = bytes(metadata.managed_fields)
     entries = msgspec.json.decode(raw, type=list[dict[str, Any]] | None) if raw else None

@@ -1,4 +1,4 @@
-"""What raised floors may add in this cluster: what quotas leave in each namespace, and the operator's own limit."""
+"""What raised floors may add in this cluster: what quotas and node pools leave, and the operator's own limit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ _RESOURCES = {
 SETTING = "kubernetes.most_added_cores"
 
 
-def floors(orders: Iterable[BoundsOrder], view: View, most_added_cores: float | None) -> dict[str, Granted]:
+def floors(
+    orders: Iterable[BoundsOrder], view: View, most_added_cores: float | None, pools: Iterable[Room] = ()
+) -> dict[str, Granted]:
     """By rule, how high its floor may go in this pass; autoscalers that are not there have no say."""
     of = {order.rule: (order, found) for order in orders if (found := _autoscaler(order, view)) is not None}
     running = [_claim(order, found, view) for order, found in of.values()]
-    first = granted(running, list(_quotas(view.quotas())))
+    first = granted(running, [*_quotas(view.quotas()), *pools])
     if most_added_cores is None:
         return first
     # The operator's limit counts what floors add to the owners' own, whatever runs.

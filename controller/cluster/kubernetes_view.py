@@ -129,6 +129,11 @@ class View:
         """Of all namespaces; none where they may not be read: the API server holds them anyway."""
         return list(self._quotas.objects().values())
 
+    def workloads(self) -> Iterator[Workload]:
+        """Every Deployment and StatefulSet."""
+        for reflector in self._workloads.values():
+            yield from reflector.objects().values()
+
     def knows_budgets(self) -> bool:
         """Whether disruption budgets could be read: without them nobody knows what must not be taken away."""
         return self._budgets.synced

@@ -56,7 +56,9 @@ def from_forecast(
         trigger=trigger.name, kind="forecast", replicas=replicas, value=value, target=target, unit=unit,
         reason=reason, as_of=forecast.cutoff, active=value > float(source.activate or 0),
     )  # fmt: skip
-    return Want(proposal=proposal, word=Reason.FORECAST_FLOOR, asked=replicas)
+    middle = forecast.peak(0.5, after=now, until=now + max(lead, forecast.step))
+    median = None if middle is None or not math.isfinite(middle[1]) else hpa.ceil32(max(middle[1], 0.0) / target)
+    return Want(proposal=proposal, word=Reason.FORECAST_FLOOR, asked=replicas, median=median)
 
 
 def _objection(wanted: ForecastTrigger, forecast: Forecast, now: datetime) -> str:

@@ -61,12 +61,13 @@ class Want:
     """A proposal, and the word for the decision if this proposal is the one that counts.
 
     ``asked`` is the proposal without tolerance: what ``combine`` calculates with, so that a product of a number that
-    the tolerance holds does not feed on itself.
+    the tolerance holds does not feed on itself. ``median`` is what the median of a forecast asks for.
     """
 
     proposal: Proposal
     word: Reason
     asked: int | None = None
+    median: int | None = None
 
     @property
     def replicas(self) -> int | None:

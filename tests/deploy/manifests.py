@@ -26,6 +26,11 @@ def objects(folder: Path) -> list[Object]:
     return found
 
 
+def opt_in(*ways: str) -> list[Object]:
+    """The RoleBindings by which a namespace lets Foretide act in so many ways."""
+    return [one for one in objects(FOLDER / "opt-in") if one["metadata"]["name"].rpartition("-")[2] in ways]
+
+
 def everything() -> list[Object]:
     return [one for folder in (FOLDER, *APART) for one in objects(folder)]
 

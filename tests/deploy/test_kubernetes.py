@@ -14,7 +14,8 @@ from tests.deploy.manifests import APART, CRDS, FOLDER, ROOT, everything, of_kin
 ROLES = list(of_kind("ClusterRole", "Role"))
 RULES = [(role["metadata"]["name"], rule) for role in ROLES for rule in role["rules"]]
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
-BOUND_BY_NAMESPACES = {"foretide-acts-by-bounds", "foretide-acts-by-hpa", "foretide-acts-by-scale"}
+SCALING = {"autoscaling", "apps", "keda.sh"}
+BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "hpa", "scale")}
 
 
 def test_kustomize_names_every_file() -> None:
@@ -34,11 +35,7 @@ def test_no_role_holds_a_wildcard_a_secret_or_a_shell() -> None:
 
 
 def test_what_changes_autoscalers_or_workloads_is_granted_by_namespaces_only() -> None:
-    changing = {
-        role
-        for role, rule in RULES
-        if WRITES & set(rule["verbs"]) and {"autoscaling", "apps", "keda.sh"} & set(rule["apiGroups"])
-    }
+    changing = {role for role, rule in RULES if WRITES & set(rule["verbs"]) and SCALING & set(rule["apiGroups"])}
     bound = {one["roleRef"]["name"] for one in of_kind("ClusterRoleBinding")}
 
     assert changing == BOUND_BY_NAMESPACES
@@ -88,7 +85,7 @@ def test_every_network_policy_finds_a_pod() -> None:
 
 
 def test_both_guardrails_say_the_same_but_for_the_fields() -> None:
-    first, second = of_kind("ValidatingAdmissionPolicy")
+    first, _, second = of_kind("ValidatingAdmissionPolicy")
     said = [
         {re.sub(r"[Rr]eplica(s|Count)", "", one.get("message", "")) for one in policy["spec"]["validations"]}
         for policy in (first, second)

@@ -23,7 +23,7 @@ from rules.schema import KINDS
 from tests.cluster.api import MERGE, Api, ApiError, Object, path
 from tests.cluster.control_plane import Cluster
 from tests.deploy.applying import ACCOUNT, ACCOUNTS, DRY, OWN, apply
-from tests.deploy.manifests import FOLDER, objects
+from tests.deploy.manifests import opt_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -128,7 +128,7 @@ def keda(installed: Cluster) -> None:
 def opted_in(installed: Cluster, acting: dict[str, Api], keda: None) -> str:
     """A namespace with the RoleBinding, once both policies are in force."""
     namespace, api = installed.namespace("opted"), installed.api
-    for one in objects(FOLDER / "opt-in"):
+    for one in opt_in("bounds"):
         apply(api, {**one, "metadata": {**one["metadata"], "namespace": namespace}})
     for kind in KINDS_OF_BOUNDS:
         api.create(autoscaler(kind, namespace, "first"))
@@ -184,7 +184,7 @@ def test_kube_system_and_the_own_namespace_stay_untouched(
 ) -> None:
     """Even where somebody granted it."""
     for namespace in ("kube-system", OWN):
-        for one in objects(FOLDER / "opt-in"):
+        for one in opt_in("bounds"):
             apply(installed.api, {**one, "metadata": {**one["metadata"], "namespace": namespace}})
         installed.api.create(autoscaler(HPA, namespace, "web"))
         told = partial(change, acting["controller"], namespace, "web", stamped(minReplicas=11))
@@ -258,7 +258,8 @@ DISCOVERED: dict[str, set[str]] = {
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         **DISCOVERED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
-        "policy/poddisruptionbudgets": READ, "/namespaces": READ, "/events": {"create", "patch"},
+        "policy/poddisruptionbudgets": READ, "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
+        "/events": {"create", "patch"},
         "events.k8s.io/events": {"create", "patch"},
         **dict.fromkeys(DOCUMENTS, READ), **{f"{one}/status": {"get", "patch"} for one in DOCUMENTS},
     },

@@ -18,7 +18,7 @@ from tests.cluster.control_plane import Cluster
 from tests.cluster.objects import deployment, hpa, replicas
 from tests.controller.cluster.world import eventually
 from tests.deploy.applying import ACCOUNT, apply
-from tests.deploy.manifests import FOLDER, objects
+from tests.deploy.manifests import opt_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CONTROLLER = f"{ACCOUNT}controller"
@@ -32,7 +32,7 @@ kubernetes: {context: foretide-test, kubeconfig: KUBECONFIG, collect: false, doc
 def home(installed: Cluster, tmp_path: Path) -> Iterator[Home]:
     """A namespace that has opted in, a Deployment of two, its HPA 2..20 and a rule that sets its bounds."""
     namespace, api = installed.namespace("documents"), installed.api
-    for one in objects(FOLDER / "opt-in"):
+    for one in opt_in("bounds"):
         apply(api, {**one, "metadata": {**one["metadata"], "namespace": namespace}})
     installed.metrics.set_load(namespace, "web", cpu_millicores=100)
     api.create(deployment("web", namespace, replicas=2))

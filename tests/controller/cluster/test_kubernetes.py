@@ -214,6 +214,7 @@ def test_an_old_view_takes_nothing_away(
     world: World, clock: ManualClock, fake: KubeApi, minutes: int, low: int
 ) -> None:
     world.wants(8)
+    world.seen()
     fake.mute_watches()
     world.later(minutes=5)
     clock.advance(timedelta(minutes=minutes))
@@ -252,7 +253,7 @@ def test_a_ceiling_is_cut_slowly_and_comes_back_at_once(world: World) -> None:
 
 def test_so_many_bounds_move_in_a_minute(world: World) -> None:
     world.cluster = World(world.connection, "shop", changes_per_minute=1).cluster
-    world.cluster._view = world.view  # type: ignore[attr-defined]
+    world.cluster._guard.view = world.view
     world.hpa("second")
     world.wants(8)
     with pytest.raises(RefusedError, match="1 autoscalers moved within the last minute"):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -19,98 +17,32 @@ from controller.actuation.limits import Limits
 from controller.cluster import BoundsOrder
 from controller.cluster.observe import ObserveCluster
 from controller.metrics import ControllerMetrics
-from controller.reaper import Orders, Reaper, Returned
+from controller.reaper import Orders
 from domain.errors import ActuationError, ForbiddenError, KubeError, RefusedError, UnavailableError
 from domain.scaling import Decision, Mode, Outcome, Reason, WorkloadRef
-from kube import Access, Connection, Writer, connect
+from kube import Access
 from kube.kinds import HPA
 from rules.schema import ScalingRule
 from tests.cluster.api import Object
 from tests.cluster.control_plane import Cluster
 from tests.cluster.objects import deployment, hpa, replicas
+from tests.controller.cluster.real import CONTROLLER, reaped, untouched
 from tests.controller.cluster.world import World, eventually
 from tests.controller.stories import rule_of
-from tests.deploy.applying import ACCOUNT, OWN, apply
-from tests.deploy.manifests import FOLDER, objects
-from tests.fakes.clock import ManualClock
+from tests.deploy.applying import OWN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-CONTROLLER, REAPER = f"{ACCOUNT}controller", f"{ACCOUNT}reaper"
-_RIGHTS = (
-    "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
-    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def guarded(cluster: Cluster) -> Cluster:
-    """With the rights and the guardrails of deploy/kubernetes."""
-    if not isinstance(cluster, Cluster):
-        pytest.skip("these stories need kwok's pods and the audit log of the tests' own cluster")
-    for one in objects(FOLDER):
-        if one["kind"] in _RIGHTS:
-            apply(cluster.api, one)
-    return cluster
-
-
-def connection_of(cluster: Cluster, user: str | None = None) -> Connection:
-    kubeconfig = cluster.kubeconfig() if user is None else cluster.kubeconfig(user)
-    return connect(Access(kubeconfig=kubeconfig, context="foretide-test"), clock=SystemClock())
-
 
 @pytest.fixture
-def world(guarded: Cluster) -> Iterator[World]:
-    """A namespace that has opted in, a Deployment of two ready pods of half their request, and its HPA 2..20."""
-    namespace, api = guarded.namespace("act"), guarded.api
-    for one in objects(FOLDER / "opt-in"):
-        apply(api, {**one, "metadata": {**one["metadata"], "namespace": namespace}})
-    guarded.metrics.set_load(namespace, "web", cpu_millicores=100)
-    api.create(deployment("web", namespace, replicas=2))
-    api.create(hpa("web", namespace, low=2))
-    api.until("two are ready", lambda: replicas(api, "web", namespace) == (2, 2) or None)
-    ours, admin = connection_of(guarded, CONTROLLER), connection_of(guarded)
-    world = World(ours, namespace, admin=admin)
-    with world.watching():
-        yield world
-    guarded.metrics.forget(namespace)
-    api.delete("Namespace", namespace)
-    ours.close()
-    admin.close()
+def world(real_world: World) -> World:
+    """That of the real server."""
+    return real_world
 
 
 def grown(guarded: Cluster, world: World, count: int) -> None:
     api = guarded.api
     api.until(f"{count} replicas", lambda: replicas(api, "web", world.namespace) == (count, count) or None)
-
-
-def reaped(guarded: Cluster, world: World, orders: Orders | None = None) -> dict[str, Returned]:
-    """By the reaper's own ServiceAccount; waiting moves a clock, and nothing else."""
-    clock = ManualClock(world.now)
-
-    def wait(seconds: float) -> None:
-        clock.advance(timedelta(seconds=seconds))
-
-    connection = connection_of(guarded, REAPER)
-    reaper = Reaper(
-        connection, Writer(connection, qps=1000, burst=1000), now=clock.now, wait=wait,
-        switch=world.switch.why, orders=orders or Orders(),
-    )  # fmt: skip
-    told = {one.name: one for one in reaper.run() if one.namespace == world.namespace}
-    connection.close()
-    world.now = clock.now()
-    return told
-
-
-def untouched(of: Object) -> tuple[Object, Object, list[tuple[str, str, Object]]]:
-    """What may not be another after we are gone: spec, annotations, and who owns what of the rest."""
-    metadata = of["metadata"]
-    owners = [
-        (one["manager"], one["operation"], one["fieldsV1"].get("f:spec", {}))
-        for one in metadata["managedFields"]
-        if one.get("subresource") != "status"
-    ]
-    return of["spec"], metadata.get("annotations", {}), owners
 
 
 def writes_of(guarded: Cluster, world: World, user: str) -> list[Object]:

@@ -8,9 +8,10 @@ import pytest
 
 from controller.actuation.limits import Limits
 from controller.cluster import BoundsOrder
+from controller.cluster.kubernetes_pools import NODE_POOL
 from domain.errors import RefusedError
 from domain.scaling import WorkloadRef
-from kube.kinds import QUOTA
+from kube.kinds import NODE, QUOTA
 from tests.controller.cluster.world import World, eventually
 
 
@@ -66,3 +67,23 @@ def test_an_autoscaler_that_is_not_there_is_an_event_on_its_workload(world: Worl
     with pytest.raises(RefusedError, match="is not there"):
         world.wants(8, name="gone")
     assert world.said[0] == ("web", "BoundsNotSet", "HorizontalPodAutoscaler shop/gone is not there")
+
+
+def node(world: World, name: str, **labels: str) -> None:
+    body = {"metadata": {"name": name, "labels": labels}, "status": {"allocatable": {"cpu": "2"}}}
+    world.owner("kubelet").create(NODE, None, body)
+
+
+def test_floors_ask_for_no_more_than_the_node_pools_can_hold(world: World) -> None:
+    pool = {"metadata": {"name": "general"}, "spec": {"limits": {"cpu": "500m"}}}
+    world.owner("karpenter").create(NODE_POOL, None, pool)
+    node(world, "fixed")
+    node(world, "made", **{"karpenter.sh/nodepool": "general"})
+    done = world.wants(12)
+    assert done.after == Limits(low=10, high=20)  # 2.5 cores are ten of a quarter
+    assert done.said.endswith("floors together would add 2.0 cores, and what the node pools can hold leaves 1.5 cores")
+
+
+def test_a_pool_without_a_limit_holds_nothing_back(world: World) -> None:
+    world.owner("karpenter").create(NODE_POOL, None, {"metadata": {"name": "general"}, "spec": {}})
+    assert world.wants(12).after.low == 12

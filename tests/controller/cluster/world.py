@@ -13,7 +13,7 @@ from typing import Any
 
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
-from controller.cluster import BoundsDone, BoundsOrder
+from controller.cluster import BoundsDone, BoundsOrder, OwnHpa
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
@@ -86,7 +86,7 @@ class World:
     @contextmanager
     def watching_keda(self) -> Iterator[World]:
         """A fresh view: whether KEDA is there is looked at when one starts."""
-        self.view = self.cluster._view = View(self.connection)
+        self.view = self.cluster._guard.view = View(self.connection)
         with self.watching():
             yield self
 
@@ -155,6 +155,35 @@ class World:
         order = BoundsOrder(rule=rule, target=ref, kind=kind, name=name, limits=limits, reason="ForecastFloor")
         self.cluster.begin([order], self.now)
         return self.cluster.set_bounds(order, self.now)
+
+    def keeps(
+        self, low: int, high: int = 20, *, name: str = "web", takes_over: bool = False, own: tuple[int, int] = (2, 20),
+        cpu: int = 60, rule: str = "shop/web", median: int | None = None, of: WorkloadRef | None = None,
+    ) -> BoundsDone:  # fmt: skip
+        """One pass of a rule with an HPA of its own, on a view that has caught up."""
+        self.seen(name)
+        target = of or WorkloadRef(kind="Deployment", namespace=self.namespace, name="web")
+        rules = {
+            "stabilizationWindowSeconds": 0, "selectPolicy": "Max",
+            "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+        }  # fmt: skip
+        resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": cpu}}
+        shape = {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": target.kind, "name": target.name},
+            "metrics": [{"type": "Resource", "resource": resource}],
+            "behavior": {"scaleUp": rules, "scaleDown": rules},
+        }
+        own_hpa = OwnHpa(bounds=Limits(low=own[0], high=own[1]), shape=shape, takes_over=takes_over)
+        order = BoundsOrder(
+            rule=rule, target=target, kind=HPA.kind, name=name, limits=Limits(low=low, high=high), own=own_hpa,
+            reason="ForecastFloor", median_need=median,
+        )  # fmt: skip
+        return self.cluster.set_bounds(order, self.now)
+
+    def settles(self, *acting: str) -> None:
+        """The end of a pass, on a view that has caught up."""
+        self.seen()
+        self.cluster.settle(acting, self.now)
 
     def seen(self, name: str = "web", kind: str = "HorizontalPodAutoscaler") -> None:
         """Waits until the view has what the server has."""

@@ -1,0 +1,17 @@
+"""The commands below ``foretide cost``; what each does stands in its own file, imported when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from app import cost_reconcile_cli
+
+cost = typer.Typer(
+    help="What it costs: the bill, and what we say against it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cost.command(short_help="Read a FOCUS bill, check it, and hold a model of the costs against it.")(
+    cost_reconcile_cli.reconcile
+)
