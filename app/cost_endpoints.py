@@ -103,7 +103,7 @@ def router(allocations: Allocations, clock: Clock) -> APIRouter:
             )  # fmt: skip
             found = allocations.of(since, until, asked, basis)
         except ValueError as error:
-            raise HTTPException(400, str(error)) from error
+            raise HTTPException(422, str(error)) from error
         return ok(view(found, asked.by, limit))
 
     return api
