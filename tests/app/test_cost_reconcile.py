@@ -51,6 +51,7 @@ def test_a_model_is_held_against_it_and_a_large_bias_ends_with_one(tmp_path: Pat
 
     assert code == 1
     assert "+  other prices                -0.0800" in text
+    assert "CommitmentUsed       1     -0.0800  -0.0800  +0.0000" in text
     assert "+  __commitment_unused__       +0.1200" in text
     assert "=  billed                       0.4400" in text
     assert "n2      0.2000  0.1200     -0.0800  -0.0800  +0.0000  CommitmentUsed" in text
@@ -66,6 +67,9 @@ def test_json_has_every_figure_exactly_and_every_quality_line(tmp_path: Path) ->
     assert (held["delta"], held["price"], held["quantity"]) == ("-0.08", "-0.080000000000", "0.000000000000")
     assert held["buckets"] == {"matched": "0.32", "__commitment_unused__": "0.12", "purchase": "0"}
     assert found["commitments"][0]["verdict"] == "holds"
+    assert held["causes"] == [
+        {"cause": "CommitmentUsed", "assets": 1, "price": "-0.080000000000", "quantity": "0.000000000000"}
+    ]
     (line,) = found["quality"]
     assert (line["row"], line["column"], line["problem"]) == (6, "BillingCurrency", "AnotherCurrency")
     assert line["file"].endswith("bill.csv")
