@@ -115,7 +115,7 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
         shared = Decimal(row["shared"]) + Decimal(row["overhead"])
         amounts = (row["cost"], cpu, memory, sum(parts.values()), row["idle"], shared, row["requested_unused"])
         keys = [row["key"].get(name, "") for name in found["by"]] or [""]
-        table.add_row(*keys, *map(_short, amounts), f"{100 * row['efficiency_ratio']:.0f}%")
+        table.add_row(*keys, *map(_short, amounts), _percent(row["efficiency_ratio"]))
     for name, amount in _apart(found):
         table.add_row(name, *[""] * (len(found["by"] or ["all"]) - 1), _short(amount))
     table.add_row("total", *[""] * (len(found["by"] or ["all"]) - 1), _short(found["total"]))
@@ -135,6 +135,10 @@ def _apart(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines += list(found["lines"].items())
     lines += [("__filtered__", found["filtered"]), ("__left_out__", found["left_out"])]
     return [(name, amount) for name, amount in lines if Decimal(amount)]
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{100 * ratio:.0f}%"
 
 
 def _short(amount: Any) -> str:

@@ -36,9 +36,9 @@ class RowView(BaseModel):
     shared: Amount
     overhead: Amount
     requested_unused: Amount
-    cpu_efficiency_ratio: float
-    memory_efficiency_ratio: float
-    efficiency_ratio: float
+    cpu_efficiency_ratio: float | None
+    memory_efficiency_ratio: float | None
+    efficiency_ratio: float | None
 
 
 class PriceView(BaseModel):
@@ -137,11 +137,13 @@ def view(found: Allocated, by: Sequence[str], limit: int) -> AllocationView:
 
 def _row(row: Row, by: Sequence[str]) -> RowView:
     names = by if len(row.key) == len(by) else by[:1]  # what has none of them is __unallocated__ as a whole
+    ratios = row.efficiency
     return RowView(
         key=dict(zip(names, row.key, strict=True)), cost=row.cost, idle=row.idle, shared=row.shared,
         components=dict(zip(COMPONENTS, row.costs, strict=True)), overhead=row.overhead, requested_unused=row.unused,
-        cpu_efficiency_ratio=row.efficiency.cpu, memory_efficiency_ratio=row.efficiency.memory,
-        efficiency_ratio=row.efficiency.total,
+        cpu_efficiency_ratio=None if ratios is None else ratios.cpu,
+        memory_efficiency_ratio=None if ratios is None else ratios.memory,
+        efficiency_ratio=None if ratios is None else ratios.total,
     )  # fmt: skip
 
 

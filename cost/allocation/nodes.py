@@ -193,6 +193,7 @@ def _priced(
                 memory_request_hours=float(requests[number, 1] * lasted[number]),
                 cpu_usage_hours=float(used[0][number]), memory_usage_hours=float(used[1][number]),
                 unused=_unused(charges, rows, number),
+                usage_known=pod.cpu_usage is not None or pod.memory_usage is not None,
             ),
         )
         for number, pod in enumerate(pods)
