@@ -19,6 +19,8 @@ from cost.billing.exact import ratio
 from domain.series import FloatArray
 
 _HOUR: Final = timedelta(hours=1)
+_LONGEST: Final = timedelta(days=3 * 366)
+"""Older hours are left out: no term is longer, and one mistyped year must not make a million of them."""
 HOURS_PER_WEEK: Final = 168
 
 
@@ -119,13 +121,15 @@ def _homes(rows: Iterable[Charge]) -> dict[str, tuple[str, str]]:
 
 
 def _pool(key: tuple[str, str], sums: _Sums) -> Pool:
-    start = min(begin for begin, _, _, _ in sums.rows).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     end = max(until for _, until, _, _ in sums.rows)
+    earliest = max(min(begin for begin, _, _, _ in sums.rows), end - _LONGEST)
+    start = earliest.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     demand, owned = (np.zeros(-(-(end - start) // _HOUR)) for _ in range(2))
     for begin, until, units, is_unused in sums.rows:
         first = (begin - start) // _HOUR
         last = max(-(-(until - start) // _HOUR), first + 1)
         each = abs(float(units)) / (last - first)
+        first, last = max(first, 0), max(last, 0)
         if units < 0:
             owned[first:last] += each
         elif not is_unused:
