@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from app.text_table import lines_of
+from app.text_table import lines_of, printable
 from cost.billing.buckets import Bucket
 from cost.billing.differences import by_cause
 from cost.billing.exact import total
@@ -43,9 +44,9 @@ def as_table(report: Report, out: TextIO, *, limit: int) -> None:
         _model(report, money), _causes(report.found, money), _differences(report.found, money, limit),
         _factors(report.found, limit),
     ]  # fmt: skip
-    out.write("\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n")
+    out.write("\n\n".join("\n".join(map(printable, lines)) for lines in map(list, sections) if lines) + "\n")
     if report.failures:
-        out.write("\nLook at this first: " + "; ".join(report.failures) + ".\n")
+        out.write(f"\n{printable('Look at this first: ' + '; '.join(report.failures))}.\n")
 
 
 class _Money:
@@ -128,7 +129,7 @@ def _quality(notes: Notes, limit: int) -> Iterator[str]:
     for key, count in kinds[:limit]:
         problem, column, effect = key
         where = first.get(key)
-        told = "" if where is None else f"; {where.file}:{where.row}: {where.message}"
+        told = "" if where is None else f"; {Path(where.file).name}:{where.row}: {where.message}"
         yield f"  {count:>6,} × {problem} {column} ({effect}){told}"
     if len(kinds) > limit:
         yield f"  … and {len(kinds) - limit} more kinds (-o json has every line)"
