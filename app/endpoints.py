@@ -14,6 +14,7 @@ from app import (
     backtest_endpoints,
     budget_endpoints,
     cost_endpoints,
+    cost_sizing,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
@@ -24,6 +25,7 @@ from app.cost_allocation import Allocations
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.queries import Queries
 from app.read_model import ReadModel
 from app.shadow_view import view_of
 from app.spending import Spending, counted
@@ -90,6 +92,7 @@ class Sources:
     clock: Clock
     backtests: BacktestDoor
     allocations: Allocations
+    queries: Queries
 
 
 def router(sources: Sources) -> APIRouter:
@@ -101,6 +104,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
+    api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 
