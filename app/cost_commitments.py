@@ -116,7 +116,7 @@ def _lines(found: list[Advice], currency: str) -> Iterator[str]:
         for part in one.plan.purchases if one.plan is not None else ():
             yield f"  {part.on}: {part.quantity} × {one.pool.name} {one.pool.region}".rstrip()
         for note in one.notes:
-            yield f"  {one.pool.name} {one.pool.region}: {note}"
+            yield f"  {f'{one.pool.name} {one.pool.region}'.rstrip()}: {note}"
 
 
 def _cells(one: Advice) -> list[str]:

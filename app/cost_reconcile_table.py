@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from app.text_table import lines_of, printable
@@ -128,7 +129,7 @@ def _quality(notes: Notes, limit: int) -> Iterator[str]:
     for key, count in kinds[:limit]:
         problem, column, effect = key
         where = first.get(key)
-        told = "" if where is None else f"; {where.file}:{where.row}: {where.message}"
+        told = "" if where is None else f"; {Path(where.file).name}:{where.row}: {where.message}"
         yield f"  {count:>6,} × {problem} {column} ({effect}){told}"
     if len(kinds) > limit:
         yield f"  … and {len(kinds) - limit} more kinds (-o json has every line)"

@@ -310,7 +310,7 @@ class House:
             forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
-            status=self.status.full, shadow=self.shadows.of, clock=self._clock,
+            status=self.status.full, shadow=self.shadows.of, clock=self._clock, queries=self.queries,
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),

@@ -105,7 +105,8 @@ def _units(one: Charge) -> Decimal | None:
     ):
         return None
     hourly = {"hour", "hours", "hrs", "hr", "h"}
-    pairs = ((one.consumed_quantity, one.consumed_unit), (one.pricing_quantity, one.pricing_unit))
+    # What was priced before what was consumed: of an hour that a commitment covers in part, both rows consumed it all.
+    pairs = ((one.pricing_quantity, one.pricing_unit), (one.consumed_quantity, one.consumed_unit))
     found = next((count for count, unit in pairs if count is not None and unit.lower() in hourly), None)
     return found if found is not None and found > 0 else None
 
