@@ -249,7 +249,7 @@ class House:
         )  # fmt: skip
         self._spending = Spending(self.state)
         self.budgets = Budgets(
-            rules=self.running_rules, spending=self._spending, state=self.state,
+            rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cron_jobs=None if self._kubernetes is None else self._kubernetes.cron_jobs(),
