@@ -197,7 +197,7 @@ class KubernetesCluster:
         """Gives back, step by step, what rules that act no more set, and what nobody has renewed."""
         self._guard.view.look_for_keda()
         ordered, self._ordered = self._ordered, set()
-        otherwise, self._otherwise = self._otherwise, set()
+        otherwise, self._otherwise, self._own.former = self._otherwise | self._own.former, set(), set()
         try:
             self._guard.epoch()
             self._give_back(ordered, otherwise, acting, now)
