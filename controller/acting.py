@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -17,9 +17,10 @@ from uuid import uuid4
 
 from controller.actuation.limits import Limits
 from controller.actuation.rollback import Watch
-from controller.cluster import Cluster
+from controller.actuation.shares import Granted
+from controller.cluster import Cluster, ReplicasOrder
 from controller.metrics import ControllerMetrics
-from controller.orders import autoscaler_of, bounds_order, burns, replicas_of, wakes_or_sleeps
+from controller.orders import autoscaler_of, bounds_order, burns, order_of, replicas_order, wakes_or_sleeps, within
 from controller.slo import Burn
 from controller.throttle import Throttles
 from domain.errors import ActuationError, ConflictError, RefusedError
@@ -61,6 +62,7 @@ class Actor:
         self._claimed: Counter[tuple[str, str, str]] = Counter()
         self._refusals: dict[str, str] = {}
         self._watches: dict[str, Watch] = {}
+        self._room: Mapping[str, Granted] = {}
 
     def acts(self, rule: ScalingRule) -> bool:
         """Whether the rule's decisions are carried out, if its gate is open."""
@@ -102,35 +104,38 @@ class Actor:
         self._watches = {key: watch for key, watch in self._watches.items() if key in keys}
 
     def begin(self, decided: Iterable[tuple[ScalingRule, Decision, Burn | None]], *, now: datetime) -> None:
-        """The beginning of the deeds: which SLOs burn, and all bounds that will be asked for."""
+        """The beginning of the deeds: which SLOs burn, and all floors and replicas that will be asked for."""
         orders = []
         for rule, decision, burn in decided:
-            self._watches[rule.key] = self._watch(rule).seen(burns(rule, burn), now)
-            if rule.spec.actuate.with_ in ("bounds", "hpa"):
-                orders.append(bounds_order(rule, decision, self._watch(rule)))
-        self._cluster.begin([one for one in orders if one is not None], now)
+            watch = self._watches[rule.key] = self._watch(rule).seen(burns(rule, burn), now)
+            if self._claimed[autoscaler_of(rule)] <= 1:
+                orders.append(order_of(rule, decision, watch))
+        self._room = self._cluster.begin([one for one in orders if one is not None], now)
 
     def settle(self, acting: Collection[str], *, now: datetime) -> None:
         """The end of a pass: what rules that act no more left behind returns."""
         self._cluster.settle(acting, now)
 
     def _replicas(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
-        wanted, because = replicas_of(rule, decision, self._watch(rule))
-        ref, current = rule.target, decision.current_replicas or 0
-        if wanted is None:
+        order, current = replicas_order(rule, decision, self._watch(rule)), decision.current_replicas or 0
+        if order is None:
             return _NOTHING
-        if why := self._throttles.closed(ref, now=now):
+        order, less = within(order, self._room.get(rule.key), current=current)
+        said = "; ".join(one for one in (order.because, less) if one)
+        if order.replicas == current:
+            return Deed(said=said)
+        if why := self._throttles.closed(order.target, now=now):
             return Deed(said=why)
         try:
-            error = self._scaled(rule, wanted, now)
+            error = self._scaled(order, now)
         except RefusedError as refused:
             self._refused(rule, str(refused), decision)
             return Deed(said=f"{REFUSED}: {refused}")
         self._refused(rule, "", decision)
-        before, after = (Limits(low=count, high=count) for count in (current, wanted))
+        before, after = (Limits(low=count, high=count) for count in (current, order.replicas))
         if not error:
             self._watches[rule.key] = self._watch(rule).changed(before, after, now)
-        return Deed(action=self._action(decision, before, wanted, error, now), said=because)
+        return Deed(action=self._action(decision, before, order.replicas, error, now), said=said)
 
     def _bounds(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
         order = bounds_order(rule, decision, self._watch(rule))
@@ -180,11 +185,11 @@ class Actor:
             target=decision.target, from_replicas=before.low, to_replicas=after, result=result, error=error,
         )  # fmt: skip
 
-    def _scaled(self, rule: ScalingRule, replicas: int, now: datetime) -> str:
+    def _scaled(self, order: ReplicasOrder, now: datetime) -> str:
         """The error as a sentence, or nothing; raises what was refused before anything was tried."""
-        ref = rule.target
+        ref = order.target
         try:
-            self._cluster.scale(ref, replicas)
+            self._cluster.scale(ref, order.replicas, because=order.because)
         except RefusedError:
             raise
         except ActuationError as error:

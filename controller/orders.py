@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controller import own_hpa
 from controller.actuation.limits import Limits
 from controller.actuation.rollback import Watch
-from controller.cluster import BoundsOrder
+from controller.actuation.shares import Granted
+from controller.cluster import BoundsOrder, Order, ReplicasOrder
 from controller.slo import Burn
 from domain.scaling import Decision, Outcome, Reason
 from rules.schema import ScalingRule
@@ -26,31 +29,50 @@ def wakes_or_sleeps(rule: ScalingRule, decision: Decision) -> bool:
     return rule.spec.actuate.with_ == "hpa" and rule.spec.replicas.min == 0 and between
 
 
+def order_of(rule: ScalingRule, decision: Decision, watch: Watch) -> Order | None:
+    """What the decision wants, whichever way the rule acts; None where it wants nothing."""
+    if rule.spec.actuate.with_ == "scale" or wakes_or_sleeps(rule, decision):
+        return replicas_order(rule, decision, watch)
+    return bounds_order(rule, decision, watch)
+
+
 def bounds_order(rule: ScalingRule, decision: Decision, watch: Watch) -> BoundsOrder | None:
     """What the decision wants of the autoscaler, and what came back; None where neither is anything."""
+    watch = Watch() if decision.reason is Reason.PAUSED else watch
     decided = decision.lower_bound is not None and decision.upper_bound is not None
-    limits = Limits(low=decision.lower_bound or 0, high=decision.upper_bound or 0) if decided else watch.back
-    if limits is None:
+    if not decided and watch.back is None:
         return None
+    limits, most = Limits(low=decision.lower_bound or 0, high=decision.upper_bound or 0), rule.spec.replicas.max
+    raised, above = watch.raised(limits, most=most), watch.ceiling_above(most)
     kind, _, name = autoscaler_of(rule)
-    raised = limits if decision.reason is Reason.PAUSED else watch.raised(limits, most=rule.spec.replicas.max)
     return BoundsOrder(
         rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value, limits=raised,
-        because=watch.why if watch.back is not None and (not decided or raised != limits) else "",
+        because=watch.why if raised != limits or above is not None else "", ceiling_before=above,
         own=own_hpa.of(rule) if rule.spec.actuate.with_ == "hpa" else None, median_need=decision.median_need,
     )  # fmt: skip
 
 
-def replicas_of(rule: ScalingRule, decision: Decision, watch: Watch) -> tuple[int | None, str]:
-    """How many replicas are to be asked for, and why it is more than decided; None: nothing is."""
+def replicas_order(rule: ScalingRule, decision: Decision, watch: Watch) -> ReplicasOrder | None:
+    """How many replicas are wanted, as they are where nothing is but more came back; None where nothing is."""
     current, wanted = decision.current_replicas, decision.desired_replicas
     decided = None if decision.outcome is Outcome.HOLD else wanted
-    if watch.back is None or current is None or decision.reason is Reason.PAUSED:
-        return decided, ""
-    back = min(watch.back.low, rule.spec.replicas.max)
-    if (current if decided is None else decided) >= back:
-        return decided, ""
-    return (back if back != current else None), watch.why
+    back = None if current is None or decision.reason is Reason.PAUSED else watch.back
+    least, standing = rule.spec.replicas.min, current if decided is None else decided
+    returns = back is not None and standing is not None and min(back.low, rule.spec.replicas.max) > standing
+    if back is not None and returns:
+        decided = min(back.low, rule.spec.replicas.max)
+    if decided is None:
+        return None
+    because = watch.why if returns else ""
+    return ReplicasOrder(rule=rule.key, target=rule.target, replicas=decided, least=least, because=because)
+
+
+def within(order: ReplicasOrder, grant: Granted | None, *, current: int) -> tuple[ReplicasOrder, str]:
+    """The order as far as there is room for it, and why no further; what runs is never taken by this."""
+    if grant is None or not grant.why or max(grant.low, current) >= order.replicas:
+        return order, ""
+    low = max(grant.low, current)
+    return replace(order, replicas=low), f"{order.replicas} replicas are held at {low}: {grant.why}"
 
 
 def burns(rule: ScalingRule, burn: Burn | None) -> str:
