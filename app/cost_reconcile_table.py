@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TextIO
 
+from app.text_table import lines_of
 from cost.billing.buckets import Bucket
 from cost.billing.exact import total
 from cost.billing.identities import CommitmentIdentity, InvoiceSum, Verdict
@@ -75,10 +76,10 @@ def _bill(report: Report, money: _Money, limit: int) -> Iterator[str]:
         )
     whole = _group(found.whole, money)
     head = ["service", "rows", "billed", "effective", "list", "list ÷ effective"]
-    yield from _table([head, *rows, ["total", *whole[1:]]])
+    yield from lines_of([head, *rows, ["total", *whole[1:]]])
     if found.capacity:
         yield ""
-        yield from _table([["usage", *head[1:]], *(_group(one, money) for one in found.capacity)])
+        yield from lines_of([["usage", *head[1:]], *(_group(one, money) for one in found.capacity)])
 
 
 def _group(one: Group, money: _Money) -> list[str]:
@@ -151,7 +152,7 @@ def _model(report: Report, money: _Money) -> Iterator[str]:
     rows.append(["=", "effective cost of the bill", money(whole.effective)])
     rows.append(["+", "paid for other times", money(whole.billed - whole.effective, signed=True)])
     rows.append(["=", "billed", money(whole.billed)])
-    yield from _table(rows, left=2)
+    yield from lines_of(rows, left=2)
     yield ""
     yield (
         f"coverage {_percent(found.coverage)} of the bill's usage, {_percent(found.model_coverage)} of the model · "
@@ -168,7 +169,7 @@ def _differences(found: Reconciliation | None, money: _Money, limit: int) -> Ite
     if shown:
         yield "Largest differences (bill less model)"
         head = ["what", "modelled", "billed", "difference", "price", "hours", "why"]
-        yield from _table([head, *([
+        yield from lines_of([head, *([
             _names(one.names), money(one.modelled), money(one.effective), money(one.delta, signed=True),
             money(one.price, signed=True), money(one.quantity, signed=True), ", ".join(one.causes),
         ] for one in shown)], last_is_text=True)  # fmt: skip
@@ -179,20 +180,9 @@ def _factors(found: Reconciliation | None, limit: int) -> Iterator[str]:
         return
     yield "Calibration: what our prices should be multiplied with"
     head = ["sku", "paid as", "region", "hours", "raw", "factor"]
-    yield from _table([head, *([
+    yield from lines_of([head, *([
         one.key.sku, one.key.capacity_type, one.key.region, f"{one.hours:,.1f}", f"{one.raw:.4f}", f"{one.shrunk:.4f}",
     ] for one in found.factors[:limit])], left=3)  # fmt: skip
-
-
-def _table(rows: Sequence[Sequence[str]], *, left: int = 1, last_is_text: bool = False) -> Iterator[str]:
-    """Columns apart by two spaces; the first ``left`` to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        placed = [
-            cell.ljust(width) if i < left or (last_is_text and i == len(row) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield ("  " + "  ".join(placed)).rstrip()
 
 
 def _names(names: tuple[str, ...]) -> str:

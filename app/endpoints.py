@@ -10,8 +10,9 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import backtest_endpoints, explain_endpoints, explanation_views, forecast_endpoints
+from app import backtest_endpoints, budget_endpoints, explain_endpoints, explanation_views, forecast_endpoints
 from app.backtest_endpoints import BacktestDoor
+from app.budget_loop import Budgets
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -70,6 +71,7 @@ class Sources:
     rules: Callable[[], RuleSet]
     state: State
     spending: Spending
+    budgets: Budgets
     traces: TraceGuests
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
     explanations: Explanations
@@ -89,6 +91,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
+    api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 
 
