@@ -16,9 +16,11 @@ from decimal import Decimal
 from app.budget_outlook import HOUR, Fit, Outlooks
 from app.budget_plans import World, needed, plan_of
 from app.budget_seen import Sight, sight
+from app.budget_writes import taken_back, written
 from app.spending import Spending
 from controller.budgets import alerts, deeds, levers
 from controller.budgets.alerts import AlertState, Notice
+from controller.budgets.cron_jobs import ON_CRON_JOB, CronJobs
 from controller.budgets.deeds import Approval, Deed, DeedState, Order, Plan
 from controller.budgets.records import Standing, from_json, to_json
 from controller.slo import Burn
@@ -51,6 +53,7 @@ class Budgets:
     def __init__(
         self, *, rules: Callable[[], RuleSet], spending: Spending, state: State, fit: Fit,
         burn: Callable[[ScalingRule, datetime], Burn | None], leads: Callable[[], bool] = lambda: True,
+        cron_jobs: CronJobs | None = None,
     ) -> None:  # fmt: skip
         """Nothing is read before the first tick.
 
@@ -61,7 +64,9 @@ class Budgets:
             fit: Runs a fit in a worker.
             burn: State of the SLO that guards a rule.
             leads: Whether this process may act.
+            cron_jobs: Of the cluster; None without one.
         """
+        self._cron_jobs = cron_jobs
         self._rules, self._spending, self._state = rules, spending, state
         self._outlooks, self._burn, self._leads = Outlooks(fit), burn, leads
         self._lock = threading.Lock()
@@ -127,7 +132,10 @@ class Budgets:
 
     def _looked_at(self, budget: Budget, now: datetime) -> None:
         try:
-            seen = sight(budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now)
+            seen = sight(
+                budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now,
+                before=self._sights.get(budget.key),
+            )  # fmt: skip
             self._sights[budget.key] = seen
             for threshold in budget.spec.thresholds:
                 self._judged(budget, threshold, seen, now)
@@ -144,15 +152,21 @@ class Budgets:
         after = {}
         for name in names:
             wanted = actions.get(name) if name in threshold.do else None
-            order = self._order(budget, threshold, name, wanted, seen, firing=firing, now=now)
-            after[name] = self._done(deeds.step(before.deeds.get(name), order, now), seen, now)
+            was = before.deeds.get(name)
+            order = self._order(
+                budget, threshold, name, wanted, seen, firing=firing, plans=was is None or not was.in_force, now=now
+            )
+            due = deeds.step(was, order, now)
+            if _writes(due) and due.state is DeedState.ACTING:
+                self._keep(replace(before, alert=alert, deeds={**before.deeds, name: due}), now)  # the journal first
+            after[name] = self._done(due, seen, now)
         gone = {name for name in after if name not in threshold.do and not after[name].in_force}
         self._told(notice, before, after, now)
         self._keep(replace(before, alert=alert, deeds={n: one for n, one in after.items() if n not in gone}), now)
 
     def _order(
         self, budget: Budget, threshold: BudgetThreshold, name: str, action: BudgetAction | None, seen: Sight, *,
-        firing: bool, now: datetime,
+        firing: bool, plans: bool, now: datetime,
     ) -> Order:  # fmt: skip
         id_ = f"{budget.key}/{threshold.id}/{name}"
         if action is None:
@@ -160,7 +174,7 @@ class Budgets:
                 id=id_, period=seen.span.id, mode=Mode.OBSERVE, firing=False, plan=Plan(), ends=seen.span.end
             )  # fmt: skip
         plan = Plan()
-        if firing:
+        if firing and plans:
             plan = plan_of(budget, threshold, action, seen, self._world(now), now=now)
         return Order(
             id=id_, period=seen.span.id, mode=action.mode, firing=firing, plan=plan, ends=seen.span.end,
@@ -170,7 +184,7 @@ class Budgets:
     def _world(self, now: datetime) -> World:
         return World(
             rules=self._rules().rules, price=self._price_of, burn=lambda rule: self._burn(rule, now),
-            outlooks=self._outlooks,
+            outlooks=self._outlooks, cron_jobs=self._cron_jobs,
         )  # fmt: skip
 
     def _price_of(self, rule: str) -> Decimal | None:
@@ -183,9 +197,9 @@ class Budgets:
     def _done(self, deed: Deed, seen: Sight, now: datetime) -> Deed:
         """A limit on decisions needs no write: it holds from the next decision on, and is given back by the clock."""
         if deed.state is DeedState.ACTING:
-            return deeds.acted(deed, now)
-        if deed.state is DeedState.REVERTING and levers.is_given_back(deed, now):
-            return deeds.reverted(deed, now)
+            return written(deed, self._cron_jobs, now)
+        if deed.state is DeedState.REVERTING:
+            return taken_back(deed, self._cron_jobs, now)
         if deed.state is DeedState.HELD and deed.acted_at is not None:
             until = deed.acted_at + (now - deed.acted_at) // HOUR * HOUR
             self._needed |= needed(seen, _rules_of(deed), self._world(now), now=now)
@@ -202,8 +216,8 @@ class Budgets:
                 ends=deed.expires_at or now,
             )  # fmt: skip
             stepped = deeds.step(deed, order, now)
-            if stepped.state is DeedState.REVERTING and levers.is_given_back(stepped, now):
-                stepped = deeds.reverted(stepped, now)
+            if stepped.state is DeedState.REVERTING:
+                stepped = taken_back(stepped, self._cron_jobs, now)
             if stepped.in_force:
                 left[name] = stepped
         if left:
@@ -255,4 +269,9 @@ def _apart_from_time(standing: Standing) -> Standing:
 
 
 def _rules_of(deed: Deed) -> list[str]:
-    return [one.target.removeprefix(levers.ON_RULE) for one in deed.changes]
+    ours = (one.target for one in deed.changes if one.target.startswith(levers.ON_RULE))
+    return [target.removeprefix(levers.ON_RULE) for target in ours]
+
+
+def _writes(deed: Deed) -> bool:
+    return any(one.target.startswith(ON_CRON_JOB) for one in deed.changes)

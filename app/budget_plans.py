@@ -14,9 +14,11 @@ from app.budget_outlook import Outlook, Outlooks, history_of
 from app.budget_seen import Sight, replica_paths
 from controller.budgets import afford, levers
 from controller.budgets.afford import Affordable
+from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.deeds import Change, Plan
 from controller.guardrails import SloState
 from controller.slo import Burn
+from domain.errors import KubeError
 from domain.series import FloatArray
 from rules.schema import Budget, BudgetAction, BudgetThreshold, ScalingRule, Selection
 
@@ -34,18 +36,22 @@ class World:
         price: Of one replica and hour of a rule; None where nobody knows.
         burn: Of the SLO that guards a rule; None without a guard.
         outlooks: Forecasts of what rules cost.
+        cron_jobs: Of the cluster; None without one.
     """
 
     rules: Sequence[ScalingRule]
     price: Callable[[str], Decimal | None]
     burn: Callable[[ScalingRule], Burn | None]
     outlooks: Outlooks
+    cron_jobs: CronJobs | None = None
 
 
 def plan_of(
     budget: Budget, threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: World, *, now: datetime
 ) -> Plan:
-    """Of an action on rules; ``notify`` has none."""
+    """Of an action; ``notify`` has none."""
+    if action.type == "suspendCronJobs":
+        return _suspension(threshold, action, seen, world)
     targets = [rule for rule in world.rules if rule.key in seen.rules and selects(action.select, rule)]
     if action.type == "reduceNonCritical":
         targets = [rule for rule in targets if TIER in rule.metadata.labels]
@@ -68,6 +74,23 @@ def plan_of(
         changes=changes, blocked=next(whys, ""), blocked_for_all=blocked_for_all, said="; ".join(c.said for c in cuts),
         saving=Decimal(repr(round(sum(cut.found.saving for cut in cuts), 4))),
         expected=_expected([cut.cost_paths for cut in cuts]),
+    )  # fmt: skip
+
+
+def _suspension(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: World) -> Plan:
+    """CronJobs have no SLO and no price of ours; one of tier critical is left to a person."""
+    doubt = seen.doubt if threshold.basis == "forecast" else ""
+    if world.cron_jobs is None or action.select is None:
+        return Plan(said="there is no cluster to write to")
+    try:
+        found = world.cron_jobs.running(action.select.namespaces or (), action.select.labels)
+    except KubeError as error:
+        return Plan(said=f"CronJobs cannot be listed: {error}")
+    critical = [change.target for change, labels in found if labels.get(TIER) == CRITICAL]
+    return Plan(
+        changes=tuple(change for change, _ in found), blocked_for_all=doubt,
+        blocked=f"{critical[0]} is of tier critical" if critical else "",
+        said=f"suspends {len(found)} CronJobs; jobs that run go on" if found else "every CronJob is suspended already",
     )  # fmt: skip
 
 

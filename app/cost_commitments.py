@@ -13,7 +13,7 @@ from typing import Any, Final, TextIO
 
 from app.cost_reconcile_json import plain
 from app.system_clock import SystemClock
-from app.text_table import lines_of
+from app.text_table import lines_of, printable
 from cost.billing.read import read_bill
 from cost.commitments.demand import HOURS_PER_WEEK, Pool, pools
 from cost.commitments.newsvendor import Rates
@@ -60,7 +60,7 @@ def run(asked: Asked, out: TextIO, *, now: datetime | None = None) -> int:
         json.dump(plain([_document(one, bill.currency) for one in found]), out, indent=2, ensure_ascii=False)
         out.write("\n")
     else:
-        out.write("\n".join(_lines(found, bill.currency)) + "\n")
+        out.write("\n".join(map(printable, _lines(found, bill.currency))) + "\n")
     return 0
 
 
@@ -116,7 +116,7 @@ def _lines(found: list[Advice], currency: str) -> Iterator[str]:
         for part in one.plan.purchases if one.plan is not None else ():
             yield f"  {part.on}: {part.quantity} × {one.pool.name} {one.pool.region}".rstrip()
         for note in one.notes:
-            yield f"  {one.pool.name} {one.pool.region}: {note}"
+            yield f"  {f'{one.pool.name} {one.pool.region}'.rstrip()}: {note}"
 
 
 def _cells(one: Advice) -> list[str]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from cost.billing.differences import Difference
+from cost.billing.differences import Difference, by_cause
 from cost.billing.exact import ratio
 from cost.billing.reconcile import Reconciliation
 from cost.billing.summary import Group
@@ -79,6 +79,7 @@ def _reconciliation(found: Reconciliation) -> dict[str, Any]:
         "bias_ratio": found.bias,
         "mape_ratio": found.mape,
         "days": found.days,
+        "causes": by_cause(found.differences),
         "differences": [{**asdict(one), "delta": one.delta} for one in found.differences],
         "calibration": found.factors,
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from app.text_table import lines_of
+from app.text_table import lines_of, printable
 from cost.billing.buckets import Bucket
+from cost.billing.differences import by_cause
 from cost.billing.exact import total
 from cost.billing.identities import CommitmentIdentity, InvoiceSum, Verdict
 from cost.billing.quality import Notes
@@ -39,11 +41,12 @@ def as_table(report: Report, out: TextIO, *, limit: int) -> None:
     money = _Money(report.summary.whole)
     sections = [
         _bill(report, money, limit), _checks(report, money, limit), _quality(report.bill.notes, limit),
-        _model(report, money), _differences(report.found, money, limit), _factors(report.found, limit),
+        _model(report, money), _causes(report.found, money), _differences(report.found, money, limit),
+        _factors(report.found, limit),
     ]  # fmt: skip
-    out.write("\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n")
+    out.write("\n\n".join("\n".join(map(printable, lines)) for lines in map(list, sections) if lines) + "\n")
     if report.failures:
-        out.write("\nLook at this first: " + "; ".join(report.failures) + ".\n")
+        out.write(f"\n{printable('Look at this first: ' + '; '.join(report.failures))}.\n")
 
 
 class _Money:
@@ -126,7 +129,7 @@ def _quality(notes: Notes, limit: int) -> Iterator[str]:
     for key, count in kinds[:limit]:
         problem, column, effect = key
         where = first.get(key)
-        told = "" if where is None else f"; {where.file}:{where.row}: {where.message}"
+        told = "" if where is None else f"; {Path(where.file).name}:{where.row}: {where.message}"
         yield f"  {count:>6,} × {problem} {column} ({effect}){told}"
     if len(kinds) > limit:
         yield f"  … and {len(kinds) - limit} more kinds (-o json has every line)"
@@ -162,6 +165,17 @@ def _model(report: Report, money: _Money) -> Iterator[str]:
         yield f"Out of cluster, but tagged as a cluster's: {money(found.like_nodes)}. The model may not have seen them."
     if found.modelled_outside:
         yield f"Modelled for hours that the bill does not speak of, and left aside: {money(found.modelled_outside)}."
+
+
+def _causes(found: Reconciliation | None, money: _Money) -> Iterator[str]:
+    sums = () if found is None else by_cause(found.differences)
+    if sums:
+        yield "Why (each asset by its first cause)"
+        head = ["cause", "assets", "difference", "price", "hours"]
+        yield from lines_of([head, *([
+            one.cause or "too small for one", f"{one.assets:,}", money(one.price + one.quantity, signed=True),
+            money(one.price, signed=True), money(one.quantity, signed=True),
+        ] for one in sums)])  # fmt: skip
 
 
 def _differences(found: Reconciliation | None, money: _Money, limit: int) -> Iterator[str]:

@@ -249,9 +249,10 @@ class House:
         )  # fmt: skip
         self._spending = Spending(self.state)
         self.budgets = Budgets(
-            rules=self.running_rules, spending=self._spending, state=self.state,
+            rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
+            cron_jobs=None if self._kubernetes is None else self._kubernetes.cron_jobs(),
         )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
@@ -309,7 +310,7 @@ class House:
             forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
-            status=self.status.full, shadow=self.shadows.of, clock=self._clock,
+            status=self.status.full, shadow=self.shadows.of, clock=self._clock, queries=self.queries,
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),

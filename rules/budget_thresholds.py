@@ -117,7 +117,6 @@ _NOT_YET: Final = {
     "blockCreate": "nothing here refuses new objects",
     "lowerMinReplicas": "reduceNonCritical limits replicas, the rule's min stays",
     "quota": "nothing here limits a namespace",
-    "suspendCronJobs": "nothing here writes to CronJobs",
 }
 _ON_RULES: Final = ("capMaxReplicas", "lowerMinReplicas", "reduceNonCritical")
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {

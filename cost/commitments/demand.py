@@ -19,6 +19,8 @@ from cost.billing.exact import ratio
 from domain.series import FloatArray
 
 _HOUR: Final = timedelta(hours=1)
+_LONGEST: Final = timedelta(days=3 * 366)
+"""Older hours are left out: no term is longer, and one mistyped year must not make a million of them."""
 HOURS_PER_WEEK: Final = 168
 
 
@@ -103,7 +105,8 @@ def _units(one: Charge) -> Decimal | None:
     ):
         return None
     hourly = {"hour", "hours", "hrs", "hr", "h"}
-    pairs = ((one.consumed_quantity, one.consumed_unit), (one.pricing_quantity, one.pricing_unit))
+    # What was priced before what was consumed: of an hour that a commitment covers in part, both rows consumed it all.
+    pairs = ((one.pricing_quantity, one.pricing_unit), (one.consumed_quantity, one.consumed_unit))
     found = next((count for count, unit in pairs if count is not None and unit.lower() in hourly), None)
     return found if found is not None and found > 0 else None
 
@@ -119,13 +122,15 @@ def _homes(rows: Iterable[Charge]) -> dict[str, tuple[str, str]]:
 
 
 def _pool(key: tuple[str, str], sums: _Sums) -> Pool:
-    start = min(begin for begin, _, _, _ in sums.rows).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     end = max(until for _, until, _, _ in sums.rows)
+    earliest = max(min(begin for begin, _, _, _ in sums.rows), end - _LONGEST)
+    start = earliest.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     demand, owned = (np.zeros(-(-(end - start) // _HOUR)) for _ in range(2))
     for begin, until, units, is_unused in sums.rows:
         first = (begin - start) // _HOUR
         last = max(-(-(until - start) // _HOUR), first + 1)
         each = abs(float(units)) / (last - first)
+        first, last = max(first, 0), max(last, 0)
         if units < 0:
             owned[first:last] += each
         elif not is_unused:

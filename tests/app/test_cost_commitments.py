@@ -54,6 +54,18 @@ def test_what_is_owned_is_not_bought_again_and_its_price_is_the_bills(tmp_path: 
     assert found["plan"]["quantity"] == 1
 
 
+def test_an_hour_that_a_commitment_covers_in_part_is_one_machine(tmp_path: Path) -> None:
+    whole = {"ConsumedQuantity": "1", "ConsumedUnit": "Hours"}
+    rows = [
+        used("i-1", "0.03", PricingQuantity="0.5", **whole),
+        row(ResourceId="i-1", PricingQuantity="0.5", EffectiveCost="0.05", **whole),
+    ]
+    (found,) = said(tmp_path, rows)
+
+    assert (found["mean_demand"], found["mean_owned"]) == (1, 0.5)
+    assert (found["on_demand"], found["committed"]) == ("0.1000000000", "0.0600000000")
+
+
 def test_sizing_comes_before_what_is_owned(tmp_path: Path) -> None:
     rows = DAY + [used("i-9", "0.06", **at(hour)) for hour in range(24)]
 
