@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from app import api, local_processes, self_metrics
+from app import api, cost_allocation, local_processes, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
@@ -314,6 +314,7 @@ class House:
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
+            allocations=cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock),
         )  # fmt: skip
         application = api.build(
             sources=sources,
