@@ -24,7 +24,8 @@ from app.status import StatusBoard
 from domain.errors import FitFailedError, ForetideError, OverloadedError, QueryError, StoreError
 
 _CODES: Final[dict[int, ErrorCode]] = {
-    400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 422: "VALIDATION_ERROR",
+    400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 409: "CONFLICT", 413: "TOO_LARGE",
+    422: "VALIDATION_ERROR",
 }  # fmt: skip
 _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 

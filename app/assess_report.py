@@ -88,8 +88,8 @@ def cost_now(one: Assessed, sheet: PriceSheet | None) -> str:
     """In a month, by the price sheet; core-hours where there is none."""
     if one.mean_replicas is None:
         return ""
-    if sheet is not None:
-        money = cost_per_hour(_requests(one), 1, sheet)
+    money = None if sheet is None else cost_per_hour(_requests(one), 1, sheet)
+    if money is not None:
         monthly = money.amount * Decimal(repr(one.mean_replicas)) * Decimal(int(HOURS_PER_MONTH))
         return f"{monthly:.0f} {money.currency}"
     hours = one.core_hours_per_month

@@ -1,5 +1,7 @@
 """How many replicas a rule's linked budget leaves room for: what is left of it, spread evenly over the time left.
 
+What a budget's action limits (``capMaxReplicas``) goes for its rules, too, linked or not: the lower of the two.
+
 What was not spent so far may be spent from now on, so the room grows after quiet hours. What other rules of the same
 scope spend now is taken off first. Looked at once a minute for each rule: it reads the ledger.
 """
@@ -10,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from app.budget_loop import Budgets
 from app.memo import Memo
 from app.spending import Spending, counted
 from controller.guardrails import Ceiling
@@ -25,20 +28,32 @@ from rules.schema import Budget, ScalingRule
 class BudgetRoom:
     """Reads the ledger through ``Spending``."""
 
-    def __init__(self, spending: Spending, rules: Callable[[], RuleSet], *, clock: Clock) -> None:
-        """``rules`` are those that run, with their budgets and the price sheet."""
-        self._spending, self._rules = spending, rules
+    def __init__(
+        self, spending: Spending, rules: Callable[[], RuleSet], *, clock: Clock, acting: Budgets | None = None
+    ) -> None:
+        """``rules`` are those that run, with their budgets and the price sheet; ``acting`` knows what actions limit."""
+        self._spending, self._rules, self._acting = spending, rules, acting
         self._memo = Memo(clock=clock, keep_seconds=60.0)
 
     def of(self, rule: ScalingRule, workload: Workload, now: datetime) -> Ceiling | None:
-        """None without a link, a price or a request: what has no price is limited by no money."""
+        """None without a link or an action, a price or a request: what has no price is limited by no money."""
+        both = [self._linked(rule, workload, now), self._acted(rule, now)]
+        return min((one for one in both if one is not None), key=lambda one: one.replicas, default=None)
+
+    def _acted(self, rule: ScalingRule, now: datetime) -> Ceiling | None:
+        found = None if self._acting is None else self._acting.limits(rule.key, now)
+        if found is None or found.most is None:
+            return None
+        return Ceiling(kind="budget", name=found.by.partition("/")[2], replicas=found.most, said="a budget's action")
+
+    def _linked(self, rule: ScalingRule, workload: Workload, now: datetime) -> Ceiling | None:
         running = self._rules()
         linked = rule.spec.budget
         budget = None if linked is None else running.budget(rule.qualified(linked))
         if budget is None or running.price_sheet is None or not workload.requests:
             return None
         each = cost_per_hour(workload.requests, 1, running.price_sheet)
-        if each.currency != budget.spec.currency or each.amount <= 0:
+        if each is None or each.currency != budget.spec.currency or each.amount <= 0:
             return None
         left, hours = self._memo.get((rule.key, budget.key), lambda: self._left(budget, rule, running, now))
         return room(budget.metadata.name, left, hours, each)

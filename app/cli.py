@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import backtest_cli, cost_cli, doctor_cli, doors_cli, reap_cli, rings_cli
+from app import backtest_cli, budget_command, cost_cli, doctor_cli, doors_cli, reap_cli, rings_cli
 
 app = typer.Typer(
     name="foretide",
@@ -242,6 +242,7 @@ def discover(
     raise typer.Exit(run(asked, sys.stdout))
 
 
+app.add_typer(budget_command.app, name="budget", short_help="Where a budget stands, and what it does.")
 app.add_typer(cost_cli.cost, name="cost")
 app.command(short_help="Give back what a controller that is gone has left behind.")(reap_cli.reap)
 app.command(short_help="Give back every bound that Foretide has set.")(reap_cli.restore)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app import cost_reconcile_cli
+from app import cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli
 
 cost = typer.Typer(
     help="What it costs: the bill, and what we say against it.",
@@ -15,3 +15,7 @@ cost = typer.Typer(
 cost.command(short_help="Read a FOCUS bill, check it, and hold a model of the costs against it.")(
     cost_reconcile_cli.reconcile
 )
+cost.command(short_help="How much to commit to, from the hours of a bill; nothing is bought.")(
+    cost_commitments_cli.commitments
+)
+cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, TextIO
 
+from app.cost_price_sheet import as_price_sheet
 from app.cost_reconcile_json import as_csv, as_json
 from app.cost_reconcile_table import as_table
 from app.system_clock import SystemClock
@@ -26,7 +27,7 @@ from cost.billing.reconcile import Reconciliation, reconcile
 from cost.billing.summary import Summary, is_provisional, summary
 from domain.errors import ForetideError, SettingsError
 
-OUTPUTS: Final = ("table", "json", "csv")
+OUTPUTS: Final = ("table", "json", "csv", "prices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,8 @@ def run(asked: Asked, out: TextIO) -> int:
         as_json(report, out)
     elif asked.output == "csv":
         as_csv(report, out)
+    elif asked.output == "prices":
+        as_price_sheet(report, out)
     else:
         as_table(report, out, limit=asked.limit)
     return 1 if report.failures else 0

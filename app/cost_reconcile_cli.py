@@ -35,7 +35,7 @@ def reconcile(
         bool, typer.Option("--provisional", help="Take provisional charges in all the same.")
     ] = False,
     limit: Annotated[int, typer.Option("--limit", help="Lines of each list in the table.")] = 10,
-    output: Annotated[str, typer.Option("--output", "-o", help="table, json or csv.")] = "table",
+    output: Annotated[str, typer.Option("--output", "-o", help="table, json, csv or prices (a PriceSheet).")] = "table",
 ) -> None:
     """Read a FOCUS bill, check it against itself, and hold a model of the costs against it. See docs/billing.md.
 

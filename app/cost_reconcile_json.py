@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from cost.billing.differences import Difference
+from cost.billing.differences import Difference, by_cause
 from cost.billing.exact import ratio
 from cost.billing.reconcile import Reconciliation
 from cost.billing.summary import Group
@@ -28,7 +28,7 @@ _DIFFERENCE_HEAD: Final = (
 
 def as_json(report: Report, out: TextIO) -> None:
     """Everything there is, quality lines one by one."""
-    json.dump(_plain(_document(report)), out, indent=2, ensure_ascii=False)
+    json.dump(plain(_document(report)), out, indent=2, ensure_ascii=False)
     out.write("\n")
 
 
@@ -79,6 +79,7 @@ def _reconciliation(found: Reconciliation) -> dict[str, Any]:
         "bias_ratio": found.bias,
         "mape_ratio": found.mape,
         "days": found.days,
+        "causes": by_cause(found.differences),
         "differences": [{**asdict(one), "delta": one.delta} for one in found.differences],
         "calibration": found.factors,
     }
@@ -107,7 +108,7 @@ def _cells(one: Difference) -> Iterable[Any]:
     )  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON has; decimals as text, without an exponent."""
     if isinstance(value, Decimal):
         return f"{value:f}"
@@ -116,9 +117,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat().replace("+00:00", "Z")
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, dict):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

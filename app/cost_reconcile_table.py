@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
+from app.text_table import lines_of, printable
 from cost.billing.buckets import Bucket
+from cost.billing.differences import by_cause
 from cost.billing.exact import total
 from cost.billing.identities import CommitmentIdentity, InvoiceSum, Verdict
 from cost.billing.quality import Notes
@@ -38,11 +41,12 @@ def as_table(report: Report, out: TextIO, *, limit: int) -> None:
     money = _Money(report.summary.whole)
     sections = [
         _bill(report, money, limit), _checks(report, money, limit), _quality(report.bill.notes, limit),
-        _model(report, money), _differences(report.found, money, limit), _factors(report.found, limit),
+        _model(report, money), _causes(report.found, money), _differences(report.found, money, limit),
+        _factors(report.found, limit),
     ]  # fmt: skip
-    out.write("\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n")
+    out.write("\n\n".join("\n".join(map(printable, lines)) for lines in map(list, sections) if lines) + "\n")
     if report.failures:
-        out.write("\nLook at this first: " + "; ".join(report.failures) + ".\n")
+        out.write(f"\n{printable('Look at this first: ' + '; '.join(report.failures))}.\n")
 
 
 class _Money:
@@ -75,10 +79,10 @@ def _bill(report: Report, money: _Money, limit: int) -> Iterator[str]:
         )
     whole = _group(found.whole, money)
     head = ["service", "rows", "billed", "effective", "list", "list ÷ effective"]
-    yield from _table([head, *rows, ["total", *whole[1:]]])
+    yield from lines_of([head, *rows, ["total", *whole[1:]]])
     if found.capacity:
         yield ""
-        yield from _table([["usage", *head[1:]], *(_group(one, money) for one in found.capacity)])
+        yield from lines_of([["usage", *head[1:]], *(_group(one, money) for one in found.capacity)])
 
 
 def _group(one: Group, money: _Money) -> list[str]:
@@ -125,7 +129,7 @@ def _quality(notes: Notes, limit: int) -> Iterator[str]:
     for key, count in kinds[:limit]:
         problem, column, effect = key
         where = first.get(key)
-        told = "" if where is None else f"; {where.file}:{where.row}: {where.message}"
+        told = "" if where is None else f"; {Path(where.file).name}:{where.row}: {where.message}"
         yield f"  {count:>6,} × {problem} {column} ({effect}){told}"
     if len(kinds) > limit:
         yield f"  … and {len(kinds) - limit} more kinds (-o json has every line)"
@@ -151,7 +155,7 @@ def _model(report: Report, money: _Money) -> Iterator[str]:
     rows.append(["=", "effective cost of the bill", money(whole.effective)])
     rows.append(["+", "paid for other times", money(whole.billed - whole.effective, signed=True)])
     rows.append(["=", "billed", money(whole.billed)])
-    yield from _table(rows, left=2)
+    yield from lines_of(rows, left=2)
     yield ""
     yield (
         f"coverage {_percent(found.coverage)} of the bill's usage, {_percent(found.model_coverage)} of the model · "
@@ -163,12 +167,23 @@ def _model(report: Report, money: _Money) -> Iterator[str]:
         yield f"Modelled for hours that the bill does not speak of, and left aside: {money(found.modelled_outside)}."
 
 
+def _causes(found: Reconciliation | None, money: _Money) -> Iterator[str]:
+    sums = () if found is None else by_cause(found.differences)
+    if sums:
+        yield "Why (each asset by its first cause)"
+        head = ["cause", "assets", "difference", "price", "hours"]
+        yield from lines_of([head, *([
+            one.cause or "too small for one", f"{one.assets:,}", money(one.price + one.quantity, signed=True),
+            money(one.price, signed=True), money(one.quantity, signed=True),
+        ] for one in sums)])  # fmt: skip
+
+
 def _differences(found: Reconciliation | None, money: _Money, limit: int) -> Iterator[str]:
     shown = [] if found is None else [one for one in found.differences if one.delta][:limit]
     if shown:
         yield "Largest differences (bill less model)"
         head = ["what", "modelled", "billed", "difference", "price", "hours", "why"]
-        yield from _table([head, *([
+        yield from lines_of([head, *([
             _names(one.names), money(one.modelled), money(one.effective), money(one.delta, signed=True),
             money(one.price, signed=True), money(one.quantity, signed=True), ", ".join(one.causes),
         ] for one in shown)], last_is_text=True)  # fmt: skip
@@ -179,20 +194,9 @@ def _factors(found: Reconciliation | None, limit: int) -> Iterator[str]:
         return
     yield "Calibration: what our prices should be multiplied with"
     head = ["sku", "paid as", "region", "hours", "raw", "factor"]
-    yield from _table([head, *([
+    yield from lines_of([head, *([
         one.key.sku, one.key.capacity_type, one.key.region, f"{one.hours:,.1f}", f"{one.raw:.4f}", f"{one.shrunk:.4f}",
     ] for one in found.factors[:limit])], left=3)  # fmt: skip
-
-
-def _table(rows: Sequence[Sequence[str]], *, left: int = 1, last_is_text: bool = False) -> Iterator[str]:
-    """Columns apart by two spaces; the first ``left`` to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        placed = [
-            cell.ljust(width) if i < left or (last_is_text and i == len(row) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield ("  " + "  ".join(placed)).rstrip()
 
 
 def _names(names: tuple[str, ...]) -> str:

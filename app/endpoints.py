@@ -10,11 +10,20 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from app import backtest_endpoints, explain_endpoints, explanation_views, forecast_endpoints
+from app import (
+    backtest_endpoints,
+    budget_endpoints,
+    cost_sizing,
+    explain_endpoints,
+    explanation_views,
+    forecast_endpoints,
+)
 from app.backtest_endpoints import BacktestDoor
+from app.budget_loop import Budgets
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.queries import Queries
 from app.read_model import ReadModel
 from app.shadow_view import view_of
 from app.spending import Spending, counted
@@ -70,6 +79,7 @@ class Sources:
     rules: Callable[[], RuleSet]
     state: State
     spending: Spending
+    budgets: Budgets
     traces: TraceGuests
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
     explanations: Explanations
@@ -79,6 +89,7 @@ class Sources:
     shadow: Callable[[str], ShadowScore | None]
     clock: Clock
     backtests: BacktestDoor
+    queries: Queries
 
 
 def router(sources: Sources) -> APIRouter:
@@ -89,6 +100,8 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
+    api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ErrorCode = Literal[
-    "BAD_REQUEST", "BAD_HOST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "TOO_LARGE",
+    "BAD_REQUEST", "BAD_HOST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "CONFLICT", "TOO_LARGE",
     "VALIDATION_ERROR", "QUERY_ERROR", "UNAVAILABLE", "INTERNAL", "ERROR",
 ]  # fmt: skip
 _ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")

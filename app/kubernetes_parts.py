@@ -9,6 +9,7 @@ from uuid import uuid4
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
+from controller.budgets.cron_jobs import CronJobs
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
@@ -73,6 +74,7 @@ class KubernetesParts:
         )  # fmt: skip
         self._rate = float(config.writes_per_second)
         self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
+        self._switch = Switch(self._connection, namespace=config.namespace, always=config.freeze)
         self.cluster = KubernetesCluster(
             self._connection,
             name=f"kubernetes {config.access.context or 'in-cluster'}",
@@ -81,7 +83,7 @@ class KubernetesParts:
                 self._connection, qps=self._rate, burst=2 * config.writes_per_second, fence=self.elector.fence
             ),
             fence=self.elector.fence,
-            switch=Switch(self._connection, namespace=config.namespace, always=config.freeze),
+            switch=self._switch,
             metrics=metrics,
             say=self._said,
             own_namespace=config.namespace,
@@ -101,6 +103,10 @@ class KubernetesParts:
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
         return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
+
+    def cron_jobs(self) -> CronJobs:
+        """What budgets suspend."""
+        return CronJobs(self._connection, self.status_writer(), switch=self._switch.why)
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

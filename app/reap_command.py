@@ -13,6 +13,7 @@ from typing import TextIO
 
 from app.system_clock import SystemClock
 from controller.actuation.stamp import FREEZE
+from controller.budgets.cron_jobs import CronJobs
 from controller.cluster.kubernetes_switch import Switch, freeze, thaw
 from controller.reaper import Orders, Reaper, Returned
 from kube import Access, Connection, Writer, connect
@@ -44,12 +45,17 @@ def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
     """
     connection = where.connection()
     waiting = threading.Event()
+    switch, writer = Switch(connection, namespace=where.namespace).why, Writer(connection)
+    cron_jobs = CronJobs(connection, writer, switch=switch)
+    resumed = cron_jobs.resume_expired(connection.clock.now(), everything=orders.everything)
     reaper = Reaper(
-        connection, Writer(connection), now=connection.clock.now, wait=lambda seconds: _wait(waiting, seconds),
-        switch=Switch(connection, namespace=where.namespace).why, orders=orders,
+        connection, writer, now=connection.clock.now, wait=lambda seconds: _wait(waiting, seconds), switch=switch,
+        orders=orders,
     )  # fmt: skip
     told = reaper.run()
     _print(told, out)
+    for name, outcome in resumed:
+        print(f"CronJob {name}: {outcome.failure or outcome.said}", file=out)
     return told
 
 

@@ -22,6 +22,8 @@ from store.state.decisions import ReplicaPoint
 
 _GAP: Final = timedelta(minutes=1)
 """From one decision to the next what ran cost the same; after a longer gap (we were down) nobody knows what ran."""
+_HISTORY: Final = timedelta(days=28)
+"""Four weeks of hours: what a forecast of spend looks at."""
 _AT_ONCE: Final = timedelta(days=1)
 """Of the ledger, so that the first look at a month does not hold 170,000 rows in memory."""
 
@@ -74,7 +76,7 @@ class Spending:
         """Read from the ledger of ``state``."""
         self._state = state
         self._lock = threading.Lock()
-        self._accounts: dict[tuple[str, Period], _Account] = {}
+        self._accounts: dict[tuple[str, Period | None], _Account] = {}
 
     def on(self, budget: Budget, rules: Iterable[str], *, now: datetime) -> list[CostInterval]:
         """What counts against ``budget`` in its present period, in its currency; ``rules`` are ``namespace/name``."""
@@ -85,7 +87,16 @@ class Spending:
             intervals = [interval for account in accounts for interval in account.intervals()]
         return [interval for interval in intervals if interval.cost_per_hour.currency == currency]
 
-    def _carried_on(self, rule: str, repeats: Period, start: datetime, now: datetime) -> _Account:
+    def history(self, rule: str, *, now: datetime) -> list[CostInterval]:
+        """What one rule cost in the last four weeks, as far as the ledger reaches back."""
+        with self._lock:
+            account = self._accounts.get((rule, None))
+            # Begun anew once a week: it grows at its end only.
+            stale = account is None or now - account.since > _HISTORY + timedelta(days=7)
+            since = now - _HISTORY if account is None or stale else account.since
+            return list(self._carried_on(rule, None, since, now).intervals())
+
+    def _carried_on(self, rule: str, repeats: Period | None, start: datetime, now: datetime) -> _Account:
         account = self._accounts.get((rule, repeats))
         if account is None or account.since != start:
             account = self._accounts[rule, repeats] = _Account(since=start)

@@ -32,8 +32,9 @@ class MoneyView(_View):
 
     @field_serializer("amount", when_used="json")
     def _written_out(self, amount: Decimal) -> str:
-        """Never ``0E-8``."""
-        return f"{amount:f}"
+        """Never ``0E-8``, and none of the zeros that exact arithmetic leaves behind the cents."""
+        whole, point, part = f"{amount:f}".partition(".")
+        return whole + point + part.rstrip("0").ljust(min(2, len(part)), "0")
 
 
 class TargetView(_View):

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from app import api, local_processes, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
+from app.budget_loop import Budgets
 from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
@@ -71,6 +72,7 @@ from forecaster.challengers.onnx_model import OnnxModel
 from forecaster.challengers.statistical import Statistical
 from forecaster.dask_pool import DaskPool
 from forecaster.document_series import DocumentSeries
+from forecaster.fit import fit
 from forecaster.leads import Leads
 from forecaster.leads import plans as lead_plans
 from forecaster.memory import Memories
@@ -97,6 +99,7 @@ LEADS_EVERY = timedelta(seconds=15)
 """Only what has no lead forecast yet is begun here; the decisions' own readings carry the others."""
 CHALLENGE_EVERY = timedelta(hours=1)
 """Looked at; each signal is challenged once a day."""
+BUDGETS_EVERY = timedelta(minutes=1)
 SHADOW_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 RESUME_WITHIN = timedelta(minutes=10)
@@ -244,6 +247,13 @@ class House:
             cost_of=self._cost_of, known=self._keeper.shadow_scores(), capacity_of=self.capacities.of,
             startup_of=lambda rule: self._reconciler.startup_of(rule),
         )  # fmt: skip
+        self._spending = Spending(self.state)
+        self.budgets = Budgets(
+            rules=self.running_rules, spending=self._spending, state=self.state,
+            fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
+            burn=lambda rule, now: self._reconciler.burn_of(rule, now),
+            cron_jobs=None if self._kubernetes is None else self._kubernetes.cron_jobs(),
+        )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -261,7 +271,7 @@ class House:
             gate=self.gate.objection,
             rings=self._rings.held,
             slo_of=lambda key: self.running_rules().slo(key),
-            budget_room=BudgetRoom(Spending(self.state), self.running_rules, clock=self._clock).of,
+            budget_room=BudgetRoom(self._spending, self.running_rules, clock=self._clock, acting=self.budgets).of,
             slept=self._keeper.slept,
             cautions_of=self._keeper.cautions,
             by_pod=self.queries.pods,
@@ -297,10 +307,11 @@ class House:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
-            spending=Spending(self.state), traces=self._trace_guests, forecast_status=self.forecasts.status,
+            spending=self._spending, budgets=self.budgets, traces=self._trace_guests,
+            forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
-            status=self.status.full, shadow=self.shadows.of, clock=self._clock,
+            status=self.status.full, shadow=self.shadows.of, clock=self._clock, queries=self.queries,
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
@@ -461,6 +472,7 @@ class House:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
         if self._statuses is not None:
             plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
+        plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
@@ -494,6 +506,10 @@ class House:
         if self._documents is not None and not self._documents.known:
             return
         self._reconciler.tick(now)
+
+    def _leads_the_cluster(self) -> bool:
+        """Without a cluster to share there is nobody else."""
+        return self._kubernetes is None or self._kubernetes.elector.leading()
 
     def _record(self, made: Sequence[Made]) -> dict[str, str]:
         if self._statuses is not None:

@@ -40,7 +40,7 @@ def circumstances(
         now: Time of the tick.
     """
     spec, current = rule.spec, workload.current_replicas
-    if current is None or not _has_any(rule):
+    if current is None or not (_has_any(rule) or money):
         around = NEUTRAL if spec.combine is None else replace(NEUTRAL, combine=_program(rule))
         return _held(around, workload), memory
     found = _ceilings(rule, limits, memory, current, now)

@@ -230,6 +230,10 @@ class Reconciler:
                 self._capacities.see(rule, trigger, seen)
         return replace(workload, carried=self._capacities.carried(rule))
 
+    def burn_of(self, rule: ScalingRule, now: datetime) -> Burn | None:
+        """State of the SLO that guards it, at most a minute old."""
+        return self._reader.burn(rule, now)
+
     def startup_of(self, rule: ScalingRule) -> timedelta | None:
         """How long its replicas take to start, measured; None where they were not."""
         return self._reader.startup(rule)
@@ -284,7 +288,7 @@ class Reconciler:
         rule, workload = case.rule, case.workload
         if not case.failure:
             try:
-                money = None if rule.spec.budget is None else self._budget_room(rule, workload, now)
+                money = self._budget_room(rule, workload, now)
                 around, memory = circumstances(
                     rule, limits=case.limits, burn=case.burn, money=money, workload=workload, memory=case.memory,
                     now=now,

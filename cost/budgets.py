@@ -12,8 +12,11 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+
 from cost import periods
 from domain.money import Money
+from domain.series import FloatArray
 from rules.schema import Budget
 
 _MICROSECONDS_PER_HOUR: Final = 3_600_000_000
@@ -132,3 +135,33 @@ def _state(limit: Money, spent: Money, projected: Money) -> BudgetState:
     if spent.amount > limit.amount:
         return BudgetState.EXCEEDED
     return BudgetState.AT_RISK if projected.amount > limit.amount else BudgetState.OK
+
+
+def by_hour(intervals: Iterable[CostInterval], *, start: datetime, end: datetime) -> tuple[FloatArray, FloatArray]:
+    """Cost of each whole hour, and which share of it somebody saw (ratio), both of shape ``(hours,)``.
+
+    The intervals of one rule, which never run at once. For forecasts, so in floats.
+    """
+    hours = int((end - start) / timedelta(hours=1))
+    cost, seen = np.zeros(hours), np.zeros(hours)
+    for interval in intervals:
+        first, last = max(interval.start, start), min(interval.end or end, end)
+        rate = float(interval.cost_per_hour.amount)
+        at = first
+        while at < last:
+            index = int((at - start) / timedelta(hours=1))
+            until = min(start + timedelta(hours=index + 1), last)
+            share = (until - at) / timedelta(hours=1)
+            cost[index] += rate * share
+            seen[index] += share
+            at = until
+    return cost, seen
+
+
+def spent_between(intervals: Iterable[CostInterval], start: datetime, end: datetime) -> Decimal:
+    """What was spent from ``start`` to ``end``."""
+    with localcontext() as context:
+        context.prec = _EXACT_DIGITS
+        return sum(
+            (_cost(one, max(one.start, start), min(one.end or end, end)).amount for one in intervals), Decimal(0)
+        )  # fmt: skip

@@ -159,6 +159,12 @@ def _not_negative(value: Decimal) -> Decimal:
     return value
 
 
+def _ratio(value: Decimal) -> Decimal:
+    if not 0 <= value <= 1:
+        raise ValueError(f"must be from 0 to 1 (0.65 is 65 % less); found the number {value}")
+    return value
+
+
 def _change(value: object) -> float:
     form = "expected a change such as +40% or -30%, from -100% to +900%"
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not (match := _CHANGE.fullmatch(value)):
@@ -224,6 +230,13 @@ Price = Annotated[
     AfterValidator(_not_negative),
     _json(type=["number", "string"], minimum=0, pattern=_AMOUNT_TEXT),
 ]
+Ratio = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    AfterValidator(_ratio),
+    _json(type=["number", "string"], minimum=0, maximum=1, pattern=_AMOUNT_TEXT),
+]
+"""A part of something, 0 to 1."""
 Tolerance = Annotated[
     float,
     BeforeValidator(_tolerance),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rules.amounts import PositiveAmount, WholeNumber
+from rules.budget_thresholds import BudgetAction, BudgetGuards, BudgetThreshold
 from rules.document import Metadata, Strict, mistake
 from rules.fields import CurrencyCode, DnsLabel, LabelKey, LabelValue, NonEmpty, RuleKey, TimeZone
 
@@ -83,6 +84,23 @@ class BudgetSpec(Strict):
     amount: Amount | None = None
     period: Period | None = None
     scope: Scope = Field(default_factory=Scope)
+    thresholds: tuple[BudgetThreshold, ...] = ()
+    actions: dict[DnsLabel, BudgetAction] = Field(default_factory=dict)
+    guards: BudgetGuards = Field(default_factory=BudgetGuards)
+
+    @model_validator(mode="after")
+    def _thresholds_name_actions(self) -> Self:
+        ids = set[str]()
+        for index, one in enumerate(self.thresholds):
+            if one.id in ids:
+                raise mistake(("thresholds", index, "id"), f"another threshold is called {one.id}, too")
+            ids.add(one.id)
+            for place, name in enumerate(one.do):
+                if name not in self.actions:
+                    known = ", ".join(self.actions) or "none"
+                    message = f"there is no action {name} in this budget; there is {known}"
+                    raise mistake(("thresholds", index, "do", place), message)
+        return self
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules import rule_checks
+from rules import price_checks, rule_checks
 from rules.slo_checks import within_slo
 from rules.written import CheckQuery, Fault, at, given, mappings, query, text_at, unique_names
 from rules.yaml_tree import Path
@@ -23,12 +23,16 @@ def within(data: object, check_query: CheckQuery) -> Iterator[Fault]:
             yield from _within_forecast(data, check_query)
         case "SLO":
             yield from within_slo(data, check_query)
+        case "PriceSheet":
+            yield from price_checks.within_sheet(data)
 
 
 def warnings(data: object) -> Iterator[Fault]:
     """What is allowed inside one document and probably not meant."""
     if text_at(data, "kind") == "ScalingRule":
         yield from rule_checks.warnings(data)
+    if text_at(data, "kind") == "PriceSheet":
+        yield from price_checks.warnings(data)
 
 
 def _within_forecast(data: object, check_query: CheckQuery) -> Iterator[Fault]:

@@ -28,6 +28,8 @@ _PAGES: Final = {
     "PriceSheet": ("rules.md", "PriceSheet"), "Forecast": ("forecast-documents.md", "Fields"),
     "SLO": ("slo.md", ""), "ScalingPolicy": ("policies.md", ""),
 }  # fmt: skip
+_MORE_PAGES: Final = {"Budget": "budgets.md"}
+"""Fields of a kind that have a page of their own."""
 _REFERENCE: Final = "#/$defs/{model}"
 _LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _NOTE: Final = re.compile(r" \(see [^)]*\)")
@@ -42,6 +44,8 @@ def schema(docs: Path = DOCS) -> dict[str, Any]:
     defs: dict[str, Any] = {}
     for kind, model in KINDS.items():
         told = {**_below_spec("rules.md", "", docs, "metadata."), **_below_spec(*_PAGES[kind], docs, "spec.")}
+        if kind in _MORE_PAGES:
+            told |= _below_spec(_MORE_PAGES[kind], "", docs, "spec.")
         _add(model, defs, told)
     for there in [there for one in defs.values() for there in one.get("properties", {}).values()]:
         there.setdefault("description", _of_model(there, defs))

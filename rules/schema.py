@@ -9,6 +9,7 @@ from typing import Final
 
 from rules.behavior import Behavior, Policy, PolicyType, ScaleDown, ScaleUp, ScalingRules, SelectPolicy
 from rules.budget import Amount, Budget, BudgetSpec, Limit, Period, Scope
+from rules.budget_thresholds import BudgetAction, BudgetGuards, BudgetThreshold, Selection
 from rules.circumstances import (
     BacktestOverride,
     CronWindow,
@@ -29,11 +30,11 @@ from rules.triggers import AlertEvent, Fallback, Queue, ResourceTarget, TraceSig
 
 __all__ = [
     "KINDS", "SLO", "Actuate", "AlertEvent", "Amount", "AnyDocument", "BacktestOverride", "Behavior", "Budget",
-    "BudgetSpec", "CronWindow", "DownstreamCeiling", "Fallback", "Forecast", "ForecastTrigger", "Gate", "Guard",
-    "Limit", "MissPrice", "Pause", "Period", "Policy", "PolicyType", "PriceSheet", "PriceSheetSpec", "Queue",
-    "Replicas", "ResourceTarget", "ScaleDown", "ScaleUp", "ScalingPolicy", "ScalingRule", "ScalingRuleSpec",
-    "ScalingRules", "ScheduledBounds", "Scope", "SelectPolicy", "Steps", "Target", "TraceSignal", "Trigger",
-    "WhenBurning",
+    "BudgetAction", "BudgetGuards", "BudgetSpec", "BudgetThreshold", "CronWindow", "DownstreamCeiling", "Fallback",
+    "Forecast", "ForecastTrigger", "Gate", "Guard", "Limit", "MissPrice", "Pause", "Period", "Policy", "PolicyType",
+    "PriceSheet", "PriceSheetSpec", "Queue", "Replicas", "ResourceTarget", "ScaleDown", "ScaleUp", "ScalingPolicy",
+    "ScalingRule", "ScalingRuleSpec", "ScalingRules", "ScheduledBounds", "Scope", "SelectPolicy", "Selection",
+    "Steps", "Target", "TraceSignal", "Trigger", "WhenBurning",
 ]  # fmt: skip
 
 AnyDocument = ScalingRule | Budget | PriceSheet | Forecast | SLO | ScalingPolicy

@@ -272,8 +272,12 @@ def _priced(one: Contender, case: Case) -> Contender:
     """With the price of its replica-hours, where there is a sheet and the requests are known."""
     if case.price is None or not case.options.requests:
         return one
-    each = cost_per_hour(case.options.requests, 1, case.price).amount
-    return replace(one, cost=(each * Decimal(repr(round(one.figures.replica_hours, 6)))).quantize(Decimal("0.01")))
+    each = cost_per_hour(case.options.requests, 1, case.price)
+    if each is None:
+        return one
+    return replace(
+        one, cost=(each.amount * Decimal(repr(round(one.figures.replica_hours, 6)))).quantize(Decimal("0.01"))
+    )
 
 
 def _sweep(case: Case, stage: _Stage) -> Sequence[Point]:

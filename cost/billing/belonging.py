@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 from cost.billing.charges import Charge
-from cost.billing.exact import EXACT_DIGITS
+from cost.billing.exact import EXACT_DIGITS, GRAIN
 from cost.billing.quality import Effect, Notes, Problem
 
 _COSTS: Final = ("billed_cost", "effective_cost", "list_cost", "contracted_cost", "list_unit_price",
@@ -53,7 +53,7 @@ def _converted(one: Charge, currency: str, rate: Decimal) -> Charge:
     with localcontext() as context:
         context.prec = EXACT_DIGITS
         costs = {field: getattr(one, field) for field in _COSTS}
-        changed = {field: value * rate for field, value in costs.items() if value is not None}
+        changed = {field: (value * rate).quantize(GRAIN) for field, value in costs.items() if value is not None}
     return replace(one, currency=currency, **changed)
 
 

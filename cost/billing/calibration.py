@@ -7,11 +7,12 @@ a day half of it counts, after ten days nine tenths. The raw price is kept, the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Final
 
-from cost.billing.exact import EXACT_DIGITS, GRAIN
+from cost.billing.charges import CapacityType
+from cost.billing.exact import EXACT_DIGITS, GRAIN, total
 
 FULL_DOUBT_HOURS: Final = Decimal(24)
 
@@ -68,9 +69,19 @@ def _factor(key: PriceKey, sums: Seen) -> Factor:
         )  # fmt: skip
 
 
-def calibrated(amount: Decimal, key: PriceKey, known: Iterable[Factor]) -> Decimal:
-    """A price of ours times its factor; itself where none is known."""
-    factor = next((one.shrunk for one in known if one.key == key), Decimal(1))
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
-        return (amount * factor).quantize(GRAIN)
+def by_machine(known: Iterable[Factor]) -> dict[tuple[str, str, str], Decimal]:
+    """Factors by machine type, capacity type and region, as labels of nodes have them, for ``cost.pricing``.
+
+    Labels do not show a commitment, so that committed hours count with those on demand, too.
+    """
+    seen: dict[PriceKey, Seen] = {}
+    for one in known:
+        kinds = {one.key.capacity_type}
+        if one.key.capacity_type == CapacityType.RESERVED:
+            kinds.add(CapacityType.ON_DEMAND)
+        for kind in kinds:
+            sums = seen.setdefault(replace(one.key, capacity_type=str(kind)), Seen())
+            sums.effective = total((sums.effective, one.effective))
+            sums.modelled = total((sums.modelled, one.modelled))
+            sums.hours = total((sums.hours, one.hours))
+    return {(one.key.sku, one.key.capacity_type, one.key.region): one.shrunk for one in factors(seen)}

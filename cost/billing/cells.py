@@ -14,6 +14,8 @@ NULLS: Final = frozenset({"", "null", "none", "\\n"})
 _FORMATTED: Final = re.compile(r"([-+]?)[$€£¥]?\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?")
 _SHORT_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})")
 _LARGEST_EXPONENT: Final = 40
+_MOST_DIGITS: Final = 60
+"""With both bounds a sum over a billion rows fits into ``exact.EXACT_DIGITS``."""
 
 
 class CellError(ValueError):
@@ -54,7 +56,11 @@ def _finite(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         raise CellError(f"{text!r} is no number") from None
-    if not value.is_finite() or abs(value.adjusted()) > _LARGEST_EXPONENT:
+    if (
+        not value.is_finite()
+        or abs(value.adjusted()) > _LARGEST_EXPONENT
+        or len(value.as_tuple().digits) > _MOST_DIGITS
+    ):
         raise CellError(f"{text!r} is no number that a bill can mean")
     return value
 
@@ -77,9 +83,9 @@ def instant(cell: Any, *, day_first: bool = False) -> tuple[datetime, bool]:
         if found is not None:
             return _short(found, day_first), True
         made = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+        return (made if made.tzinfo is not None else made.replace(tzinfo=UTC)).astimezone(UTC), False
+    except (ValueError, OverflowError):  # the last day of the year 9999 is one in no other zone
         raise CellError(f"{text!r} is no time") from None
-    return (made if made.tzinfo is not None else made.replace(tzinfo=UTC)).astimezone(UTC), False
 
 
 def _short(found: re.Match[str], day_first: bool) -> datetime:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from cost.billing.charges import CapacityType, Charge
-from cost.billing.exact import share
+from cost.billing.exact import share, total
 from cost.billing.model import AssetKind
 
 SAME_PRICE: Final = Decimal("0.005")
@@ -126,3 +126,29 @@ def _of_price(rows: list[Charge], capacity_type: str, sku: str) -> list[Cause]:
     ):
         found.append(Cause.NEGOTIATED_PRICE)
     return found or [Cause.PRICE_DIFFERS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseSum:
+    """Differences whose most telling cause is the same; ``cause`` is None where they are too small to have one."""
+
+    cause: Cause | None
+    assets: int
+    price: Decimal
+    quantity: Decimal
+
+
+def by_cause(found: Iterable[Difference]) -> tuple[CauseSum, ...]:
+    """Every difference once, the causes that make most first."""
+    groups: dict[Cause | None, list[Difference]] = {}
+    for one in found:
+        if one.delta or one.price:
+            groups.setdefault(one.causes[0] if one.causes else None, []).append(one)
+    sums = [
+        CauseSum(
+            cause=cause, assets=sum(len(one.names) for one in rows), price=total(one.price for one in rows),
+            quantity=total(one.quantity for one in rows),
+        )
+        for cause, rows in groups.items()
+    ]  # fmt: skip
+    return tuple(sorted(sums, key=lambda one: (-abs(one.price + one.quantity), one.cause or "")))

@@ -1,7 +1,7 @@
 """Sums of money that never round: 28 digits, Python's default, are not enough for a bill.
 
 A row of a few ten-millionths (12 decimals and more) beside an upfront payment of a million needs 20 digits already; a
-hundred rows at a converted rate more. Where even 100 digits would round, it is an error and not a wrong cent.
+hundred rows at a converted rate more. Where even 200 digits would round, it is an error and not a wrong cent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, localcontext
 from typing import Final
 
-EXACT_DIGITS: Final = 100
+EXACT_DIGITS: Final = 200
 GRAIN: Final = Decimal("1e-12")
 """Where a share of an amount has no end (a third of an hour), it is cut here, and the rest goes to the other side."""
 _EXACT: Final = Context(prec=EXACT_DIGITS, traps=[Inexact])

@@ -21,22 +21,16 @@ class Asset:
     Attributes:
         key: Kind and lower-case id: the same for every stretch.
         name: As Kubernetes knows it.
+        start: When it was first seen.
+        end: When it was last seen.
     """
 
     key: str
     kind: AssetKind
     name: str
+    start: datetime
+    end: datetime
     stretches: tuple[Modelled, ...]
-
-    @property
-    def start(self) -> datetime:
-        """When it was first seen."""
-        return min(one.start for one in self.stretches)
-
-    @property
-    def end(self) -> datetime:
-        """When it was last seen."""
-        return max(one.end for one in self.stretches)
 
 
 @dataclass(slots=True)
@@ -89,7 +83,14 @@ def matcher(modelled: Sequence[Modelled]) -> Matcher:
     for one in modelled:
         rows.setdefault(f"{one.kind}:{one.id.lower()}", []).append(one)
     assets = {
-        key: Asset(key=key, kind=found[0].kind, name=found[0].name, stretches=tuple(found))
+        key: Asset(
+            key=key,
+            kind=found[0].kind,
+            name=found[0].name,
+            start=min(one.start for one in found),
+            end=max(one.end for one in found),
+            stretches=tuple(found),
+        )
         for key, found in rows.items()
     }
     return Matcher(assets)

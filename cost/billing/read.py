@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,8 @@ class _Reader:
         self.refused = 0
         self._file, self._notes, self._table = file, notes, table
         self._known = found(table.header)
-        self._read: dict[tuple[Kind, Any], Any] = {}
+        self._columns: list[tuple[int, Column, dict[str, Any]]] = [(at, column, {}) for at, column in self._known]
+        self._present = {column.field for _, column in self._known}
         self._said: set[tuple[Problem, str]] = set()
         self._day_first = False
         names = {column.name for _, column in self._known}
@@ -106,16 +106,16 @@ class _Reader:
             self._note(number, "", Problem.WRONG_WIDTH, Effect.ROW_LEFT_OUT, message)
             return None
         values: dict[str, Any] = {}
-        for position, column in self._known:
-            value = self._value(number, column, row[position])
+        for position, column, seen in self._columns:
+            cell = row[position]
+            value = seen[cell] if type(cell) is str and cell in seen else self._value(number, column, cell, seen)
             if value is not None:
                 values[column.field] = value
         return self._made(number, values)
 
     def _made(self, number: int, values: dict[str, Any]) -> Charge | None:
-        present = {column.field for _, column in self._known}
         for field, other in (("billed_cost", "effective_cost"), ("effective_cost", "billed_cost")):
-            if field not in present and other in values:
+            if field not in self._present and other in values:
                 values[field] = values[other]
             if field not in values:
                 return None
@@ -132,13 +132,13 @@ class _Reader:
             self._note(number, "ChargeCategory", Problem.BAD_VALUE, Effect.COUNTED, message)
             return ChargeCategory.UNKNOWN
 
-    def _value(self, number: int, column: Column, cell: Any) -> Any:
+    def _value(self, number: int, column: Column, cell: Any, seen: dict[str, Any]) -> Any:
+        """What a cell holds; text without a fault is kept in ``seen``, for a column has few different ones."""
         if cells.is_null(cell):
             self._empty(number, column)
+            if isinstance(cell, str) and column.may_be_null:
+                seen[cell] = None
             return None
-        key = (column.kind, cell) if isinstance(cell, str | int | float | Decimal | datetime) else None
-        if key is not None and key in self._read:
-            return self._read[key]
         try:
             value, how = self._parsed(column.kind, cell)
         except cells.CellError as error:
@@ -147,8 +147,8 @@ class _Reader:
             return None
         if how is not None:
             self._say_once(number, column, how, cell)
-        elif key is not None:
-            self._read[key] = value
+        elif isinstance(cell, str):
+            seen[cell] = value
         return value
 
     def _parsed(self, kind: Kind, cell: Any) -> tuple[Any, Problem | None]:

@@ -141,8 +141,8 @@ def _used_enough(left: FloatArray, most: int, rates: Rates) -> int:
 
 
 def ladder(count: int, *, start: date, parts: int) -> tuple[Purchase, ...]:
-    """Parts a month apart, as equal as whole units allow; they also end apart, so that each can be decided anew."""
-    bought = [count * (i + 1) // parts - count * i // parts for i in range(parts)]
+    """Parts a month apart, as equal as whole units allow; they end apart, too, so that each is decided anew."""
+    bought = [-(-count * (i + 1) // parts) + (-count * i // parts) for i in range(parts)]
     return tuple(Purchase(on=_months_after(start, i), quantity=one) for i, one in enumerate(bought) if one)
 
 

@@ -6,6 +6,7 @@ the edge with ``State.transaction()``; queries live in the repositories here, wh
 
 from store.state.audit import AuditEntry, AuditTrail
 from store.state.backtests import BacktestBrief, Backtests
+from store.state.budgets import BudgetStandings
 from store.state.capacities import LearnedCapacities
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
@@ -14,6 +15,6 @@ from store.state.forecasts import ForecastMemories, ForecastShelf
 from store.state.shadows import ShadowScores
 
 __all__ = [
-    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "DecisionLedger", "DocumentsSeen", "ForecastMemories",
-    "ForecastShelf", "LearnedCapacities", "ShadowScores", "State",
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "DecisionLedger", "DocumentsSeen",
+    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "ShadowScores", "State",
 ]  # fmt: skip

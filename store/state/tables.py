@@ -159,6 +159,16 @@ class CapacityRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class BudgetRow(Base):
+    """Where one threshold of a budget stands, with what it does: alert, deeds and their undo."""
+
+    __tablename__ = "budget"
+    budget: Mapped[str] = mapped_column(String(320), primary_key=True)
+    threshold: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from app.check import check_paths
 from app.cost_reconcile import Asked, run
 from tests.cost.billing import written
 from tests.cost.billing.written import purchase, row, unused, used
@@ -51,6 +53,7 @@ def test_a_model_is_held_against_it_and_a_large_bias_ends_with_one(tmp_path: Pat
 
     assert code == 1
     assert "+  other prices                -0.0800" in text
+    assert "CommitmentUsed       1     -0.0800  -0.0800  +0.0000" in text
     assert "+  __commitment_unused__       +0.1200" in text
     assert "=  billed                       0.4400" in text
     assert "n2      0.2000  0.1200     -0.0800  -0.0800  +0.0000  CommitmentUsed" in text
@@ -66,6 +69,9 @@ def test_json_has_every_figure_exactly_and_every_quality_line(tmp_path: Path) ->
     assert (held["delta"], held["price"], held["quantity"]) == ("-0.08", "-0.080000000000", "0.000000000000")
     assert held["buckets"] == {"matched": "0.32", "__commitment_unused__": "0.12", "purchase": "0"}
     assert found["commitments"][0]["verdict"] == "holds"
+    assert held["causes"] == [
+        {"cause": "CommitmentUsed", "assets": 1, "price": "-0.080000000000", "quantity": "0.000000000000"}
+    ]
     (line,) = found["quality"]
     assert (line["row"], line["column"], line["problem"]) == (6, "BillingCurrency", "AnotherCurrency")
     assert line["file"].endswith("bill.csv")
@@ -80,6 +86,23 @@ def test_csv_has_services_or_differences(tmp_path: Path) -> None:
     assert [one["names"] for one in csv.DictReader(io.StringIO(against))] == ["n2", "n1"]
 
 
+def test_a_price_sheet_of_what_machines_really_cost_is_accepted(tmp_path: Path) -> None:
+    rows = [*ROWS, row(ResourceId="i-0003", SkuId="S-2", EffectiveCost="0.1")]
+    ours = [*OURS, {"id": "aws:///z/i-0003", "name": "n3"}]
+    _, text = said(tmp_path, "prices", rows=rows, model=written.model(tmp_path, ours))
+    path = tmp_path / "prices.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    assert check_paths([path]) == 0
+    assert "# m.large eu on-demand: the mean of 2 SKUs" in text
+    assert "# m.large eu: 0.12 an hour where committed." in text
+    sheet = yaml.safe_load(text)
+    assert sheet["spec"]["rules"] == [
+        {"match": {"instanceType": "m.large", "region": "eu", "capacityType": "on-demand"}, "hourly": "0.15"}
+    ]
+    assert "No machine here has a type" in said(tmp_path, "prices")[1]
+
+
 def test_a_rate_and_an_invoice_are_taken_from_the_command(tmp_path: Path) -> None:
     right, text = said(tmp_path, rates=("EUR=1.5",), invoices=("A=0.2",))
     wrong, _ = said(tmp_path, invoices=("A=0.3",))
@@ -92,7 +115,7 @@ def test_a_rate_and_an_invoice_are_taken_from_the_command(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"output": "xml"}, "-o xml: expected one of table, json, csv"),
+        ({"output": "xml"}, "-o xml: expected one of table, json, csv, prices"),
         ({"rates": ("EUR",)}, "--rate EUR: expected NAME=AMOUNT"),
         ({"invoices": ("A=-1",)}, "--invoice A=-1: expected NAME=AMOUNT"),
         ({"as_of": "soon"}, "--as-of soon: expected a date"),
@@ -107,6 +130,16 @@ def test_what_cannot_be_meant_is_said_in_a_sentence(
     assert run(Asked(bills=(bill,), **asked), io.StringIO()) == 2
     assert sentence in capsys.readouterr().err
     assert run(Asked(bills=(bill, bill)), io.StringIO()) == 2
+
+
+def test_texts_of_a_bill_steer_no_terminal_and_leave_no_comment(tmp_path: Path) -> None:
+    evil = "\x1b[2J\nkind: Budget"
+    rows = [row(ServiceName=evil, ResourceId="i-1", SkuPriceDetails=json.dumps({"InstanceType": evil}))]
+    rows.append(rows[0] | {"SkuId": "S-2"})
+
+    assert "?[2J?kind: Budget" in said(tmp_path, rows=rows)[1]
+    assert "\x1b" not in said(tmp_path, rows=rows)[1]
+    assert yaml.safe_load(said(tmp_path, "prices", rows=rows)[1])["kind"] == "PriceSheet"
 
 
 def test_an_empty_bill_is_told_as_one(tmp_path: Path) -> None:

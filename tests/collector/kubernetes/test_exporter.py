@@ -179,7 +179,7 @@ def test_a_kind_that_may_not_be_read_does_not_hide_the_others(server: Server) ->
     assert bench.store.last("kube_deployment_spec_replicas") == 3
     assert exporter.status.health is Health.DOWN
     assert exporter.status.last_error.startswith("resourcequotas: ")
-    assert "may not GET" in exporter.status.last_error
+    assert "403 Forbidden: it is forbidden" in exporter.status.last_error
 
 
 def test_a_store_that_refuses_is_said_and_the_next_tick_goes_on(server: Server) -> None:

@@ -6,15 +6,31 @@ import gzip
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cost.billing.charges import Bill, CapacityType
+from cost.billing.columns import COLUMNS
+from cost.billing.effective import effective_prices
+from cost.billing.exact import total
+from cost.billing.identities import commitments
+from cost.billing.model import AssetKind, Modelled
 from cost.billing.quality import Effect, Problem
 from cost.billing.read import read_bill
+from cost.billing.reconcile import reconcile
+from cost.billing.summary import summary
 from cost.billing.tables import BillError
+from cost.commitments.demand import pools
 from tests.cost.billing import written
 from tests.cost.billing.written import purchase, row, unused, used
+
+OURS = Modelled(
+    kind=AssetKind.NODE, id="aws:///z/i-0001", name="n1", start=datetime(2026, 10, 5, 10, tzinfo=UTC),
+    end=datetime(2026, 10, 6, tzinfo=UTC), hours=Decimal(14), cost=Decimal("2.8"),
+)  # fmt: skip
 
 
 def faults(bill: Bill) -> list[tuple[int, str, Problem, Effect]]:
@@ -194,6 +210,31 @@ def test_parquet_reads_as_the_same_bill(tmp_path: Path) -> None:
     assert charge.charge_period_start == datetime(2026, 10, 5, tzinfo=UTC)
     assert charge.tag("pool") == "web"
     assert (1, "EffectiveCost", Problem.FLOAT_NUMBER, Effect.COUNTED) in faults(read)
+
+
+ODD = st.sampled_from(
+    ["", "null", "NaN", "Infinity", "-0", "1e40", "-1e-40", "9" * 70, "0." + "3" * 50, "1,000.5", "$1", "0x1", "1_0",
+     "½", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "2026-02-30", "31/12/99", "13/13/13", "4/1/25",
+     "Usage", "Purchase", "Used", "Unused", "Committed", "Hours", "{", "[]", '{"InstanceType": 3}', "USD", "EUR",
+     "i-0001", "-5"]
+)  # fmt: skip
+COLUMN = st.sampled_from([column.name for column in COLUMNS])
+
+
+@given(st.lists(st.dictionaries(COLUMN, ODD, max_size=12), min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_no_cell_stops_the_reading_and_no_readable_cost_is_lost(changes: list[dict[str, str]]) -> None:
+    with TemporaryDirectory() as folder:
+        read = read_bill([written.bill(Path(folder), [row(ResourceId="i-0001") | cells for cells in changes])])
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    held = reconcile(read, [OURS], as_of=later)
+
+    assert len(read.charges) + len(read.left_out) + read.refused_rows == len(changes)
+    assert total(held.buckets.values()) == summary(read, as_of=later).whole.effective
+    assert held.price + held.quantity == held.effective - held.modelled
+    assert commitments(read.charges) == commitments(reversed(read.charges))
+    assert all(one.amount >= 0 for one in effective_prices(read.charges))
+    assert all(one.demand.min() >= 0 for one in pools(read.charges))
 
 
 def test_a_broken_parquet_file_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cost.billing.buckets import Bucket
-from cost.billing.calibration import PriceKey, Seen, calibrated, factors
+from cost.billing.calibration import PriceKey, Seen, by_machine, factors
 from cost.billing.charges import Bill, Charge
 from cost.billing.differences import Cause, split
 from cost.billing.effective import effective_prices
@@ -213,8 +213,18 @@ def test_few_hours_move_a_price_little(tmp_path: Path) -> None:
     (ten,) = factors({key: Seen(Decimal(6), Decimal(12), Decimal(216))})
 
     assert (day.raw, day.shrunk, ten.shrunk) == (Decimal("0.5"), Decimal("0.75"), Decimal("0.55"))
-    assert calibrated(Decimal(2), key, [ten]) == Decimal("1.1")
+    assert by_machine([ten]) == {("m.large", "spot", "eu"): Decimal("0.55")}
     assert factors({key: Seen(Decimal(0), Decimal(12), Decimal(24))}) == ()
+
+
+def test_committed_hours_count_with_those_on_demand_for_labels_do_not_show_them() -> None:
+    kinds = {"on-demand": "2", "reserved": "1", "spot": "0.5"}
+    keys = {PriceKey(sku="m", capacity_type=kind, region=""): Seen(Decimal(cost), Decimal(2), Decimal(488))
+            for kind, cost in kinds.items()}  # fmt: skip
+
+    assert {kind: round(one, 3) for (_, kind, _), one in by_machine(factors(keys)).items()} == {
+        "on-demand": Decimal("0.756"), "reserved": Decimal("0.523"), "spot": Decimal("0.285"),
+    }  # fmt: skip
 
 
 def test_effective_prices_leave_out_what_is_no_price(tmp_path: Path) -> None:

@@ -1,0 +1,274 @@
+"""Budgets, once a minute: look, judge each threshold, tell once, do or take back what is due, and write it down.
+
+Only the leader does; whoever takes over knows from the database what stands. Without a database that it shares with the
+one before it begins anew, and no limit stands: what a budget takes away it takes by limiting decisions.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from app.budget_outlook import HOUR, Fit, Outlooks
+from app.budget_plans import World, needed, plan_of
+from app.budget_seen import Sight, sight
+from app.budget_writes import taken_back, written
+from app.spending import Spending
+from controller.budgets import alerts, deeds, levers
+from controller.budgets.alerts import AlertState, Notice
+from controller.budgets.cron_jobs import ON_CRON_JOB, CronJobs
+from controller.budgets.deeds import Approval, Deed, DeedState, Order, Plan
+from controller.budgets.records import Standing, from_json, to_json
+from controller.slo import Burn
+from cost.budgets import spent_between
+from domain.errors import ForetideError
+from domain.scaling import Mode
+from rules import RuleSet
+from rules.schema import Budget, BudgetAction, BudgetThreshold, ScalingRule
+from store.state import AuditEntry, AuditTrail, BudgetStandings, DecisionLedger, State
+
+log = logging.getLogger(__name__)
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is known of one budget: for the API."""
+
+    sight: Sight | None
+    standings: tuple[Standing, ...]
+
+
+class NoSuchDeedError(ForetideError):
+    """Nothing of that name waits."""
+
+
+class Budgets:
+    """All of them; thread-safe."""
+
+    def __init__(
+        self, *, rules: Callable[[], RuleSet], spending: Spending, state: State, fit: Fit,
+        burn: Callable[[ScalingRule, datetime], Burn | None], leads: Callable[[], bool] = lambda: True,
+        cron_jobs: CronJobs | None = None,
+    ) -> None:  # fmt: skip
+        """Nothing is read before the first tick.
+
+        Args:
+            rules: Those that run, with their budgets.
+            spending: What rules cost.
+            state: Where standings and the trail are kept.
+            fit: Runs a fit in a worker.
+            burn: State of the SLO that guards a rule.
+            leads: Whether this process may act.
+            cron_jobs: Of the cluster; None without one.
+        """
+        self._cron_jobs = cron_jobs
+        self._rules, self._spending, self._state = rules, spending, state
+        self._outlooks, self._burn, self._leads = Outlooks(fit), burn, leads
+        self._lock = threading.Lock()
+        self._standings: dict[Key, Standing] | None = None
+        self._sights: dict[str, Sight] = {}
+        self._in_force: tuple[Deed, ...] = ()
+        self._needed: dict[str, float] = {}
+
+    def tick(self, now: datetime) -> None:
+        """Every budget with thresholds, and what is left of those that are gone."""
+        with self._lock:
+            if not self._leads():
+                self._standings, self._in_force = None, ()
+                return
+            known = self._known()
+            asked = {(one.key, each.id) for one in self._rules().budgets for each in one.spec.thresholds}
+            for budget in self._rules().budgets:
+                if budget.spec.thresholds:
+                    self._looked_at(budget, now)
+            for key in [key for key in known if key not in asked]:
+                self._wound_down(known[key], now)
+            self._publish()
+
+    def limits(self, rule: str, now: datetime) -> levers.Limits:
+        """What stands of the budgets' deeds for a rule; never less than what it needs by the newest forecast."""
+        found = levers.limits_of(self._in_force, rule, now)
+        if found.most is None:
+            return found
+        return replace(found, most=levers.never_below(found.most, needed=self._needed.get(rule)))
+
+    def held(self, key: str) -> Held:
+        """Of one budget, as the last tick left it."""
+        with self._lock:
+            known = self._known()
+            return Held(
+                sight=self._sights.get(key), standings=tuple(one for (budget, _), one in known.items() if budget == key)
+            )
+
+    def approve(self, key: str, threshold: str, action: str, *, digest: str, by: str, now: datetime) -> Deed:
+        """Somebody's yes to one patch; it is done with the next tick.
+
+        Raises:
+            NoSuchDeedError: There is no such deed.
+            ValueError: It does not wait, or is about another patch by now.
+        """
+        with self._lock:
+            standing = self._known().get((key, threshold))
+            deed = None if standing is None else standing.deeds.get(action)
+            if standing is None or deed is None:
+                raise NoSuchDeedError(f"budget {key} does nothing called {action} for a threshold {threshold}")
+            agreed = deeds.approved(deed, Approval(digest=digest, by=by, at=now))
+            self._keep(replace(standing, deeds={**standing.deeds, action: agreed}), now)
+            self._note(now, by, "budget.approve", key, {"deed": agreed.id, "digest": digest})
+            return agreed
+
+    def _known(self) -> dict[Key, Standing]:
+        if self._standings is None:
+            with self._state.transaction() as session:
+                rows = BudgetStandings(session).all()
+            self._standings = {key: from_json(*key, body) for key, body in rows.items()}
+            self._publish()
+        return self._standings
+
+    def _looked_at(self, budget: Budget, now: datetime) -> None:
+        try:
+            seen = sight(budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now)
+            self._sights[budget.key] = seen
+            for threshold in budget.spec.thresholds:
+                self._judged(budget, threshold, seen, now)
+        except Exception as error:
+            log.warning("budget not judged", extra={"budget": budget.key, "error": str(error)}, exc_info=True)
+
+    def _judged(self, budget: Budget, threshold: BudgetThreshold, seen: Sight, now: datetime) -> None:
+        key = (budget.key, threshold.id)
+        before = self._known().get(key) or Standing(budget=budget.key, threshold=threshold.id)
+        alert, notice = alerts.step(threshold, before.alert, seen.seen, budget=budget.key, now=now)
+        firing = alert.state is AlertState.FIRING
+        actions = {name: one for name, one in budget.spec.actions.items() if one.type != "notify"}
+        names = dict.fromkeys([*(name for name in threshold.do if name in actions), *before.deeds])
+        after = {}
+        for name in names:
+            wanted = actions.get(name) if name in threshold.do else None
+            was = before.deeds.get(name)
+            order = self._order(
+                budget, threshold, name, wanted, seen, firing=firing, plans=was is None or not was.in_force, now=now
+            )
+            due = deeds.step(was, order, now)
+            if _writes(due) and due.state is DeedState.ACTING:
+                self._keep(replace(before, alert=alert, deeds={**before.deeds, name: due}), now)  # the journal first
+            after[name] = self._done(due, seen, now)
+        gone = {name for name in after if name not in threshold.do and not after[name].in_force}
+        self._told(notice, before, after, now)
+        self._keep(replace(before, alert=alert, deeds={n: one for n, one in after.items() if n not in gone}), now)
+
+    def _order(
+        self, budget: Budget, threshold: BudgetThreshold, name: str, action: BudgetAction | None, seen: Sight, *,
+        firing: bool, plans: bool, now: datetime,
+    ) -> Order:  # fmt: skip
+        id_ = f"{budget.key}/{threshold.id}/{name}"
+        if action is None:
+            return Order(
+                id=id_, period=seen.span.id, mode=Mode.OBSERVE, firing=False, plan=Plan(), ends=seen.span.end
+            )  # fmt: skip
+        plan = Plan()
+        if firing and plans:
+            plan = plan_of(budget, threshold, action, seen, self._world(now), now=now)
+        return Order(
+            id=id_, period=seen.span.id, mode=action.mode, firing=firing, plan=plan, ends=seen.span.end,
+            lasts=action.max_duration,
+        )  # fmt: skip
+
+    def _world(self, now: datetime) -> World:
+        return World(
+            rules=self._rules().rules, price=self._price_of, burn=lambda rule: self._burn(rule, now),
+            outlooks=self._outlooks, cron_jobs=self._cron_jobs,
+        )  # fmt: skip
+
+    def _price_of(self, rule: str) -> Decimal | None:
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule)
+        if newest is None or newest.cost_per_hour is None or not newest.desired_replicas:
+            return None
+        return newest.cost_per_hour.amount / newest.desired_replicas
+
+    def _done(self, deed: Deed, seen: Sight, now: datetime) -> Deed:
+        """A limit on decisions needs no write: it holds from the next decision on, and is given back by the clock."""
+        if deed.state is DeedState.ACTING:
+            return written(deed, self._cron_jobs, now)
+        if deed.state is DeedState.REVERTING:
+            return taken_back(deed, self._cron_jobs, now)
+        if deed.state is DeedState.HELD and deed.acted_at is not None:
+            until = deed.acted_at + (now - deed.acted_at) // HOUR * HOUR
+            self._needed |= needed(seen, _rules_of(deed), self._world(now), now=now)
+            spent = [spent_between(seen.costs.get(key, []), deed.acted_at, until) for key in _rules_of(deed)]
+            return deeds.measured(deed, sum(spent, Decimal(0)), now)
+        return deed
+
+    def _wound_down(self, standing: Standing, now: datetime) -> None:
+        """Of a threshold that no document has any more: taken back by the same steps, then forgotten."""
+        left = {}
+        for name, deed in standing.deeds.items():
+            order = Order(
+                id=deed.id, period=deed.period, mode=Mode.OBSERVE, firing=False, plan=Plan(),
+                ends=deed.expires_at or now,
+            )  # fmt: skip
+            stepped = deeds.step(deed, order, now)
+            if stepped.state is DeedState.REVERTING:
+                stepped = taken_back(stepped, self._cron_jobs, now)
+            if stepped.in_force:
+                left[name] = stepped
+        if left:
+            return self._keep(replace(standing, deeds=left), now)
+        self._known().pop((standing.budget, standing.threshold), None)
+        with self._state.transaction() as session:
+            BudgetStandings(session).forget(standing.budget, standing.threshold)
+
+    def _told(self, notice: Notice | None, before: Standing, after: Mapping[str, Deed], now: datetime) -> None:
+        if notice is not None:
+            log.warning("budget notice", extra={"notice": notice.id, "message_text": notice.message})
+            self._note(now, "foretide", "budget.notice", notice.budget, {"id": notice.id, "message": notice.message})
+        for name, deed in after.items():
+            was = before.deeds.get(name)
+            if was is None or was.state is not deed.state:
+                detail = {"deed": deed.id, "state": deed.state.value, "reason": deed.reason, "digest": deed.digest,
+                          "changes": [str(one) for one in deed.changes]}  # fmt: skip
+                self._note(now, "foretide", "budget.deed", before.budget, detail)
+
+    def _keep(self, standing: Standing, now: datetime) -> None:
+        """Written only when something but the time of the last look is another."""
+        key, known = (standing.budget, standing.threshold), self._known()
+        before = known.get(key)
+        known[key] = standing
+        self._publish()
+        if before is not None and _apart_from_time(before) == _apart_from_time(standing):
+            return
+        with self._state.transaction() as session:
+            BudgetStandings(session).put(*key, at=now, body=to_json(standing))
+
+    def _note(self, now: datetime, actor: str, verb: str, key: str, detail: Mapping[str, object]) -> None:
+        entry = AuditEntry(at=now, actor=actor, verb=verb, object=f"Budget {key}", detail=detail)
+        with self._state.transaction() as session:
+            AuditTrail(session).record(entry)
+
+    def _publish(self) -> None:
+        every = (deed for one in (self._standings or {}).values() for deed in one.deeds.values())
+        self._in_force = tuple(deed for deed in every if deed.in_force)
+
+
+def _apart_from_time(standing: Standing) -> Standing:
+    """The alert's sentence and the saving so far move at every look; they are made anew after a restart."""
+    alert = None if standing.alert is None else replace(standing.alert, at=standing.alert.since, reason="")
+    still = {
+        name: replace(deed, realised=None, realised_low=None, realised_high=None)
+        for name, deed in standing.deeds.items()
+    }  # fmt: skip
+    return replace(standing, alert=alert, deeds=still)
+
+
+def _rules_of(deed: Deed) -> list[str]:
+    ours = (one.target for one in deed.changes if one.target.startswith(levers.ON_RULE))
+    return [target.removeprefix(levers.ON_RULE) for target in ours]
+
+
+def _writes(deed: Deed) -> bool:
+    return any(one.target.startswith(ON_CRON_JOB) for one in deed.changes)

@@ -1,0 +1,134 @@
+"""What is known of a budget at one tick: spend, burn rates, the distribution at the period's end, and doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from app.budget_outlook import HOUR, History, Outlook, Outlooks, history_of, total
+from app.spending import Spending, counted
+from controller.budgets.alerts import Seen
+from cost import budgets, periods
+from cost.budgets import BudgetStatus, CostInterval
+from cost.periods import Span
+from domain.series import FloatArray
+from domain.units import format_duration
+from forecaster import paths
+from forecaster.sums import Total
+from rules.schema import Budget, BudgetThreshold, ScalingRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One budget.
+
+    Attributes:
+        span: The period.
+        status: What is spent of it.
+        rules: Keys of those that count.
+        costs: What each of them cost in the last weeks.
+        history: Of them together.
+        outlook: Where that is heading.
+        total: At the period's end; None where nobody can say.
+        doubt: Why nothing may be done on the forecast; empty: it may.
+        seen: For the state machine.
+    """
+
+    span: Span
+    status: BudgetStatus
+    rules: list[str]
+    costs: dict[str, list[CostInterval]]
+    history: History
+    outlook: Outlook
+    total: Total | None
+    doubt: str
+    seen: Seen
+
+
+def sight(
+    budget: Budget, rules: Sequence[ScalingRule], *, spending: Spending, outlooks: Outlooks, now: datetime
+) -> Sight:
+    """Look at ``budget``; forecasts only where a threshold or an action asks for one."""
+    spec, keys = budget.spec, counted(budget, rules)
+    span = periods.around(spec.repeats, now)
+    status = budgets.status(budget, spending.on(budget, keys, now=now), now=now)
+    costs = {key: _in_currency(spending.history(key, now=now), spec.currency) for key in keys}
+    history = history_of(costs, now=now)
+    wanted = any(one.basis == "forecast" for one in spec.thresholds) or _afford(budget)
+    outlook = Outlook(forecast=None, fitted_at=now, why="nothing asks for one")
+    if wanted:
+        outlook = outlooks.of(budget.key, history, until=span.end, now=now)
+    end = total(outlook, now=now, end=span.end, spent=float(status.spent.amount))
+    priced = sum(1 for key in keys if costs[key]) / len(keys) if keys else 0.0
+    seen = Seen(
+        period=span.id, limit=spec.total, spent=status.spent.amount, unknown=outlook.why,
+        probability={} if end is None else {
+            one.id: end.probability_above(float(spec.total) * (one.at or 1.0))
+            for one in spec.thresholds if one.basis == "forecast"
+        },
+        burn={one.id: _burn(budget, one, costs, span, now) for one in spec.thresholds if one.basis == "burnRate"},
+    )  # fmt: skip
+    return Sight(
+        span=span, status=status, rules=keys, costs=costs, history=history, outlook=outlook, total=end, seen=seen,
+        doubt=_doubt(budget, history, outlook, priced * history.known, now),
+    )  # fmt: skip
+
+
+def _afford(budget: Budget) -> bool:
+    return any(one.type in ("capMaxReplicas", "reduceNonCritical") for one in budget.spec.actions.values())
+
+
+def _in_currency(intervals: Sequence[CostInterval], currency: str) -> list[CostInterval]:
+    return [one for one in intervals if one.cost_per_hour.currency == currency]
+
+
+def _doubt(budget: Budget, history: History, outlook: Outlook, coverage: float, now: datetime) -> str:
+    """The guards of the document, and the back-test."""
+    guards = budget.spec.guards
+    if history.newest is None:
+        return "no spend is known yet"
+    if history.length < guards.min_history:
+        known = format_duration(timedelta(hours=int(history.length / HOUR))) if history.length >= HOUR else "0h"
+        return f"{known} of history, {format_duration(guards.min_history)} are needed"
+    if now - history.newest > guards.max_data_age:
+        return f"the newest data are of {history.newest:%Y-%m-%d %H:%M} UTC, older than allowed"
+    if coverage < guards.min_price_coverage:
+        return f"{100 * coverage:.0f}% of the spend is known, {100 * guards.min_price_coverage:g}% are needed"
+    return outlook.doubt()
+
+
+def _burn(
+    budget: Budget, threshold: BudgetThreshold, costs: dict[str, list[CostInterval]], span: Span, now: datetime
+) -> tuple[float | None, float | None]:
+    """Spend over each window ÷ what is planned for it; None where less than half of the window was seen."""
+    repeats = budget.spec.repeats
+    per_hour = float(budget.spec.total) / periods.planned(repeats, span.start, span.end)
+
+    def over(window: timedelta) -> float | None:
+        start = now - window
+        seen = max((_seen(intervals, start, now) for intervals in costs.values()), default=timedelta())
+        if seen < window / 2:
+            return None
+        spent = sum((budgets.spent_between(one, start, now) for one in costs.values()), Decimal(0))
+        return float(spent) / (per_hour * periods.planned(repeats, start, now))
+
+    short, long = threshold.windows
+    return over(short), over(long)
+
+
+def _seen(intervals: Sequence[CostInterval], start: datetime, end: datetime) -> timedelta:
+    within = (min(one.end or end, end) - max(one.start, start) for one in intervals)
+    return sum((one for one in within if one > timedelta()), timedelta())
+
+
+def replica_paths(outlook: Outlook, each: float, *, now: datetime, end: datetime) -> FloatArray | None:
+    """Replicas that a rule's cost comes to in the hours from ``now`` to ``end``, shape ``(paths, hours)``."""
+    forecast = outlook.forecast
+    if forecast is None or forecast.end < end or each <= 0:
+        return None
+    first = max(int((now - forecast.cutoff) / HOUR), 0)
+    last = int(-(-(end - forecast.cutoff) // HOUR))
+    sampled: FloatArray = paths.sample(forecast)[:, first:last] / each
+    return sampled

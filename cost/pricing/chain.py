@@ -1,0 +1,151 @@
+"""The price of a node or a volume from the surest source that has one, with what it stands on.
+
+In this order: the sheet, the operator's file in OpenCost's form, OpenCost's metrics, defaults. What the bill says of
+such a machine is multiplied on top, and the price counts as billed then. A source in another currency is left out and
+told: nothing is converted, nothing is guessed silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from cost.pricing import defaults
+from cost.pricing.covered import cover
+from cost.pricing.opencost_csv import PriceFile
+from cost.pricing.opencost_metrics import Reported
+from cost.pricing.sheet import Costs, node_costs, volume_hourly
+from cost.pricing.split import split_node_price
+from cost.pricing.things import Confidence, NodeFacts, Price, VolumeFacts
+from rules.price_sheet import PriceSheet, SplitRatio
+
+Machine = tuple[str, str, str]
+"""Instance type, capacity type, region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Everything that prices may come from.
+
+    Attributes:
+        currency: Of every amount that comes out.
+        sheet: The operator's.
+        file: The operator's, in OpenCost's form; it names no currency and counts as being in ours.
+        reported: OpenCost's metrics; the same.
+        calibration: What the bill said by what the model said, of machines of a kind.
+        billed_at: The day of that bill.
+    """
+
+    currency: str
+    sheet: PriceSheet | None = None
+    file: PriceFile | None = None
+    reported: Reported | None = None
+    calibration: Mapping[Machine, Decimal] = field(default_factory=dict)
+    billed_at: date | None = None
+
+    @property
+    def split_ratio(self) -> tuple[Decimal, Decimal, Decimal]:
+        """How prices of whole nodes are split."""
+        ratio = SplitRatio() if self.sheet is None else self.sheet.spec.split_ratio
+        return ratio.cpu, ratio.mem, ratio.gpu
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedNode:
+    """A node's hourly costs of CPU, memory and GPUs; together ``price``."""
+
+    parts: tuple[Decimal, Decimal, Decimal]
+    price: Price
+    note: str = ""
+
+
+def price_node(sources: Sources, node: NodeFacts) -> PricedNode | None:
+    """What the node costs in an hour; None where no source in our currency has a price of it."""
+    for costs, source, as_of, confidence in _of_node(sources, node):
+        selectors = node.selectors
+        machine = (selectors.get("instanceType", ""), selectors["capacityType"], selectors.get("region", ""))
+        factor = sources.calibration.get(machine)
+        if factor is not None:
+            costs, as_of, confidence = costs.times(factor), sources.billed_at, Confidence.BILLED
+            source = f"{source}, times {factor.normalize():f} by the bill"
+        price = Price(amount=costs.total, currency=sources.currency, source=source, as_of=as_of, confidence=confidence)
+        return PricedNode(parts=costs.parts, price=price, note=costs.note)
+    return None
+
+
+def price_nodes(sources: Sources, nodes: Sequence[NodeFacts], today: date) -> tuple[dict[str, PricedNode], Decimal]:
+    """Every node that has a price, by name, and what unused commitments cost in an hour; committed nodes cost that."""
+    priced = {node.name: found for node in nodes if (found := price_node(sources, node)) is not None}
+    sheet = sources.sheet
+    if sheet is None or sheet.spec.currency != sources.currency:
+        return priced, Decimal(0)
+    covered = cover(nodes, sheet.spec.commitments, today)
+    for node in nodes:
+        if (hourly := covered.hourly.get(node.name)) is not None:
+            parts = split_node_price(
+                hourly, cpus=node.cpu_cores, gib=node.memory_gib, gpus=node.gpus, ratio=sources.split_ratio
+            )
+            source = f"commitment in PriceSheet {sheet.key}"
+            price = _price(sources, hourly, source, sheet.spec.as_of, Confidence.STATED)
+            priced[node.name] = PricedNode(parts=parts, price=price)
+    return priced, covered.unused_hourly
+
+
+def price_volume(sources: Sources, volume: VolumeFacts) -> Price | None:
+    """What the volume costs in an hour."""
+    sheet = sources.sheet
+    if sheet is not None and sheet.spec.currency == sources.currency:
+        amount = volume_hourly(sheet.spec, volume)
+        if amount is not None:
+            return _price(sources, amount, f"PriceSheet {sheet.key}", sheet.spec.as_of, Confidence.STATED)
+    if sources.file is not None and (found := sources.file.volume_hourly(volume)) is not None:
+        where = f"{sources.file.file}:{found[1].line}"
+        return _price(sources, found[0], where, found[1].as_of, Confidence.STATED)
+    if sources.reported is not None and (hourly := sources.reported.volume_hourly(volume)) is not None:
+        return _price(sources, hourly, "OpenCost's metrics", None, Confidence.REPORTED)
+    if sources.currency != defaults.SHEET.currency:
+        return None
+    amount = volume.gib * defaults.STORAGE_GIB_HOUR
+    return _price(sources, amount, "default prices", defaults.AS_OF, Confidence.ESTIMATE)
+
+
+def notes_on(sources: Sources, prices: Iterable[Price], today: date) -> list[str]:
+    """What should be known of the prices that were used: another currency, old ones, how much is an estimate."""
+    notes: list[str] = []
+    used = list(prices)
+    if sources.sheet is not None and sources.sheet.spec.currency != sources.currency:
+        notes.append(
+            f"PriceSheet {sources.sheet.key} is in {sources.sheet.spec.currency}, not {sources.currency}: left out"
+        )
+    for source in sorted({price.source for price in used if price.is_stale(today)}):
+        notes.append(f"prices of {source} are older than 90 days")
+    whole = sum((price.amount for price in used), Decimal(0))
+    estimated = sum((price.amount for price in used if price.confidence is Confidence.ESTIMATE), Decimal(0))
+    if estimated and whole:
+        notes.append(f"{100 * estimated / whole:.0f}% of the hourly cost is an estimate, by default prices")
+    return notes
+
+
+def _of_node(sources: Sources, node: NodeFacts) -> Iterable[tuple[Costs, str, date | None, Confidence]]:
+    """Every source that has a price, surest first."""
+    sheet = sources.sheet
+    if sheet is not None and sheet.spec.currency == sources.currency:
+        costs = node_costs(sheet.spec, node)
+        if costs is not None:
+            yield costs, f"PriceSheet {sheet.key}", sheet.spec.as_of, Confidence.STATED
+    if sources.file is not None and (found := sources.file.node(node, sources.split_ratio)) is not None:
+        yield found[0], f"{sources.file.file}:{found[1].line}", found[1].as_of, Confidence.STATED
+    if sources.reported is not None:
+        costs = sources.reported.node(node, sources.split_ratio)
+        if costs is not None:
+            yield costs, "OpenCost's metrics", None, Confidence.REPORTED
+    if sources.currency == defaults.SHEET.currency:
+        costs = node_costs(defaults.SHEET, node)
+        if costs is not None:
+            yield costs, "default prices", defaults.AS_OF, Confidence.ESTIMATE
+
+
+def _price(sources: Sources, amount: Decimal, source: str, as_of: date | None, confidence: Confidence) -> Price:
+    return Price(amount=amount, currency=sources.currency, source=source, as_of=as_of, confidence=confidence)
