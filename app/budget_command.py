@@ -77,7 +77,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
 
 def _deed(deed: dict[str, Any]) -> Iterator[str]:
     yield f"  {deed['action']}: {deed['state']}"
-    yield f"    {deed['reason']}"
+    yield f"    {deed['reason'] or 'its threshold does not fire'}"
     yield from (f"    {change}" for change in deed["changes"])
     if deed["said"]:
         yield f"    {deed['said']}"

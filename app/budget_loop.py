@@ -132,7 +132,10 @@ class Budgets:
 
     def _looked_at(self, budget: Budget, now: datetime) -> None:
         try:
-            seen = sight(budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now)
+            seen = sight(
+                budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now,
+                before=self._sights.get(budget.key),
+            )  # fmt: skip
             self._sights[budget.key] = seen
             for threshold in budget.spec.thresholds:
                 self._judged(budget, threshold, seen, now)

@@ -47,6 +47,11 @@ class History:
     known: float
 
     @property
+    def end(self) -> datetime:
+        """Of the last whole hour."""
+        return self.start + len(self.cost) * HOUR
+
+    @property
     def length(self) -> timedelta:
         """From the first known hour on."""
         there = np.flatnonzero(np.isfinite(self.cost))

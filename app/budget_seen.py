@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from app.budget_outlook import HOUR, History, Outlook, Outlooks, history_of, total
 from app.spending import Spending, counted
@@ -48,14 +49,18 @@ class Sight:
 
 
 def sight(
-    budget: Budget, rules: Sequence[ScalingRule], *, spending: Spending, outlooks: Outlooks, now: datetime
-) -> Sight:
-    """Look at ``budget``; forecasts only where a threshold or an action asks for one."""
+    budget: Budget, rules: Sequence[ScalingRule], *, spending: Spending, outlooks: Outlooks, now: datetime,
+    before: Sight | None = None,
+) -> Sight:  # fmt: skip
+    """Look at ``budget``; forecasts only where a threshold or an action asks for one.
+
+    ``before`` is the last look: its whole hours are those of now until another one is over.
+    """
     spec, keys = budget.spec, counted(budget, rules)
     span = periods.around(spec.repeats, now)
     status = budgets.status(budget, spending.on(budget, keys, now=now), now=now)
     costs = {key: _in_currency(spending.history(key, now=now), spec.currency) for key in keys}
-    history = history_of(costs, now=now)
+    history = _history(keys, costs, before, now)
     wanted = any(one.basis == "forecast" for one in spec.thresholds) or _afford(budget)
     outlook = Outlook(forecast=None, fitted_at=now, why="nothing asks for one")
     if wanted:
@@ -74,6 +79,12 @@ def sight(
         span=span, status=status, rules=keys, costs=costs, history=history, outlook=outlook, total=end, seen=seen,
         doubt=_doubt(budget, history, outlook, priced * history.known, now),
     )  # fmt: skip
+
+
+def _history(keys: Sequence[str], costs: dict[str, list[CostInterval]], before: Sight | None, now: datetime) -> History:
+    if before is None or before.rules != keys or before.history.newest is None or now >= before.history.end + HOUR:
+        return history_of(costs, now=now)
+    return replace(before.history, newest=max(min(one[-1].end or now, now) for one in costs.values() if one))
 
 
 def _afford(budget: Budget) -> bool:
@@ -108,14 +119,20 @@ def _burn(
 
     def over(window: timedelta) -> float | None:
         start = now - window
-        seen = max((_seen(intervals, start, now) for intervals in costs.values()), default=timedelta())
+        late = [_since(intervals, start) for intervals in costs.values()]
+        seen = max((_seen(intervals, start, now) for intervals in late), default=timedelta())
         if seen < window / 2:
             return None
-        spent = sum((budgets.spent_between(one, start, now) for one in costs.values()), Decimal(0))
+        spent = sum((budgets.spent_between(one, start, now) for one in late), Decimal(0))
         return float(spent) / (per_hour * periods.planned(repeats, start, now))
 
     short, long = threshold.windows
     return over(short), over(long)
+
+
+def _since(intervals: Sequence[CostInterval], start: datetime) -> list[CostInterval]:
+    """The newest of them, found from the end: a window of hours is little of four weeks."""
+    return list(takewhile(lambda one: one.end is None or one.end > start, reversed(intervals)))
 
 
 def _seen(intervals: Sequence[CostInterval], start: datetime, end: datetime) -> timedelta:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from app import cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli
+from app import cost_allocation_cli, cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli
 
 cost = typer.Typer(
     help="What it costs: the bill, and what we say against it.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cost.command(short_help="Read a FOCUS bill, check it, and hold a model of the costs against it.")(
     cost_reconcile_cli.reconcile
 )
+cost.callback()(cost_allocation_cli.allocation)
 cost.command(short_help="How much to commit to, from the hours of a bill; nothing is bought.")(
     cost_commitments_cli.commitments
 )

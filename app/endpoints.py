@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app import (
     backtest_endpoints,
     budget_endpoints,
+    cost_endpoints,
     cost_sizing,
     explain_endpoints,
     explanation_views,
@@ -20,6 +21,7 @@ from app import (
 )
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
+from app.cost_allocation import Allocations
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -89,6 +91,7 @@ class Sources:
     shadow: Callable[[str], ShadowScore | None]
     clock: Clock
     backtests: BacktestDoor
+    allocations: Allocations
     queries: Queries
 
 
@@ -100,6 +103,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(forecast_endpoints.router(sources.questions, sources.clock))
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
+    api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api

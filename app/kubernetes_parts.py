@@ -37,7 +37,7 @@ class KubernetesConfig:
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
-        most_added_cores: What raised floors may add together; None: as much as they want.
+        most_added_cores: What raised floors and replicas may add together; None: as much as they want.
         rings: Where what is new acts first; None: everywhere at once.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
     """

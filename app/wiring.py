@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from app import api, local_processes, self_metrics
+from app import api, cost_allocation, local_processes, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
@@ -249,7 +249,7 @@ class House:
         )  # fmt: skip
         self._spending = Spending(self.state)
         self.budgets = Budgets(
-            rules=self.running_rules, spending=self._spending, state=self.state,
+            rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cron_jobs=None if self._kubernetes is None else self._kubernetes.cron_jobs(),
@@ -315,6 +315,7 @@ class House:
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
+            allocations=cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock),
         )  # fmt: skip
         application = api.build(
             sources=sources,

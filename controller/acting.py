@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
-from controller import own_hpa
 from controller.actuation.limits import Limits
 from controller.actuation.rollback import Watch
-from controller.cluster import BoundsOrder, Cluster
+from controller.actuation.shares import Granted
+from controller.cluster import Cluster, ReplicasOrder
 from controller.metrics import ControllerMetrics
+from controller.orders import autoscaler_of, bounds_order, burns, order_of, replicas_order, wakes_or_sleeps, within
 from controller.slo import Burn
 from controller.throttle import Throttles
 from domain.errors import ActuationError, ConflictError, RefusedError
@@ -61,6 +62,7 @@ class Actor:
         self._claimed: Counter[tuple[str, str, str]] = Counter()
         self._refusals: dict[str, str] = {}
         self._watches: dict[str, Watch] = {}
+        self._room: Mapping[str, Granted] = {}
 
     def acts(self, rule: ScalingRule) -> bool:
         """Whether the rule's decisions are carried out, if its gate is open."""
@@ -75,8 +77,8 @@ class Actor:
         why = ""
         if wanted not in self._cluster.actuations:
             why = f"cluster {self._cluster.name} cannot do actuate {wanted}, so nothing is done"
-        elif self._claimed[_autoscaler(rule)] > 1:
-            kind, namespace, name = _autoscaler(rule)
+        elif self._claimed[autoscaler_of(rule)] > 1:
+            kind, namespace, name = autoscaler_of(rule)
             why = f"two rules set the bounds of {kind} {namespace}/{name}, so nothing is done"
         if not why:
             return decision
@@ -87,53 +89,56 @@ class Actor:
 
     def act(self, rule: ScalingRule, decision: Decision, *, now: datetime) -> Deed:
         """Does it; nothing where there is nothing to do, or the target is left alone for a while."""
-        if not self.acts(rule) or self._claimed[_autoscaler(rule)] > 1:
+        if not self.acts(rule) or self._claimed[autoscaler_of(rule)] > 1:
             return _NOTHING
-        if rule.spec.actuate.with_ == "scale" or _wakes_or_sleeps(rule, decision):
+        if rule.spec.actuate.with_ == "scale" or wakes_or_sleeps(rule, decision):
             return self._replicas(rule, decision, now)
         return self._bounds(rule, decision, now)
 
     def keep(self, rules: Sequence[ScalingRule]) -> None:
         """These are all rules of the pass; what is remembered of others is forgotten."""
         self._throttles.keep({rule.target for rule in rules})
-        self._claimed = Counter(_autoscaler(rule) for rule in rules if self.acts(rule) and _autoscaler(rule)[2])
+        self._claimed = Counter(autoscaler_of(rule) for rule in rules if self.acts(rule) and autoscaler_of(rule)[2])
         keys = {rule.key for rule in rules}
         self._refusals = {key: why for key, why in self._refusals.items() if key in keys}
         self._watches = {key: watch for key, watch in self._watches.items() if key in keys}
 
     def begin(self, decided: Iterable[tuple[ScalingRule, Decision, Burn | None]], *, now: datetime) -> None:
-        """The beginning of the deeds: which SLOs burn, and all bounds that will be asked for."""
+        """The beginning of the deeds: which SLOs burn, and all floors and replicas that will be asked for."""
         orders = []
         for rule, decision, burn in decided:
-            self._watches[rule.key] = self._watch(rule).seen(_burns(rule, burn), now)
-            if rule.spec.actuate.with_ in ("bounds", "hpa"):
-                orders.append(_order(rule, decision, self._watch(rule)))
-        self._cluster.begin([one for one in orders if one is not None], now)
+            watch = self._watches[rule.key] = self._watch(rule).seen(burns(rule, burn), now)
+            if self._claimed[autoscaler_of(rule)] <= 1:
+                orders.append(order_of(rule, decision, watch))
+        self._room = self._cluster.begin([one for one in orders if one is not None], now)
 
     def settle(self, acting: Collection[str], *, now: datetime) -> None:
         """The end of a pass: what rules that act no more left behind returns."""
         self._cluster.settle(acting, now)
 
     def _replicas(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
-        wanted, because = _replicas_of(rule, decision, self._watch(rule))
-        ref, current = rule.target, decision.current_replicas or 0
-        if wanted is None:
+        order, current = replicas_order(rule, decision, self._watch(rule)), decision.current_replicas or 0
+        if order is None:
             return _NOTHING
-        if why := self._throttles.closed(ref, now=now):
+        order, less = within(order, self._room.get(rule.key), current=current)
+        said = "; ".join(one for one in (order.because, less) if one)
+        if order.replicas == current:
+            return Deed(said=said)
+        if why := self._throttles.closed(order.target, now=now):
             return Deed(said=why)
         try:
-            error = self._scaled(rule, wanted, now)
+            error = self._scaled(order, now)
         except RefusedError as refused:
             self._refused(rule, str(refused), decision)
             return Deed(said=f"{REFUSED}: {refused}")
         self._refused(rule, "", decision)
-        before, after = (Limits(low=count, high=count) for count in (current, wanted))
+        before, after = (Limits(low=count, high=count) for count in (current, order.replicas))
         if not error:
             self._watches[rule.key] = self._watch(rule).changed(before, after, now)
-        return Deed(action=self._action(decision, before, wanted, error, now), said=because)
+        return Deed(action=self._action(decision, before, order.replicas, error, now), said=said)
 
     def _bounds(self, rule: ScalingRule, decision: Decision, now: datetime) -> Deed:
-        order = _order(rule, decision, self._watch(rule))
+        order = bounds_order(rule, decision, self._watch(rule))
         if order is None:
             return Deed(said="nothing was decided, so the bounds stay until they expire")
         if why := self._throttles.closed(rule.target, now=now):
@@ -180,11 +185,11 @@ class Actor:
             target=decision.target, from_replicas=before.low, to_replicas=after, result=result, error=error,
         )  # fmt: skip
 
-    def _scaled(self, rule: ScalingRule, replicas: int, now: datetime) -> str:
+    def _scaled(self, order: ReplicasOrder, now: datetime) -> str:
         """The error as a sentence, or nothing; raises what was refused before anything was tried."""
-        ref = rule.target
+        ref = order.target
         try:
-            self._cluster.scale(ref, replicas)
+            self._cluster.scale(ref, order.replicas, because=order.because)
         except RefusedError:
             raise
         except ActuationError as error:
@@ -195,56 +200,6 @@ class Actor:
             return f"{type(error).__name__}: {error}"
         self._throttles.succeeded(ref)
         return ""
-
-
-def _autoscaler(rule: ScalingRule) -> tuple[str, str, str]:
-    """Kind, namespace and name of what ``bounds`` or ``hpa`` sets; the name is empty where the rule sets none."""
-    actuate, namespace = rule.spec.actuate, rule.metadata.namespace
-    if actuate.scaled_object is not None:
-        return "ScaledObject", namespace, actuate.scaled_object
-    sets = actuate.with_ in ("bounds", "hpa")
-    return "HorizontalPodAutoscaler", namespace, own_hpa.name_of(rule) if sets else ""
-
-
-def _wakes_or_sleeps(rule: ScalingRule, decision: Decision) -> bool:
-    """Whether an HPA of ours is to be at rest, or no more: to 0 and back the workload itself is scaled."""
-    between = 0 in (decision.current_replicas, decision.desired_replicas)
-    return rule.spec.actuate.with_ == "hpa" and rule.spec.replicas.min == 0 and between
-
-
-def _order(rule: ScalingRule, decision: Decision, watch: Watch) -> BoundsOrder | None:
-    """What the decision wants of the autoscaler, and what came back; None where neither is anything."""
-    decided = decision.lower_bound is not None and decision.upper_bound is not None
-    limits = Limits(low=decision.lower_bound or 0, high=decision.upper_bound or 0) if decided else watch.back
-    if limits is None:
-        return None
-    kind, _, name = _autoscaler(rule)
-    raised = limits if decision.reason is Reason.PAUSED else watch.raised(limits, most=rule.spec.replicas.max)
-    return BoundsOrder(
-        rule=rule.key, target=rule.target, kind=kind, name=name, reason=decision.reason.value, limits=raised,
-        because=watch.why if watch.back is not None and (not decided or raised != limits) else "",
-        own=own_hpa.of(rule) if rule.spec.actuate.with_ == "hpa" else None, median_need=decision.median_need,
-    )  # fmt: skip
-
-
-def _replicas_of(rule: ScalingRule, decision: Decision, watch: Watch) -> tuple[int | None, str]:
-    """How many replicas are to be asked for, and why it is more than decided; None: nothing is."""
-    current, wanted = decision.current_replicas, decision.desired_replicas
-    decided = None if decision.outcome is Outcome.HOLD else wanted
-    if watch.back is None or current is None or decision.reason is Reason.PAUSED:
-        return decided, ""
-    back = min(watch.back.low, rule.spec.replicas.max)
-    if (current if decided is None else decided) >= back:
-        return decided, ""
-    return (back if back != current else None), watch.why
-
-
-def _burns(rule: ScalingRule, burn: Burn | None) -> str:
-    """What a fast burning SLO says; empty where it does not burn so, or its guard lets replicas go all the same."""
-    guard = rule.spec.guard
-    if burn is None or not burn.fast or (guard is not None and not guard.when_burning.block_scale_down):
-        return ""
-    return burn.said
 
 
 def fields_of(decision: Decision) -> dict[str, str | int | None]:

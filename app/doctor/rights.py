@@ -60,6 +60,14 @@ def needs(rules: Iterable[ScalingRule], *, namespace: str, keda: bool) -> Iterat
         for verb, name in (("create", ""), ("get", "foretide-controller"), ("update", "foretide-controller"))
     )
     yield Need(rights=leading, what_for="leading, without which nothing is written", do=install)
+    handover = tuple(
+        Right(
+            verb=verb, group="coordination.k8s.io", resource="leases", namespace=namespace, name="foretide-controller"
+        )
+        for verb in ("list", "watch")
+    )
+    noticed = "taking over at once when a leader stops (without it: up to 2.4 s later)"
+    yield Need(rights=handover, what_for=noticed, do=install, level=Level.WARNING)
     switch = Right(verb="get", group="", resource="configmaps", namespace=namespace, name="foretide-freeze")
     yield Need(rights=(switch,), what_for="the kill switch, without which nothing is written", do=install)
     rings = tuple(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from controller.cluster import BoundsDone, BoundsOrder, Resource
+from controller.actuation.shares import Granted
+from controller.cluster import BoundsDone, BoundsOrder, Order, Resource
 from domain.errors import RefusedError
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
@@ -44,7 +45,7 @@ class FollowingReplicas:
             source="the test's replicas",
         )  # fmt: skip
 
-    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+    def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
         """At once wanted; ready after the start-up."""
         more = replicas - len(self._ready_at)
         self._ready_at = self._ready_at[:replicas] + [self._now() + self._startup] * max(more, 0)
@@ -53,8 +54,9 @@ class FollowingReplicas:
         """Refused: a rule is tested as if it set replicas."""
         raise RefusedError(f"{order} is not there: a test has no autoscalers")
 
-    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+    def begin(self, orders: Sequence[Order], now: datetime) -> Mapping[str, Granted]:
         """Nothing is shared."""
+        return {}
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """Nothing was left behind."""

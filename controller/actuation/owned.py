@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from controller.actuation import ramp
+from controller.actuation import ramp, rollback
 from controller.actuation.limits import Limits
 from controller.actuation.stamp import KEPT, ORIGINAL, SHAPE, Set, Stamp
 from controller.actuation.step import Rest, Seen, Step, Wanted, Write, cut
@@ -83,7 +83,9 @@ def written(owned: Owned) -> dict[str, str]:
     return text
 
 
-def towards(wanted: Wanted, seen: Seen, own: Limits, *, now: datetime, again: bool = False) -> Step:
+def towards(
+    wanted: Wanted, seen: Seen, own: Limits, *, now: datetime, again: bool = False, was: Limits | None = None
+) -> Step:
     """The next step of the bounds: as with an HPA of somebody else's, but within the rule's ``own`` bounds.
 
     Args:
@@ -92,6 +94,7 @@ def towards(wanted: Wanted, seen: Seen, own: Limits, *, now: datetime, again: bo
         own: The rule's bounds.
         now: Time of the step.
         again: There is something besides the bounds to write.
+        was: The bounds before we took it over; None where we made it.
 
     Raises:
         RefusedError: The object has been written by a newer leader.
@@ -104,6 +107,9 @@ def towards(wanted: Wanted, seen: Seen, own: Limits, *, now: datetime, again: bo
     low_note = _standing(None if stamp is None else stamp.low, found.low)
     high_note = _standing(None if stamp is None else stamp.high, found.high)
     goal = _within(wanted.limits, own)
+    before_us = None if was is None else was.high
+    lifted = rollback.ceiling(goal.high, wanted.ceiling_before, stands=found.high, before_us=before_us)
+    goal = replace(goal, high=lifted)
     after, why = _after(goal, wanted, seen, (low_note, high_note), now)
     low, high = _note(after.low, found.low, low_note, now), _note(after.high, found.high, high_note, now)
     new = Stamp(

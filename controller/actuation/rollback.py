@@ -63,7 +63,31 @@ class Watch:
         return Watch(back=back, until=until, why=why)
 
     def raised(self, limits: Limits, *, most: int) -> Limits:
-        """What is wanted, no lower than what came back; no floor is above the rule's own ``most``."""
+        """What is wanted, no lower than what came back, as far as the rule's own ``most`` lets it."""
         if self.back is None:
             return limits
-        return Limits(low=max(limits.low, min(self.back.low, most)), high=max(limits.high, self.back.high))
+        return Limits(low=max(limits.low, min(self.back.low, most)), high=max(limits.high, min(self.back.high, most)))
+
+    def ceiling_above(self, most: int) -> int | None:
+        """A ceiling that came back and is above the rule's own ``most``; how far it counts is said by ``ceiling``."""
+        return self.back.high if self.back is not None and self.back.high > most else None
+
+
+def ceiling(wanted: int, before: int | None, *, stands: int, before_us: int | None) -> int:
+    """The ceiling that is wanted, with one that a rollback would bring back although the rule allows less.
+
+    What stood there before us comes back: it is not ours to judge, and it was we who began to take it. What we had set
+    ourselves for a rule whose ``max`` is lower now does not, for somebody may have lowered it because more replicas do
+    harm (connections of a database); but nothing more is taken from what stands.
+
+    Args:
+        wanted: By the decision.
+        before: What stood before we took capacity; None: nothing came back, or no more than the rule allows.
+        stands: The ceiling as it is.
+        before_us: The ceiling of whoever had the autoscaler before us; None: nobody had.
+    """
+    if before is None:
+        return wanted
+    if before_us is not None and before >= before_us:
+        return max(wanted, before_us)
+    return max(wanted, min(before, stands))

@@ -1,4 +1,4 @@
-"""How far floors may rise together: what is asked for in all is held against what there is room for.
+"""How far floors and replicas may rise together: what is asked for in all is held against what there is room for.
 
 Everybody gets the same share of what they ask for above what stands, in thousandths, so that the order in which rules
 are looked at changes nothing. What stands is never lowered by this, even where it is too much already.
@@ -17,14 +17,14 @@ _ALMOST: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One floor.
+    """One floor, or the replicas of a workload that we scale ourselves.
 
     Attributes:
         rule: Whose.
         namespace: Where.
-        stands: The floor as it is.
-        wants: The floor that is asked for.
-        free: Up to here a floor costs nothing: these replicas run, or are the owner's own floor.
+        stands: How high it is.
+        wants: How high it is to be.
+        free: Up to here it costs nothing: these replicas run, or are what the owner asks for anyway.
         pod: What a replica asks for: ``cpu`` in cores, ``memory`` in bytes, and ``pods``, which is 1.
     """
 
@@ -49,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What there is for the floors of some claims together.
+    """What there is for some claims together.
 
     Attributes:
         resource: ``cpu``, ``memory`` or ``pods``.
@@ -66,7 +66,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """How high a floor may go, and why not higher; empty: as high as it wants."""
+    """How high a floor or the replicas may go, and why not higher; empty: as high as it wants."""
 
     low: int
     why: str = ""
@@ -106,9 +106,7 @@ def _largest(fits: Callable[[int], bool]) -> int:
 
 def _sentence(room: Room, claims: Sequence[Claim]) -> str:
     asked = math.fsum(one.cost(WHOLE, room.resource) for one in claims)
-    return (
-        f"floors together would add {_told(room, asked)}, and {room.said} leaves {_told(room, max(room.amount, 0.0))}"
-    )
+    return f"rules together would add {_told(room, asked)}, and {room.said} leaves {_told(room, max(room.amount, 0.0))}"
 
 
 def _told(room: Room, amount: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from controller.actuation import ramp
+from controller.actuation import ramp, rollback
 from controller.actuation.holds import Holds
 from controller.actuation.limits import Limits
 from controller.actuation.stamp import Set, Stamp
@@ -22,6 +22,7 @@ class Wanted:
         reason: The decision's word.
         epoch: Of the leader that asks.
         median_need: Replicas that the forecast's median needs: no ceiling is cut below; None without a forecast.
+        ceiling_before: What a rollback would bring back and is above the rule's ``max``; None: nothing.
     """
 
     limits: Limits
@@ -29,6 +30,7 @@ class Wanted:
     reason: str
     epoch: int
     median_need: int | None = None
+    ceiling_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,8 @@ def towards(wanted: Wanted, seen: Seen, *, now: datetime) -> Step:
         raise RefusedError(f"its stamp has epoch {stamp.epoch}, ours is {wanted.epoch}: a newer leader writes here")
     baseline = found if stamp is None else stamp.baseline
     goal = _within(wanted.limits, baseline)
+    high = rollback.ceiling(goal.high, wanted.ceiling_before, stands=found.high, before_us=baseline.high)
+    goal = replace(goal, high=min(high, baseline.high))
     after, why = _limits(goal, wanted, seen, stamp, now)
     return _written(wanted, seen, stamp, baseline, after, why or _capped(wanted.limits, goal), now)
 

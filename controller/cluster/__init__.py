@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from controller.actuation.limits import Limits
+from controller.actuation.shares import Granted
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
 from domain.startup import PodStart
@@ -44,6 +45,8 @@ class BoundsOrder:
         own: What it has to be where it is ours; None where it is somebody else's and only its bounds are set.
         median_need: Replicas that the forecast's median needs; None without a forecast.
         because: Why the bounds are higher than decided; empty: they are not.
+        ceiling_before: A ceiling that a rollback would bring back and that is above the rule's ``max``: how far it
+            counts depends on what stood there before us; None: none.
     """
 
     rule: str
@@ -55,10 +58,33 @@ class BoundsOrder:
     own: OwnHpa | None = None
     median_need: int | None = None
     because: str = ""
+    ceiling_before: int | None = None
 
     def __str__(self) -> str:
         """``HorizontalPodAutoscaler shop/checkout``."""
         return f"{self.kind} {self.target.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicasOrder:
+    """What a decision wants of a workload itself.
+
+    Attributes:
+        rule: ``namespace/name``.
+        target: The workload.
+        replicas: How many.
+        least: The rule's own ``min``: up to there nothing is added to what its author asks for anyway.
+        because: Why they are more than decided; empty: they are not.
+    """
+
+    rule: str
+    target: WorkloadRef
+    replicas: int
+    least: int = 0
+    because: str = ""
+
+
+Order = BoundsOrder | ReplicasOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +113,17 @@ class Cluster(Protocol):
         """What is known of ``ref`` now; unknown counts are None, an unknown workload is no error."""
         ...
 
-    def scale(self, ref: WorkloadRef, replicas: int) -> None:
-        """Ask for so many replicas and return at once; raises an ``ActuationError``."""
+    def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
+        """Ask for so many replicas (more than decided ``because``), return at once; raises an ``ActuationError``."""
         ...
 
-    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
-        """The beginning of a pass, with all that it will ask for: what is limited for all is shared out."""
+    def begin(self, orders: Sequence[Order], now: datetime) -> Mapping[str, Granted]:
+        """The beginning of a pass, with all that it will ask for: what is limited for all is shared out.
+
+        Returns:
+            By rule, how many replicas it may ask for; one that is not in it may ask for any. Floors are held by
+            ``set_bounds`` itself.
+        """
         ...
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:

@@ -18,7 +18,7 @@ from controller.actuation.limits import Limits
 from controller.actuation.shares import Granted
 from controller.actuation.stamp import KEPT, Stamp
 from controller.actuation.step import Clean, Rest, Seen, Step, Wanted, Write
-from controller.cluster import BoundsDone, BoundsOrder, Resource
+from controller.cluster import BoundsDone, BoundsOrder, Order, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
 from controller.cluster import kubernetes_room as room
 from controller.cluster.kubernetes_autoscalers import Autoscaler
@@ -76,7 +76,7 @@ class KubernetesCluster:
             say: Tells Kubernetes events.
             own_namespace: Foretide's, where nothing is scaled.
             changes_per_minute: How many autoscalers' bounds move within a minute at most.
-            most_added_cores: What all raised floors may add together; None: as much as they want.
+            most_added_cores: What all raised floors and replicas may add together; None: as much as they want.
             announce: Tells events about the whole: a word and a sentence.
         """
         self.name = name
@@ -118,7 +118,7 @@ class KubernetesCluster:
 
     # ---- what is done
 
-    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+    def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
         """Through the scale subresource."""
         found = self._guard.view.workload(ref)
         if found is None:
@@ -134,6 +134,8 @@ class KubernetesCluster:
             self._writer.patch_merge(
                 WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
             )
+        if because:
+            self._guard.tell(self._guard.about(ref), "RolledBack", because)
 
     def _unscaled(self, ref: WorkloadRef, replicas: int, workload: kinds.Workload) -> None:
         """Raises ``RefusedError`` where an autoscaler scales it; one that we keep is at rest while there are none."""
@@ -144,10 +146,11 @@ class KubernetesCluster:
                 self._otherwise.add(one.key)
                 raise RefusedError(f"{ref} is scaled by {one}, which we keep: it is given back first")
 
-    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
-        """Says how high each floor may go, of all that are asked for together."""
+    def begin(self, orders: Sequence[Order], now: datetime) -> Mapping[str, Granted]:
+        """Says how high each may go, of all that is asked for together."""
         pools = self._pools.rooms(self._guard.view) if orders else ()
-        self._granted = room.floors(orders, self._guard.view, self._most_added_cores, pools)
+        self._granted = room.shared(orders, self._guard.view, self._most_added_cores, pools)
+        return self._granted
 
     def set_bounds(self, order: BoundsOrder, now: datetime) -> BoundsDone:
         """One step, if one is due; a plan that somebody overtook is made anew from a fresh read."""
@@ -255,7 +258,7 @@ class KubernetesCluster:
         workload = self._guard.view.workload(order.target)
         wanted = Wanted(
             limits=order.limits, rule=order.rule, reason=order.reason, epoch=self._guard.epoch(),
-            median_need=order.median_need,
+            median_need=order.median_need, ceiling_before=order.ceiling_before,
         )  # fmt: skip
         seen = Seen(
             limits=found.limits, stamp=stamps.read(found.annotations),

@@ -85,7 +85,7 @@ class OwnHpas:
             holds=self._guard.holds(order.target, workload, found.annotations),
         )  # fmt: skip
         again = fresh or not stands or kept.shape != shape
-        taken = owned.towards(self._wanted(order), seen, own.bounds, now=now, again=again)
+        taken = owned.towards(self._wanted(order), seen, own.bounds, now=now, again=again, was=kept.was)
         if not isinstance(taken, Write):
             return _rests(found, taken)
         kept = replace(kept, shape=shape, uid=found.metadata.uid)
@@ -202,7 +202,7 @@ class OwnHpas:
     def _wanted(self, order: BoundsOrder) -> Wanted:
         return Wanted(
             limits=order.limits, rule=order.rule, reason=order.reason, epoch=self._guard.epoch(),
-            median_need=order.median_need,
+            median_need=order.median_need, ceiling_before=order.ceiling_before,
         )  # fmt: skip
 
     def _noted(self, key: tuple[str, str, str], now: datetime) -> None:

@@ -18,7 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from controller.cluster import BoundsDone, BoundsOrder, Resource
+from controller.actuation.shares import Granted
+from controller.cluster import BoundsDone, BoundsOrder, Order, Resource
 from controller.cluster.process import PROBE_TIMEOUT_SECONDS, Process
 from controller.cluster.replicas import Replicas
 from domain.errors import ActuationError, RefusedError, UnavailableError
@@ -160,7 +161,7 @@ class LocalCluster:
             ref=ref, current_replicas=current, ready_replicas=ready, requests=known.requests, source="local processes"
         )
 
-    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+    def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
         """Sets the wanted number."""
         known = self._workloads.get(ref)
         if known is None:
@@ -178,8 +179,9 @@ class LocalCluster:
         """Refused: no autoscaler stands between us and the processes."""
         raise RefusedError(f"{order} is not there: this machine runs no autoscalers")
 
-    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+    def begin(self, orders: Sequence[Order], now: datetime) -> Mapping[str, Granted]:
         """Nothing is shared."""
+        return {}
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """The processes end with us, so nothing is left behind."""

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from controller.cluster import BoundsDone, BoundsOrder, Resource
+from controller.actuation.shares import Granted
+from controller.cluster import BoundsDone, BoundsOrder, Order, Resource
 from domain.errors import ForbiddenError
 from domain.labels import Labels
 from domain.names import JOB, NAMESPACE, UP, USED_CPU, USED_MEMORY
@@ -86,7 +87,7 @@ class ObserveCluster:
         asked = (_pod_asked(ref.namespace, name, metric) for name in ("cpu", "memory") for metric in (REQUESTS, LIMITS))
         return (_up(ref), *replicas, *asked)
 
-    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+    def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
         """Refused, always."""
         raise ForbiddenError(f"cluster observe never acts: {ref} is not set to {replicas} replicas")
 
@@ -94,8 +95,9 @@ class ObserveCluster:
         """Refused, always."""
         raise ForbiddenError(f"cluster observe never acts: {order} keeps its bounds")
 
-    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+    def begin(self, orders: Sequence[Order], now: datetime) -> Mapping[str, Granted]:
         """Nothing is shared."""
+        return {}
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         """Nothing was left behind."""

@@ -36,6 +36,7 @@ class Measured:
         memory_request_hours: Requested byte-hours.
         memory_usage_hours: Used byte-hours.
         unused: The part of the item's cost that was requested and not used; nothing where no usage is known.
+        usage_known: Whether anything is known of usage; what is not counts in no efficiency.
     """
 
     hours: float = 0.0
@@ -44,6 +45,7 @@ class Measured:
     memory_request_hours: float = 0.0
     memory_usage_hours: float = 0.0
     unused: Decimal = Decimal(0)
+    usage_known: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -187,12 +187,13 @@ def _priced(
     used = [_integral(usage, active, cuts) for usage in usages[:2]]
     items = tuple(
         Item(
-            subject=pod.subject, costs=(*(row[number] for row in rows), *NOTHING[3:]),
+            subject=_in_pool(pod.subject, node.subject.node_pool), costs=(*(row[number] for row in rows), *NOTHING[3:]),
             measured=Measured(
                 hours=float(lasted[number]), cpu_request_hours=float(requests[number, 0] * lasted[number]),
                 memory_request_hours=float(requests[number, 1] * lasted[number]),
                 cpu_usage_hours=float(used[0][number]), memory_usage_hours=float(used[1][number]),
                 unused=_unused(charges, rows, number),
+                usage_known=pod.cpu_usage is not None or pod.memory_usage is not None,
             ),
         )
         for number, pod in enumerate(pods)
@@ -202,6 +203,11 @@ def _priced(
         system_reserved=(rests[0][1], rests[1][1], rests[2][1]),
     )  # fmt: skip
     return NodeShare(items=items, idle=idle, notes=tuple(_contended(node, charges)))
+
+
+def _in_pool(subject: Subject, pool: str) -> Subject:
+    """A pod is in its node's pool, also where whoever told of the pod did not know it."""
+    return subject if subject.node_pool or not pool else replace(subject, node_pool=pool)
 
 
 def _unused(charges: Sequence[Charged], rows: Sequence[Sequence[Decimal]], number: int) -> Decimal:

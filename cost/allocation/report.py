@@ -63,7 +63,7 @@ class Row:
         shared: Its part of shared costs, with their idle where that is shared.
         overhead: Its part of overhead.
         unused: The part of ``costs`` that was requested and not used.
-        efficiency: Usage by request of CPU, of memory, and of both by cost; None where nothing is known.
+        efficiency: Usage by request of CPU, of memory, and of both by cost; None where no usage is known.
     """
 
     key: Key
@@ -72,7 +72,7 @@ class Row:
     shared: Decimal
     overhead: Decimal
     unused: Decimal
-    efficiency: Efficiency
+    efficiency: Efficiency | None
 
     @property
     def cost(self) -> Decimal:
@@ -145,12 +145,17 @@ def _lines(done: Distributed, only: Sequence[Condition]) -> dict[str, Decimal]:
     return found
 
 
-def efficiency(items: Sequence[Item]) -> Efficiency:
+def efficiency(every: Sequence[Item]) -> Efficiency | None:
     """Usage by request; 1 where something is used that nobody requested; GPUs and volumes do not count.
+
+    None where no usage is known: nobody shall read "0%" as waste where only nobody looked.
 
     Source:
         OpenCost, summaryallocation.go.
     """
+    items = [item for item in every if item.measured.usage_known]
+    if not items:
+        return None
     cpu = _ratio(
         sum(item.measured.cpu_usage_hours for item in items), sum(item.measured.cpu_request_hours for item in items)
     )

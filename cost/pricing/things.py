@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 STALE_AFTER: Final = timedelta(days=90)
-_INSTANCE_TYPES: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
-_REGIONS: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
-_SPOT: Final = {
+INSTANCE_TYPES: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+REGIONS: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
+SPOT_LABELS: Final = {
     "karpenter.sh/capacity-type": "spot", "eks.amazonaws.com/capacityType": "SPOT", "lifecycle": "EC2Spot",
     "node.kubernetes.io/lifecycle": "spot", "cloud.google.com/gke-spot": "true",
     "cloud.google.com/gke-preemptible": "true", "cloud.google.com/gke-provisioning": "spot",
@@ -70,7 +70,7 @@ class NodeFacts:
     def selectors(self) -> dict[str, str]:
         """What rules of a PriceSheet can select by."""
         own = {
-            "instanceType": _first(self.labels, _INSTANCE_TYPES), "region": _first(self.labels, _REGIONS),
+            "instanceType": _first(self.labels, INSTANCE_TYPES), "region": _first(self.labels, REGIONS),
             "capacityType": capacity_type(self.labels),
         }  # fmt: skip
         labels = {f"nodeLabels.{name}": value for name, value in self.labels.items()}
@@ -92,7 +92,7 @@ def capacity_type(labels: Mapping[str, str]) -> str:
 
     A reservation shows in no label but Karpenter's: only the bill knows the others.
     """
-    if any(labels.get(name) == value for name, value in _SPOT.items()):
+    if any(labels.get(name) == value for name, value in SPOT_LABELS.items()):
         return "spot"
     if any(labels.get(name) == value for name, value in _RESERVED.items()):
         return "reserved"

@@ -31,8 +31,8 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 refusal = operation["responses"]["422"]["content"]["application/json"]["schema"]
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
-        "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule", "getBacktest", "getDecision",
-        "getForecastCapacity",
+        "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule", "getBacktest", "getCostAllocation",
+        "getDecision", "getForecastCapacity",
         "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
         "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "listBacktests", "listBudgets",
         "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals", "listSizings",

@@ -392,6 +392,16 @@ def test_rights_are_asked_for_the_account_that_will_act(shop: Place) -> None:
     assert {review["kind"] for review in shop.api.reviewed} == {"SelfSubjectAccessReview"}
 
 
+def test_a_lease_that_may_not_be_watched_is_a_warning(shop: Place) -> None:
+    shop.hpa("kubectl")
+    shop.api.denied = {("list", "leases"), ("watch", "leases")}
+    (said,) = [one for one in shop.told() if one["object"] == "rights" and one["level"] == "warning"]
+    assert said["says"].startswith(
+        "ServiceAccount foretide/foretide-controller may not list leases.coordination.k8s.io in foretide, "
+        "watch leases.coordination.k8s.io in foretide: needed for taking over at once when a leader stops"
+    )
+
+
 @pytest.mark.parametrize(
     ("actuate", "role"),
     [

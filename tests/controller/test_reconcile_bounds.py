@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from controller.actuation.limits import Limits
+from controller.actuation.shares import Granted
 from controller.slo import WINDOWS
 from domain.errors import ConflictError, ForbiddenError, RefusedError, RightsError
 from domain.scaling import ActionResult, Outcome, Reason, Workload
@@ -121,10 +122,11 @@ def burning(bench: Bench, ratio: float) -> None:
         bench.answers[SLO_DOCUMENT.error_ratio_query(window).expr] = ratio
 
 
-@pytest.mark.parametrize("actuate", [BOUNDS, {"with": "scale"}])
+@pytest.mark.parametrize("actuate", [BOUNDS, {"with": "scale"}, {"with": "hpa"}])
 def test_when_the_slo_burns_soon_after_capacity_was_taken_it_comes_back(
     bench: Bench, now: datetime, actuate: dict[str, str]
 ) -> None:
+    bench.cluster.actuations = ("scale", "bounds", "hpa")
     bench.rules = [rule(actuate=actuate, guard={"slo": "errors"}, behavior={"scaleDown": AT_ONCE})]
     bench.slos["demo/errors"] = SLO_DOCUMENT
     bench.cluster.autoscalers[HPA] = Limits(low=12, high=20)
@@ -139,8 +141,20 @@ def test_when_the_slo_burns_soon_after_capacity_was_taken_it_comes_back(
     assert action is not None
     assert action.to_replicas == 12
     assert "rolled back to at least 12" in decision.trace[-1].message
+    assert ["rolled back" in one for one in bench.cluster.told] == [True]
     burning(bench, 0.0)
     bench.reconciler.tick(now + timedelta(minutes=50))
     assert bench.last("shop")[1] is None
     bench.reconciler.tick(now + timedelta(minutes=66))
     assert bench.last("shop")[1] is not None
+
+
+def test_replicas_go_as_far_as_there_is_room_and_say_why_no_further(bench: Bench, now: datetime) -> None:
+    bench.cluster.room = {"demo/shop": Granted(low=2, why="the quota leaves none")}
+    bench.reconciler.tick(now)
+    decision, action = bench.last("shop")
+    assert (decision.desired_replicas, action, bench.cluster.asked) == (6, None, [])
+    assert decision.trace[-1].message == "6 replicas are held at 4: the quota leaves none"  # four run
+    bench.cluster.room.clear()
+    bench.reconciler.tick(now + TICK)
+    assert bench.cluster.asked == [(SHOP, 6)]

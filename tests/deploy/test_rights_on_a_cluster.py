@@ -267,7 +267,7 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
         "authentication.k8s.io/tokenreviews": {"create"}, "authorization.k8s.io/subjectaccessreviews": {"create"},
     },
     "collector": DISCOVERED,
-    "reaper": {HPAS: {"get", "list"}, KEDAS: {"get", "list"}},
+    "reaper": {HPAS: {"get", "list"}, KEDAS: {"get", "list"}, "batch/cronjobs": {"get", "list"}},
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {

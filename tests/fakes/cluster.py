@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.actuation.limits import Limits
-from controller.cluster import BoundsDone, BoundsOrder
+from controller.actuation.shares import Granted
+from controller.cluster import BoundsDone, BoundsOrder, Order
 from domain.errors import ActuationError, RefusedError
 from domain.pods import PodQuery, PodState
 from domain.scaling import Workload, WorkloadRef
@@ -28,6 +29,8 @@ class FakeCluster:
         self.autoscalers: dict[tuple[str, str, str], Limits] = {}
         self.settled: list[Collection[str]] = []
         self.begun: list[list[str]] = []
+        self.room: dict[str, Granted] = {}
+        self.told: list[str] = []
 
     @classmethod
     def of(cls, ref: WorkloadRef, replicas: int, *, requests: Mapping[str, float] | None = None) -> FakeCluster:
@@ -40,8 +43,10 @@ class FakeCluster:
         unknown = Workload(ref=ref, current_replicas=None, ready_replicas=None, source=self.name)
         return self.workloads.get(ref, unknown)
 
-    def scale(self, ref: WorkloadRef, replicas: int) -> None:
+    def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
         self.asked.append((ref, replicas))
+        if because:
+            self.told.append(because)
         if ref in self.failing:
             raise self.failing[ref]
         if ref not in self.workloads:
@@ -54,11 +59,14 @@ class FakeCluster:
             raise self.failing[order.target]
         if key not in self.autoscalers:
             raise RefusedError(f"{order} is not there")
+        if order.because:
+            self.told.append(order.because)
         before, self.autoscalers[key] = self.autoscalers[key], order.limits
         return BoundsDone(before=before, after=order.limits, said=f"{before} → {order.limits}")
 
-    def begin(self, orders: Sequence[BoundsOrder], now: datetime) -> None:
+    def begin(self, orders: Sequence[Order], now: datetime) -> Mapping[str, Granted]:
         self.begun.append([order.rule for order in orders])
+        return self.room
 
     def settle(self, acting: Collection[str], now: datetime) -> None:
         self.settled.append(acting)

@@ -62,7 +62,7 @@ def claim(rule: str, wants: int, *, stands: int = 2, free: int = 2, cpu: float =
 
 def test_everybody_gets_the_same_share_and_the_sentence() -> None:
     room = Room(resource="cpu", amount=9.0, said="kubernetes.most_added_cores")
-    why = "floors together would add 18.0 cores, and kubernetes.most_added_cores leaves 9.0 cores"
+    why = "rules together would add 18.0 cores, and kubernetes.most_added_cores leaves 9.0 cores"
     assert granted([claim("a/x", 12), claim("b/y", 10)], [room]) == {
         "a/x": Granted(low=7, why=why), "b/y": Granted(low=6, why=why),
     }  # fmt: skip

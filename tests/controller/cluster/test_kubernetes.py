@@ -364,3 +364,26 @@ def test_bounds_that_come_back_are_an_event(world: World) -> None:
     )  # fmt: skip
     assert world.cluster.set_bounds(order, world.now).after.low == 8
     assert ("web", "RolledBack", "rolled back to at least 8..20") in world.said
+
+
+def test_replicas_that_come_back_are_an_event_on_the_workload(world: World) -> None:
+    world.owner().delete(HPA, "shop", "web")
+    eventually(lambda: not world.view.scalers_of(WEB), "it is gone")
+    world.cluster.scale(WEB, 6, because="rolled back to at least 6..6")
+    assert world.said[-1] == ("web", "RolledBack", "rolled back to at least 6..6")
+
+
+def test_a_rollback_lifts_a_ceiling_above_the_rule_s_max_only_to_what_stood_before_us(world: World) -> None:
+    def passes(ceiling_before: int | None) -> int:
+        world.seen()
+        order = BoundsOrder(
+            rule="shop/web", target=WEB, kind="HorizontalPodAutoscaler", name="web", limits=Limits(low=2, high=10),
+            reason="SLOBurning", ceiling_before=ceiling_before,
+        )  # fmt: skip
+        return world.cluster.set_bounds(order, world.now).after.high
+
+    assert passes(None) == 18
+    world.later(minutes=11)
+    assert (passes(19), passes(20)) == (18, 20)
+    world.later(minutes=11)
+    assert passes(None) == 18

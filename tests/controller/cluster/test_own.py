@@ -244,3 +244,16 @@ def test_the_ceiling_stays_above_what_the_median_needs(bare: World) -> None:
 
 def writes(fake: KubeApi) -> list[Any]:
     return [one for one in fake.asked if one.method != "GET" and "horizontalpodautoscalers" in one.path]
+
+
+def test_a_ceiling_that_a_rollback_brings_back_is_that_of_before_us_or_the_one_that_stands(world: World) -> None:
+    world.edited({"spec": {"maxReplicas": 60}})
+    world.rolled_out(ready=4)
+    assert world.keeps(4, 20, takes_over=True).after.high == 54
+    world.later(minutes=5)
+    assert world.keeps(4, 20, takes_over=True, ceiling_before=60).after.high == 60
+    world.later(minutes=11)
+    assert world.keeps(4, 20, takes_over=True).after.high == 54
+    world.later(minutes=11)
+    assert world.keeps(4, 20, takes_over=True, ceiling_before=58).after.high == 54
+    assert world.keeps(4, 20, takes_over=True).after.high == 49

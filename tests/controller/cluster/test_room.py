@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from controller.actuation.limits import Limits
-from controller.cluster import BoundsOrder
+from controller.cluster import BoundsOrder, ReplicasOrder
 from controller.cluster.kubernetes_pools import NODE_POOL
 from domain.errors import RefusedError
 from domain.scaling import WorkloadRef
-from kube.kinds import NODE, QUOTA
+from kube.kinds import HPA, NODE, QUOTA
 from tests.controller.cluster.world import World, eventually
 
 
@@ -26,7 +26,7 @@ def test_a_floor_goes_as_far_as_the_quota_leaves_pods(world: World) -> None:
     done = world.wants(12)
     assert done.after == Limits(low=9, high=20)  # four run, five more are left
     assert done.said.endswith(
-        "a floor of 12 is held at 9: floors together would add 8 pods, and ResourceQuota shop/team (pods) leaves 5 pods"
+        "a floor of 12 is held at 9: rules together would add 8 pods, and ResourceQuota shop/team (pods) leaves 5 pods"
     )
 
 
@@ -81,9 +81,61 @@ def test_floors_ask_for_no_more_than_the_node_pools_can_hold(world: World) -> No
     node(world, "made", **{"karpenter.sh/nodepool": "general"})
     done = world.wants(12)
     assert done.after == Limits(low=10, high=20)  # 2.5 cores are ten of a quarter
-    assert done.said.endswith("floors together would add 2.0 cores, and what the node pools can hold leaves 1.5 cores")
+    assert done.said.endswith("rules together would add 2.0 cores, and what the node pools can hold leaves 1.5 cores")
 
 
 def test_a_pool_without_a_limit_holds_nothing_back(world: World) -> None:
     world.owner("karpenter").create(NODE_POOL, None, {"metadata": {"name": "general"}, "spec": {}})
     assert world.wants(12).after.low == 12
+
+
+def test_replicas_that_we_set_ourselves_share_the_room_with_floors(world: World) -> None:
+    quota(world)
+    job = world.deployment("job", replicas=1)
+    eventually(lambda: world.view.workload(job), "the Deployment is seen")
+    web = WorkloadRef(kind="Deployment", namespace="shop", name="web")
+    world.seen()
+    orders = [
+        ReplicasOrder(rule="shop/job", target=job, replicas=6, least=1),
+        BoundsOrder(
+            rule="shop/web", target=web, kind="HorizontalPodAutoscaler", name="web", limits=Limits(low=9, high=20),
+            reason="ForecastFloor",
+        ),
+    ]  # fmt: skip
+    room = world.cluster.begin(orders, world.now)
+    assert {rule: one.low for rule, one in room.items()} == {"shop/job": 3, "shop/web": 6}  # of ten more, five are left
+    assert room["shop/job"].why.startswith(
+        "rules together would add 10 pods, and ResourceQuota shop/team (pods) leaves"
+    )
+
+
+def test_the_operator_s_limit_counts_replicas_above_the_rule_s_own_min_and_takes_none(world: World) -> None:
+    world.cluster._most_added_cores = 0.5
+    web = WorkloadRef(kind="Deployment", namespace="shop", name="web")
+    eventually(lambda: world.view.workload(web), "the Deployment is seen")
+
+    def may(replicas: int, least: int) -> int:
+        order = ReplicasOrder(rule="shop/web", target=web, replicas=replicas, least=least)
+        return world.cluster.begin([order], world.now)["shop/web"].low
+
+    assert (may(9, 4), may(9, 2), may(9, 0), may(2, 0)) == (6, 4, 4, 2)  # four run, of a quarter core each
+
+
+def test_an_hpa_that_is_to_be_made_has_its_share_of_the_room(world: World) -> None:
+    quota(world)
+    world.owner().delete(HPA, "shop", "web")
+    eventually(lambda: world.view.autoscaler("HorizontalPodAutoscaler", "shop", "web") is None, "it is gone")
+    done = world.keeps(12)
+    assert done.after == Limits(low=9, high=20)
+    assert "a floor of 12 is held at 9: rules together would add 8 pods" in done.said
+
+
+def test_nobody_shares_with_a_floor_that_its_ceiling_forbids(world: World) -> None:
+    world.cluster._most_added_cores = 4.0
+    web = WorkloadRef(kind="Deployment", namespace="shop", name="web")
+    world.seen()
+    order = BoundsOrder(
+        rule="shop/web", target=web, kind="HorizontalPodAutoscaler", name="web", limits=Limits(low=90, high=90),
+        reason="ForecastFloor",
+    )  # fmt: skip
+    assert world.cluster.begin([order], world.now)["shop/web"].low == 18  # of the 20 that the HPA allows at most

@@ -159,6 +159,7 @@ class World:
     def keeps(
         self, low: int, high: int = 20, *, name: str = "web", takes_over: bool = False, own: tuple[int, int] = (2, 20),
         cpu: int = 60, rule: str = "shop/web", median: int | None = None, of: WorkloadRef | None = None,
+        ceiling_before: int | None = None,
     ) -> BoundsDone:  # fmt: skip
         """One pass of a rule with an HPA of its own, on a view that has caught up."""
         self.seen(name)
@@ -176,8 +177,9 @@ class World:
         own_hpa = OwnHpa(bounds=Limits(low=own[0], high=own[1]), shape=shape, takes_over=takes_over)
         order = BoundsOrder(
             rule=rule, target=target, kind=HPA.kind, name=name, limits=Limits(low=low, high=high), own=own_hpa,
-            reason="ForecastFloor", median_need=median,
+            reason="ForecastFloor", median_need=median, ceiling_before=ceiling_before,
         )  # fmt: skip
+        self.cluster.begin([order], self.now)
         return self.cluster.set_bounds(order, self.now)
 
     def settles(self, *acting: str) -> None:

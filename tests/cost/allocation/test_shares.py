@@ -138,14 +138,18 @@ def test_efficiency_is_usage_by_request_weighted_by_cost() -> None:
         node(cpu=2, gib=1, costs=("20", "1", "0")), [pod("p", cpu=2, gib=1, used=0.5, used_gib=0.5)], HOUR
     )
     found = report(ledger("USD", items=share.items), Asked(by=("pod",))).rows[0].efficiency
+    assert found is not None
     assert (found.cpu, found.memory) == (0.25, 0.5)
     assert found.total == pytest.approx(5.5 / 21)
     assert total_efficiency(0.5, 0.5, 0.0, 0.0) == 0.0
 
 
-def test_use_without_a_request_is_wholly_efficient() -> None:
-    share = nodes.share(node(), [pod("p", used=0.5)], HOUR)
-    assert report(ledger("USD", items=share.items), Asked()).rows[0].efficiency.cpu == 1.0
+def test_use_without_a_request_is_wholly_efficient_and_without_usage_nothing_is_known() -> None:
+    shares = [nodes.share(node(), [one], HOUR) for one in (pod("p", used=0.5), pod("p", cpu=0.5))]
+    used, unknown = (report(ledger("USD", items=share.items), Asked()).rows[0].efficiency for share in shares)
+    assert used is not None
+    assert used.cpu == 1.0
+    assert unknown is None
 
 
 def test_opencosts_sample_takes_the_larger_and_nan_as_nothing() -> None:

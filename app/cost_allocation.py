@@ -1,0 +1,176 @@
+"""The allocation of a window: what the store knows, priced, split and shown by any grouping."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from app.cost_facts import CostFacts, Known
+from app.queries import Queries
+from app.settings import Settings
+from cost.allocation import nodes
+from cost.allocation.distribute import OVERHEAD
+from cost.allocation.ledger import Basis, Idle, Item, Ledger, Line, cost_of, exact_sum, ledger
+from cost.allocation.nodes import NodeInterval, Window
+from cost.allocation.report import Asked, Report, report
+from cost.allocation.subject import Subject
+from cost.pricing import defaults, opencost_metrics
+from cost.pricing.chain import PricedNode, Sources, notes_on, price_nodes
+from cost.pricing.covered import COMMITMENT_UNUSED
+from cost.pricing.things import INSTANCE_TYPES, REGIONS, SPOT_LABELS, Price
+from domain.clock import Clock
+from rules import RuleSet
+
+LONGEST: Final = timedelta(days=31)
+_STEPS: Final = ((timedelta(days=1), timedelta(minutes=1)), (timedelta(days=7), timedelta(minutes=5)))
+"""Steps of usage by length of the window; longer ones have 15 minutes. Starts and ends are exact to a step."""
+_REPORTED: Final = f'{{__name__=~"{"|".join(opencost_metrics.NODE_METRICS)}"}}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocated:
+    """A window's report and the prices that it stands on."""
+
+    window: Window
+    basis: Basis
+    report: Report
+    prices: tuple[Price, ...]
+
+
+class Allocations:
+    """Makes them; everything is read when it is asked for."""
+
+    def __init__(self, facts: CostFacts, queries: Queries, rules: Callable[[], RuleSet], clock: Clock) -> None:
+        """Nothing is asked yet."""
+        self._facts, self._queries, self._rules, self._clock = facts, queries, rules, clock
+
+    def of(self, start: datetime, end: datetime, asked: Asked, basis: Basis) -> Allocated:
+        """The allocation from ``start`` to ``end``.
+
+        Raises:
+            ValueError: The window is empty, too long or in the future.
+            QueryError: It is more than one query may touch.
+        """
+        now = self._clock.now()
+        window = _window(start, min(end, now))
+        sources = self._sources(window.end)
+        known = self._facts.known(window, _label_names(sources))
+        priced, unused = price_nodes(sources, [node.facts for node in known.nodes], window.end.date())
+        books = self._books(known, priced, unused, sources, window, basis)
+        prices = tuple(one.price for _, one in sorted(priced.items()))
+        return Allocated(window=window, basis=basis, report=report(books, asked), prices=prices)
+
+    def _sources(self, at: datetime) -> Sources:
+        """The sheet that runs, and OpenCost's metrics where somebody brings them."""
+        sheet = self._rules().price_sheet
+        found = self._queries.instant(_REPORTED, at)
+        samples = [(dict(labels).get("__name__", ""), dict(labels), value) for labels, value in found.items()]
+        return Sources(
+            currency=defaults.SHEET.currency if sheet is None else sheet.spec.currency, sheet=sheet,
+            reported=opencost_metrics.read(samples) if samples else None,
+        )  # fmt: skip
+
+    def _books(
+        self,
+        known: Known,
+        priced: dict[str, PricedNode],
+        unused: Decimal,
+        sources: Sources,
+        window: Window,
+        basis: Basis,
+    ) -> Ledger:
+        items: list[Item] = []
+        idle: list[Idle] = []
+        notes = [*notes_on(sources, [one.price for one in priced.values()], window.end.date())]
+        if sources.reported is not None:
+            notes += sources.reported.notes
+        intervals = list(_intervals(known, priced))
+        for node, pods in nodes.by_node(intervals, known.pods):
+            share = nodes.share(node, pods, window, basis=basis)
+            items += share.items
+            idle += [share.idle] if share.idle is not None else []
+            notes += share.notes
+        notes += _gaps(known, priced, sources.currency)
+        return ledger(
+            sources.currency, items=items, idle=idle, lines=_lines(sources, unused, window), notes=notes, basis=basis
+        )
+
+
+def wired(settings: Settings, queries: Queries, rules: Callable[[], RuleSet], clock: Clock) -> Allocations:
+    """What a running Foretide asks: with ``cluster: local`` its own processes, else what series tell."""
+    local: dict[tuple[str, str], dict[str, float]] | None = None
+    if settings.cluster == "local":
+        local = {
+            (one.namespace, one.name): {str(name): float(quantity) for name, quantity in one.requests.items()}
+            for one in settings.local.workloads
+        }
+    return Allocations(CostFacts(queries, local=local), queries, rules, clock)
+
+
+def _window(start: datetime, end: datetime) -> Window:
+    """Whole steps, so that the same question twice reads the same samples."""
+    length = end - start
+    if length <= timedelta():
+        raise ValueError("from must lie before to, and before now")
+    if length > LONGEST:
+        raise ValueError(f"at most {LONGEST.days} days at once")
+    step = next((step for longest, step in _STEPS if length <= longest), timedelta(minutes=15))
+    return Window(start=start, steps=max(1, length // step), step=step)
+
+
+def _intervals(known: Known, priced: dict[str, PricedNode]) -> Iterator[NodeInterval]:
+    for node in known.nodes:
+        if (found := priced.get(node.facts.name)) is not None:
+            yield NodeInterval(
+                subject=node.subject, start=node.start, end=node.end, capacity=node.capacity,
+                allocatable=node.allocatable, hourly_costs=found.parts,
+            )  # fmt: skip
+
+
+def _lines(sources: Sources, unused: Decimal, window: Window) -> Iterator[Line]:
+    """What belongs to no node: overhead of the sheet, and commitments that nobody uses."""
+    length = window.end - window.start
+    if unused:
+        yield Line(name=COMMITMENT_UNUSED, subject=Subject(), cost=cost_of(unused, length))
+    if sources.sheet is not None and sources.sheet.spec.currency == sources.currency:
+        hourly = exact_sum(sources.sheet.spec.overhead_hourly.values())
+        if hourly:
+            yield Line(name=OVERHEAD, subject=Subject(), cost=cost_of(hourly, length))
+
+
+def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterator[str]:
+    """What is not known, in sentences."""
+    if not known.nodes:
+        yield "no node is known in this time: nothing brings kube_node_status_capacity, nor is there a host of our own"
+    unpriced = sorted({node.facts.name for node in known.nodes} - set(priced))
+    if unpriced:
+        yield f"no price in {currency} of {_some(unpriced)}: neither these nodes nor their pods are in the sums"
+    places = {(node.subject.cluster, node.subject.node) for node in known.nodes}
+    lost = sorted({pod.subject.pod for pod in known.pods if (pod.subject.cluster, pod.subject.node) not in places})
+    if lost:
+        yield f"the nodes of {_some(lost)} are not known: these pods are not in the sums"
+    blind = {pod.subject.pod for pod in known.pods if pod.cpu_usage is None and pod.memory_usage is None}
+    if blind:
+        yield f"no usage is known of {len(blind)} pods: they are charged for what they request"
+    told: dict[str, list[str]] = defaultdict(list)
+    for name, one in priced.items():
+        if one.note:
+            told[one.note].append(name)
+    yield from (f"{note} at {_some(sorted(names))}" for note, names in sorted(told.items()))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _label_names(sources: Sources) -> set[str]:
+    """Every label that a price may ask for."""
+    if sources.sheet is None:
+        return {*INSTANCE_TYPES, *REGIONS, *SPOT_LABELS}
+    spec = sources.sheet.spec
+    matches = [*(rule.match for rule in spec.rules or ()), *(one.match for one in spec.commitments)]
+    return {*INSTANCE_TYPES, *REGIONS, *SPOT_LABELS, *(name for match in matches for name in match.node_labels)}

@@ -1,0 +1,145 @@
+"""``foretide cost``: asks a running Foretide for the allocation of a window and prints it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TextIO
+from urllib.parse import urlencode
+
+from rich.console import Console
+from rich.table import Table
+
+from app.server_client import FailedError, Server, ServerError
+from app.system_clock import SystemClock
+from domain.units import parse_duration
+
+_MOST_ROWS: Final = 10_000
+_MONEY: Final = ("cost", "idle", "shared", "overhead", "requested_unused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, as it was written."""
+
+    by: str = "namespace"
+    start: str | None = None
+    end: str | None = None
+    only: str = ""
+    share: tuple[str, ...] = ()
+    split: str = "weighted"
+    share_idle: str = "none"
+    share_overhead: bool = False
+    basis: str = "conserving"
+
+    def path(self, now: datetime) -> str:
+        """The address with its query; ``ValueError`` for a time that is none."""
+        pairs: list[tuple[str, object]] = [
+            ("by", self.by), ("filter", self.only), ("split", self.split), ("share_idle", self.share_idle),
+            ("share_overhead", str(self.share_overhead).lower()), ("basis", self.basis), ("limit", _MOST_ROWS),
+            *(("share", one) for one in self.share),
+        ]  # fmt: skip
+        for name, written in (("from", self.start), ("to", self.end)):
+            if written is not None:
+                pairs.append((name, _moment(written, now).isoformat()))
+        return f"/api/v1/cost/allocation?{urlencode(pairs)}"
+
+
+def ask(question: Question, *, output: str, server: str, token_file: Path | None, out: TextIO) -> int:
+    """Print the answer.
+
+    Returns:
+        The exit code: 0, 2 usage, 4 server unreachable or refused.
+    """
+    printers = {"table": _table, "json": _json, "csv": _csv}
+    try:
+        if output not in printers:
+            raise ValueError(f"-o {output}: expected {', '.join(printers)}")
+        path = question.path(SystemClock().now())
+        with Server(server, token_file) as asked:
+            found = asked.ask("GET", path)
+    except (ValueError, FailedError) as error:
+        print(f"foretide: {error}", file=sys.stderr)
+        return 2
+    except ServerError as error:
+        print(f"foretide: {error}", file=sys.stderr)
+        return 4
+    printers[output](found, out)
+    return 0
+
+
+def _moment(written: str, now: datetime) -> datetime:
+    try:
+        return now - parse_duration(written)
+    except ValueError:
+        moment = datetime.fromisoformat(written)
+    if moment.tzinfo is None:
+        raise ValueError(f"{written} has no offset; write for example 2026-11-21T12:00:00Z")
+    return moment
+
+
+def _json(found: Mapping[str, Any], out: TextIO) -> None:
+    json.dump(found, out, indent=2, ensure_ascii=False)
+    out.write("\n")
+
+
+def _csv(found: Mapping[str, Any], out: TextIO) -> None:
+    """One line for each row and for each amount that is in none, so that the column ``cost`` adds up to the total."""
+    rows = csv.writer(out, lineterminator="\n")
+    components = list(found["rows"][0]["components"]) if found["rows"] else []
+    rows.writerow([*found["by"], "currency", *_MONEY, *components, "efficiency_ratio"])
+    for row in found["rows"]:
+        keys = [row["key"].get(name, "") for name in found["by"]]
+        money = [row[name] for name in _MONEY]
+        parts = [row["components"][name] for name in components]
+        rows.writerow([*keys, found["currency"], *money, *parts, row["efficiency_ratio"]])
+    for name, amount in _apart(found):
+        rows.writerow([name, *[""] * (len(found["by"]) - 1), found["currency"], amount])
+
+
+def _table(found: Mapping[str, Any], out: TextIO) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in found["by"] or ["all"]:
+        table.add_column(name, no_wrap=True)
+    for name in ("cost", "cpu", "memory", "other", "idle", "shared", "unused", "efficiency"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in found["rows"]:
+        parts = {name: Decimal(value) for name, value in row["components"].items()}
+        cpu, memory = parts.pop("cpu"), parts.pop("memory")
+        shared = Decimal(row["shared"]) + Decimal(row["overhead"])
+        amounts = (row["cost"], cpu, memory, sum(parts.values()), row["idle"], shared, row["requested_unused"])
+        keys = [row["key"].get(name, "") for name in found["by"]] or [""]
+        table.add_row(*keys, *map(_short, amounts), _percent(row["efficiency_ratio"]))
+    for name, amount in _apart(found):
+        table.add_row(name, *[""] * (len(found["by"] or ["all"]) - 1), _short(amount))
+    table.add_row("total", *[""] * (len(found["by"] or ["all"]) - 1), _short(found["total"]))
+    console = Console(file=out, width=None if out.isatty() else 160, highlight=False)
+    console.print(f"{found['start']} to {found['end']}, in {found['currency']}, basis {found['basis']}")
+    console.print(table)
+    for price in found["prices"]:
+        dated = f" of {price['as_of']}" if price["as_of"] else ""
+        console.print(f"{price['nodes']} nodes by {price['source']}{dated} ({price['confidence']})", soft_wrap=True)
+    for note in found["notes"]:
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
+
+
+def _apart(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and amounts of what is in no row."""
+    lines = [(f"__idle__ {cluster}", amount) for cluster, amount in found["idle"].items()]
+    lines += list(found["lines"].items())
+    lines += [("__filtered__", found["filtered"]), ("__left_out__", found["left_out"])]
+    return [(name, amount) for name, amount in lines if Decimal(amount)]
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{100 * ratio:.0f}%"
+
+
+def _short(amount: Any) -> str:
+    return f"{Decimal(amount):,.4f}"
