@@ -163,7 +163,7 @@ def _pods(
             pod=pod, cpu=cpu.get((pod, container), Track()), memory=memory.get((pod, container), Track()),
             started=starts.get(pod),
             ooms=tuple(
-                Oom(at=at, requested_bytes=float(asked.limit or asked.request or 0))
+                Oom(at=at, requested_bytes=float(asked.request or 0), limit_bytes=asked.limit)
                 for at in killed.get((pod, container), Track()).times.tolist()
             ),
         )

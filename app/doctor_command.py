@@ -74,6 +74,7 @@ def _findings(asked: Asked, account: str, connection: Connection) -> Iterator[Fi
     seen = targets.see(
         connection,
         {one.metadata.namespace for one in loaded.rules} | {one.metadata.namespace for one in loaded.policies},
+        targets.of_other_kinds(loaded.rules),
     )
     found = effective(loaded, seen.workloads, check_query=check_query)
     rules = found.ruleset.rules

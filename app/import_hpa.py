@@ -41,18 +41,18 @@ def of_hpa(one: Object) -> Imported | None:
     return Imported(source=one, target=target, spec=spec, triggers=tuple(triggers))
 
 
-def target_of(one: Object) -> tuple[str, str] | None:
-    """Kind and name of the workload; None where no rule could scale it."""
+def target_of(one: Object) -> dict[str, str] | None:
+    """The workload, its API where that is not apps/v1; None where no rule could scale it."""
     path: Path = ("spec", "scaleTargetRef")
     api, kind, name = (one.text(*path, field) for field in ("apiVersion", "kind", "name"))
     one.need(*path, "name")
     if not name:
         return None
-    kind = kind or "Deployment"
-    if kind not in _TARGETS or (api or "apps/v1").partition("/")[0] != "apps":
-        one.no_equal(path, f"a rule scales a Deployment or a StatefulSet, not {api or 'apps/v1'} {kind}")
+    kind, of_apps = kind or "Deployment", (api or "apps/v1").partition("/")[0] == "apps"
+    if of_apps and kind not in _TARGETS:
+        one.no_equal(path, f"a rule scales a Deployment or a StatefulSet of apps/v1, not a {kind}")
         return None
-    return kind, name
+    return {**({} if of_apps else {"apiVersion": str(api)}), "kind": kind, "name": name}
 
 
 def behavior(one: Object, path: Path) -> Spec:

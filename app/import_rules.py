@@ -42,12 +42,12 @@ class Imported:
     """One object as a rule, before anybody has checked it.
 
     Attributes:
-        target: Kind and name of the workload.
+        target: The workload, as a rule names it.
         spec: The rule's spec without target and triggers.
     """
 
     source: Object
-    target: tuple[str, str]
+    target: dict[str, str]
     spec: dict[str, Any]
     triggers: tuple[Trigger, ...]
 
@@ -113,9 +113,9 @@ def mistakes_of(written: Written) -> list[Mistake]:
 
 
 def _written(imported: Imported) -> Written:
-    source, (kind, name) = imported.source, imported.target
+    source = imported.source
     triggers = [{"name": one.name, **one.says} for one in imported.triggers]
-    spec = {"target": {"kind": kind, "name": name}, **imported.spec, "triggers": triggers}
+    spec = {"target": imported.target, **imported.spec, "triggers": triggers}
     return Written(
         kind="ScalingRule", namespace=source.namespace, name=source.name, spec=_ordered(spec),
         origin=f"{source.title} ({source.place})", unequal=(),

@@ -20,6 +20,8 @@ class WorkloadRef:
     kind: str
     namespace: str
     name: str
+    api_version: str = field(default="apps/v1", compare=False)
+    """Where its kind lives; two workloads of one kind and name are one, whatever the API."""
 
     def __str__(self) -> str:
         """``Deployment shop/checkout``."""

@@ -66,6 +66,11 @@ CEL: Final[dict[str, tuple[Node, ...]]] = {
         _rule("self.min > 0 || has(self.idleAfter)",
               "0 needs idleAfter beside it: how long there must be no work before the last replica goes", "min"),
     ),
+    "Target": (
+        _rule("(has(self.apiVersion) && self.apiVersion != 'apps/v1') || !has(self.kind)"
+              " || self.kind in ['Deployment', 'StatefulSet']",
+              "apps/v1 scales Deployment and StatefulSet; another kind needs its own apiVersion", "kind"),
+    ),
     "Actuate": (
         _rule("!has(self.with) || self.with != 'bounds' || has(self.hpa) || has(self.scaledObject)",
               "this field is required with bounds: the HPA whose bounds are set", "hpa"),

@@ -21,6 +21,8 @@ from rules.wording import found, quote, suggestion
 _Item = TypeVar("_Item")
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_API_VERSION: Final = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?v[0-9][a-z0-9]{0,61}")
+_KIND: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MOMENT: Final = re.compile(
@@ -139,6 +141,18 @@ def _dns_subdomain(value: str) -> str:
     return value
 
 
+def _api_version(value: str) -> str:
+    if not _API_VERSION.fullmatch(value):
+        raise ValueError(f"expected an API such as apps/v1 or argoproj.io/v1alpha1; {found(value)}")
+    return value
+
+
+def _kind_name(value: str) -> str:
+    if not _KIND.fullmatch(value):
+        raise ValueError(f"expected a kind such as Deployment or Rollout; {found(value)}")
+    return value
+
+
 def _rule_key(value: str) -> str:
     namespace, slash, name = value.partition("/")
     if not slash or not _LABEL.fullmatch(namespace) or len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
@@ -215,6 +229,8 @@ FallbackUse = Annotated[
         mode="validation",
     ),
 ]
+ApiVersion = Annotated[Text, AfterValidator(_api_version), _json(_API_VERSION.pattern)]
+KindName = Annotated[Text, AfterValidator(_kind_name), _json(_KIND.pattern)]
 DnsLabel = Annotated[Text, AfterValidator(_dns_label), _json(_LABEL.pattern)]
 DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain), _json(_SUBDOMAIN.pattern, maxLength=253)]
 RuleKey = Annotated[Text, AfterValidator(_rule_key), _json(rf"{_LABEL.pattern}/{_SUBDOMAIN.pattern}")]

@@ -7,7 +7,7 @@ A model holds what one document can say about itself. What needs two fields of w
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,16 +17,24 @@ from rules.amounts import Duration, WholeNumber
 from rules.behavior import Behavior
 from rules.circumstances import BacktestOverride, DownstreamCeiling, Guard, Pause, ScheduledBounds, Steps
 from rules.document import Metadata, Strict, mistake
-from rules.fields import DnsSubdomain, DocumentKey, NonEmpty, Text
+from rules.fields import ApiVersion, DnsSubdomain, DocumentKey, KindName, NonEmpty, Text
 from rules.triggers import Trigger
+
+_OF_APPS: Final = ("Deployment", "StatefulSet")
 
 
 class Target(Strict):
     """The workload that is scaled; it lives in the rule's namespace."""
 
-    api_version: Literal["apps/v1"] = "apps/v1"
-    kind: Literal["Deployment", "StatefulSet"] = "Deployment"
+    api_version: ApiVersion = "apps/v1"
+    kind: KindName = "Deployment"
     name: DnsSubdomain
+
+    @model_validator(mode="after")
+    def _of_apps(self) -> Self:
+        if self.api_version == "apps/v1" and self.kind not in _OF_APPS:
+            raise mistake("kind", f"apps/v1 scales {' and '.join(_OF_APPS)}; another kind needs its own apiVersion")
+        return self
 
 
 class Replicas(Strict):
@@ -105,7 +113,9 @@ class ScalingRule(Strict):
     def target(self) -> WorkloadRef:
         """The workload, with the namespace that it shares with the rule."""
         target = self.spec.target
-        return WorkloadRef(kind=target.kind, namespace=self.metadata.namespace, name=target.name)
+        return WorkloadRef(
+            kind=target.kind, namespace=self.metadata.namespace, name=target.name, api_version=target.api_version
+        )
 
     @property
     def guarding_slo(self) -> str | None:

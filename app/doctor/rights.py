@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from kube import Connection
 from rules.schema import ScalingRule
 
 SELF: Final = "self"
+_OF_APPS: Final = {("apps", "Deployment"), ("apps", "StatefulSet")}
 _PATH: Final = "/apis/authorization.k8s.io/v1"
 
 
@@ -44,7 +45,7 @@ class Need:
     level: Level = Level.ERROR
 
 
-def needs(rules: Iterable[ScalingRule], *, namespace: str, keda: bool) -> Iterator[Need]:
+def needs(rules: Collection[ScalingRule], *, namespace: str, keda: bool) -> Iterator[Need]:
     """What one Foretide with these rules needs, as ``deploy/kubernetes/rbac.yaml`` grants it."""
     install = "kubectl apply --server-side -k deploy/kubernetes"
     kinds = [
@@ -55,6 +56,7 @@ def needs(rules: Iterable[ScalingRule], *, namespace: str, keda: bool) -> Iterat
         Right(verb=verb, group=group, resource=resource) for group, resource in kinds for verb in ("list", "watch")
     )
     yield Need(rights=reading, what_for="seeing the cluster", do=install)
+    yield from _of_other_kinds(rules)
     leading = tuple(
         Right(verb=verb, group="coordination.k8s.io", resource="leases", namespace=namespace, name=name)
         for verb, name in (("create", ""), ("get", "foretide-controller"), ("update", "foretide-controller"))
@@ -80,6 +82,22 @@ def needs(rules: Iterable[ScalingRule], *, namespace: str, keda: bool) -> Iterat
     yield from _acting(rules)
 
 
+def _of_other_kinds(rules: Iterable[ScalingRule]) -> Iterator[Need]:
+    """Argo's Rollouts are granted by ``rbac.yaml``; of other kinds, whoever installs them grants the same."""
+    groups = {(rule.target.api_version.rpartition("/")[0], rule.target.kind) for rule in rules} - _OF_APPS
+    for group, kind in sorted(groups):
+        resource = _plural(kind)
+        rights = [Right(verb=verb, group=group, resource=resource) for verb in ("list", "watch")]
+        rights.append(Right(verb="get", group=group, resource=resource, subresource="scale"))
+        do = "grant it as deploy/kubernetes/rbac.yaml does for rollouts"
+        yield Need(rights=tuple(rights), what_for=f"seeing targets of kind {kind}", do=do)
+
+
+def _plural(kind: str) -> str:
+    """As nearly every kind is called in a path."""
+    return f"{kind.lower()}s"
+
+
 def _acting(rules: Iterable[ScalingRule]) -> Iterator[Need]:
     """Each namespace once for each way to act in it."""
     wanted: dict[tuple[str, str], set[Right]] = {}
@@ -94,8 +112,9 @@ def _acting(rules: Iterable[ScalingRule]) -> Iterator[Need]:
 def _for(rule: ScalingRule) -> Iterator[Right]:
     actuate, where = rule.spec.actuate, rule.metadata.namespace
     if actuate.with_ == "scale":
-        resource = f"{rule.spec.target.kind.lower()}s"
-        yield Right(verb="patch", group="apps", resource=resource, subresource="scale", namespace=where)
+        group, _, _ = rule.spec.target.api_version.rpartition("/")
+        resource = _plural(rule.spec.target.kind)
+        yield Right(verb="patch", group=group, resource=resource, subresource="scale", namespace=where)
     elif actuate.scaled_object is not None:
         yield Right(verb="patch", group="keda.sh", resource="scaledobjects", namespace=where)
     else:

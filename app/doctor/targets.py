@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.doctor import snippets
@@ -15,6 +15,9 @@ from app.doctor.managers import managers_of
 from controller.actuation.stamp import FREEZE, KEPT
 from controller.cluster.kubernetes_autoscalers import Autoscaler, of_hpa, of_scaled_object, owner_of
 from controller.cluster.kubernetes_guard import SYSTEM_NAMESPACES
+from controller.cluster.kubernetes_targets import Targets
+from controller.cluster.kubernetes_view import OF_APPS
+from domain.scaling import WorkloadRef
 from domain.workloads import WorkloadFacts
 from kube import Connection
 from kube.kinds import DEPLOYMENT, HPA, NAMESPACE, SCALED_OBJECT, STATEFUL_SET, Hpa, Key
@@ -30,6 +33,8 @@ class Seen:
     workloads: tuple[WorkloadFacts, ...]
     unseen: tuple[str, ...] = ()
     """What may not be listed."""
+    absent: Mapping[WorkloadRef, str] = field(default_factory=dict)
+    """Targets of other kinds that are not there, and why as far as it is known."""
 
     def scaling(self, namespace: str, kind: str, name: str) -> list[Autoscaler]:
         """The autoscalers of one workload."""
@@ -38,8 +43,13 @@ class Seen:
         ]
 
 
-def see(connection: Connection, namespaces: Iterable[str]) -> Seen:
-    """Autoscalers and workloads, of ``namespaces`` where we may not look everywhere.
+def of_other_kinds(rules: Iterable[ScalingRule]) -> tuple[WorkloadRef, ...]:
+    """What rules scale besides Deployments and StatefulSets."""
+    return tuple(rule.target for rule in rules if rule.target.api_version != OF_APPS)
+
+
+def see(connection: Connection, namespaces: Iterable[str], others: Iterable[WorkloadRef] = ()) -> Seen:
+    """Autoscalers and workloads, of ``namespaces`` where we may not look everywhere; ``others`` one by one.
 
     Raises:
         KubeError: Not answered, for another reason than 403.
@@ -59,7 +69,19 @@ def see(connection: Connection, namespaces: Iterable[str]) -> Seen:
         for kind in (DEPLOYMENT, STATEFUL_SET)
         for (namespace, name), one in sorted(everywhere(connection, kind, where, unseen).items())
     )  # fmt: skip
-    return Seen(hpas=hpas, scalers={one.key: one for one in scalers}, workloads=workloads, unseen=tuple(unseen))
+    absent = _absent(connection, others)
+    scaling = {one.key: one for one in scalers}
+    return Seen(hpas=hpas, scalers=scaling, workloads=workloads, unseen=tuple(unseen), absent=absent)
+
+
+def _absent(connection: Connection, others: Iterable[WorkloadRef]) -> dict[WorkloadRef, str]:
+    """Those that are not there, or cannot be scaled, and why."""
+    targets, absent = Targets(connection), dict[WorkloadRef, str]()
+    for ref in others:
+        if targets.workload(ref) is None:
+            absent[ref] = targets.why(ref)
+    targets.stop()
+    return absent
 
 
 def looked(rules: Iterable[ScalingRule], seen: Seen, gitops: GitOps, *, namespace: str) -> Iterator[Finding]:
@@ -94,9 +116,8 @@ def _workload(rule: ScalingRule, seen: Seen, own: str) -> Iterator[Finding]:
     target, where = rule.spec.target, rule.metadata.namespace
     if where in SYSTEM_NAMESPACES | {own}:
         yield _of_rule(rule, Level.ERROR, f"nothing is ever written in namespace {where}")
-    if not any((one.kind, one.namespace, one.name) == (target.kind, where, target.name) for one in seen.workloads):
-        says = f"its target {target.kind} {where}/{target.name} is not there, or may not be looked at"
-        yield _of_rule(rule, Level.ERROR, says)
+    if (why := _absence(rule, seen)) is not None:
+        yield _of_rule(rule, Level.ERROR, f"its target {rule.target} is not there, or may not be looked at{why}")
     there = seen.scaling(where, target.kind, target.name)
     hpas = [one for one in there if one.kind is HPA]
     if len(hpas) > 1:
@@ -115,6 +136,18 @@ def _workload(rule: ScalingRule, seen: Seen, own: str) -> Iterator[Finding]:
     elif named is not None and named.target != (target.kind, target.name):
         says = f"{named} scales {' '.join(named.target)}, the rule is about {target.kind} {target.name}"
         yield _of_rule(rule, Level.ERROR, says, "name the autoscaler of the rule's own target")
+
+
+def _absence(rule: ScalingRule, seen: Seen) -> str | None:
+    """None where the target is there; else why it is not, as far as it is known."""
+    ref = rule.target
+    if ref.api_version == OF_APPS:
+        there = any(
+            (one.kind, one.namespace, one.name) == (ref.kind, ref.namespace, ref.name) for one in seen.workloads
+        )
+        return None if there else ""
+    why = seen.absent.get(ref)
+    return f": {why}" if why else why
 
 
 def _autoscaler(found: Autoscaler, seen: Seen) -> Iterator[Finding]:

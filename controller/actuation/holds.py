@@ -20,6 +20,7 @@ class Rollout:
         replicas: That it asks for.
         updated_replicas: Of the newest template.
         paused: Stopped halfway, as a canary by hand is.
+        says: What its controller says of a rollout that is not done; empty: nothing.
     """
 
     generation: int
@@ -27,6 +28,7 @@ class Rollout:
     replicas: int
     updated_replicas: int
     paused: bool = False
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ def _budget(name: str) -> str:
 def _rolling(rollout: Rollout | None) -> str:
     if rollout is None:
         return ""
+    if rollout.says:
+        return rollout.says
     if rollout.observed_generation < rollout.generation:
         return "a rollout begins: its controller has not seen the newest spec yet"
     if rollout.updated_replicas < rollout.replicas:

@@ -27,7 +27,7 @@ from controller.cluster.kubernetes_guard import Guard, Say
 from controller.cluster.kubernetes_own import DELETED, RETURNED, OwnHpas, return_step
 from controller.cluster.kubernetes_pools import Pools
 from controller.cluster.kubernetes_switch import Switch
-from controller.cluster.kubernetes_view import WORKLOADS, View, resources_of
+from controller.cluster.kubernetes_view import View, resources_of
 from controller.cluster.observe import ObserveCluster
 from domain.errors import ActuationError, ConflictError, RefusedError
 from domain.pods import PodQuery, PodState
@@ -120,8 +120,8 @@ class KubernetesCluster:
 
     def scale(self, ref: WorkloadRef, replicas: int, *, because: str = "") -> None:
         """Through the scale subresource."""
-        found = self._guard.view.workload(ref)
-        if found is None:
+        found, kind = self._guard.view.workload(ref), self._guard.view.kind_of(ref)
+        if found is None or kind is None:
             raise RefusedError(f"{ref} is not set to {replicas}: {self._guard.absence(ref)}")
         self._guard.allowed(ref.namespace)
         self._unscaled(ref, replicas, found)
@@ -131,9 +131,7 @@ class KubernetesCluster:
             raise RefusedError(f"{ref} is not set to {replicas}: held, {why}")
         body = {"spec": {"replicas": replicas}}
         with self.tally.counting(ref.namespace), undone(f"{ref} is not set to {replicas}"):
-            self._writer.patch_merge(
-                WORKLOADS[ref.kind], ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid
-            )
+            self._writer.patch_merge(kind, ref.namespace, ref.name, body, subresource="scale", uid=found.metadata.uid)
         if because:
             self._guard.tell(self._guard.about(ref), "RolledBack", because)
 
@@ -202,7 +200,7 @@ class KubernetesCluster:
         """Gives back, step by step, what rules that act no more set, and what nobody has renewed."""
         self._guard.view.look_for_keda()
         ordered, self._ordered = self._ordered, set()
-        otherwise, self._otherwise = self._otherwise, set()
+        otherwise, self._otherwise, self._own.former = self._otherwise | self._own.former, set(), set()
         try:
             self._guard.epoch()
             self._give_back(ordered, otherwise, acting, now)

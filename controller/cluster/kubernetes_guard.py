@@ -18,7 +18,7 @@ from controller.actuation.tally import Tally
 from controller.cluster.kubernetes_autoscalers import Autoscaler
 from controller.cluster.kubernetes_memory import AutoscalerMemory
 from controller.cluster.kubernetes_switch import Switch
-from controller.cluster.kubernetes_view import View, rollout_of
+from controller.cluster.kubernetes_view import OF_APPS, View
 from domain.errors import NotLeadingError, RefusedError
 from domain.scaling import WorkloadRef
 from kube import Fence, kinds
@@ -74,8 +74,8 @@ class Guard:
         if not self.view.knows_budgets():
             budget = "(none could be read)"
         held = holds.of(
-            switch=self.switch.why(), annotation=(annotations or {}).get(FREEZE), age=self.view.age(),
-            budget=budget, rollout=None if workload is None else rollout_of(workload),
+            switch=self.switch.why(), annotation=(annotations or {}).get(FREEZE), age=self.view.age_of(ref),
+            budget=budget, rollout=None if workload is None else self.view.rollout_of(ref, workload),
         )  # fmt: skip
         return held.without_releases(self.tally.abort())
 
@@ -99,7 +99,8 @@ class Guard:
 
     def absence(self, ref: WorkloadRef) -> str:
         """That there is no such workload, as far as is known."""
-        return f"the Kubernetes API, which has no {ref}{self.unread()}"
+        why = "" if ref.api_version == OF_APPS else self.view.targets.why(ref)
+        return f"the Kubernetes API, which has no {ref}{f' ({why})' if why else self.unread()}"
 
     def unread(self) -> str:
         """Why what is not known may well be there."""
@@ -111,7 +112,7 @@ class Guard:
         """The workload, also where it is not there: the event still stands in its namespace."""
         found = self.view.workload(ref)
         uid = "" if found is None else found.metadata.uid
-        return Regarding(api_version="apps/v1", kind=ref.kind, namespace=ref.namespace, name=ref.name, uid=uid)
+        return Regarding(api_version=ref.api_version, kind=ref.kind, namespace=ref.namespace, name=ref.name, uid=uid)
 
     def event(self, found: Autoscaler, reason: str, message: str) -> None:
         """About an autoscaler."""

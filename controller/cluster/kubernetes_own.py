@@ -45,6 +45,8 @@ class OwnHpas:
         self._connection, self._writer, self._guard = connection, writer, guard
         self._undone: dict[tuple[str, str, str], Reverts] = {}
         self._made: set[tuple[str, str, str]] = set()
+        self.former: set[tuple[str, str, str]] = set()
+        """Those of rules that name another by now; who gives back takes them out."""
 
     def keep(self, order: BoundsOrder, own: OwnHpa, now: datetime) -> BoundsDone:
         """One step; makes the HPA where there is none. Raises an ``ActuationError``."""
@@ -195,6 +197,9 @@ class OwnHpas:
                 )
             if owner := autoscalers.owner_of(one):
                 raise RefusedError(f"{one} scales {order.target}: {owner}")
+            if stamps.KEPT in one.annotations and one.annotations.get(stamps.RULE) == order.rule:
+                self.former.add(one.key)
+                raise RefusedError(f"{one} is what this rule kept before it named another, and is given back first")
             name = one.metadata.name
             raise RefusedError(f"{one} scales {order.target} already: actuate.hpa: {name} takes it over")
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from controller.actuation import stamp as stamps
 from controller.actuation.holds import Rollout
 from controller.cluster.kubernetes_autoscalers import Autoscaler, of_hpa, of_scaled_object
+from controller.cluster.kubernetes_targets import Targets
 from domain.errors import KubeError
 from domain.scaling import WorkloadRef
 from domain.units import parse_quantity
@@ -32,6 +33,8 @@ from kube.kinds import (
 from kube.reflector import Reflector
 
 _KEDA_EVERY_SECONDS: Final = 600.0
+_FOR_EVER_SECONDS: Final = 86_400.0
+OF_APPS: Final = "apps/v1"
 WORKLOADS: Final[Mapping[str, Kind[Workload]]] = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
 
 
@@ -40,7 +43,7 @@ class View:
 
     def __init__(self, connection: Connection) -> None:
         """Nothing is read before ``start``."""
-        self._connection = connection
+        self._connection, self.targets = connection, Targets(connection)
         self._hpas = Reflector(connection, HPA)
         self._scaled_objects = Reflector(connection, SCALED_OBJECT)
         self._workloads = {name: Reflector(connection, kind) for name, kind in WORKLOADS.items()}
@@ -75,6 +78,7 @@ class View:
         """Ends the threads."""
         for reflector in self._every:
             reflector.stop()
+        self.targets.stop()
 
     def wait_synced(self, timeout_seconds: float) -> bool:
         """Whether every kind was listed once, waiting so long for each."""
@@ -121,9 +125,28 @@ class View:
         return by_target.get((ref.namespace, ref.kind, ref.name), [])
 
     def workload(self, ref: WorkloadRef) -> Workload | None:
-        """The Deployment or StatefulSet; None where there is none."""
+        """The Deployment, StatefulSet or other target; None where there is none."""
+        if ref.api_version != OF_APPS:
+            return self.targets.workload(ref)
         reflector = self._workloads.get(ref.kind)
         return None if reflector is None else reflector.objects().get((ref.namespace, ref.name))
+
+    def kind_of(self, ref: WorkloadRef) -> Kind[Any] | None:
+        """Where the workload lives in the API; None where that is not known."""
+        return WORKLOADS.get(ref.kind) if ref.api_version == OF_APPS else self.targets.kind_of(ref)
+
+    def rollout_of(self, ref: WorkloadRef, workload: Workload) -> Rollout:
+        """How far its controller has come."""
+        known = rollout_of(workload)
+        return known if ref.api_version == OF_APPS else self.targets.rollout(ref, known)
+
+    def age_of(self, ref: WorkloadRef) -> timedelta | None:
+        """Of the oldest view of autoscalers and of this workload."""
+        age = self.age()
+        if age is None or ref.api_version == OF_APPS:
+            return age
+        seconds = min(self.targets.age_seconds(ref), _FOR_EVER_SECONDS)
+        return max(age, timedelta(seconds=seconds))
 
     def quotas(self) -> list[Quota]:
         """Of all namespaces; none where they may not be read: the API server holds them anyway."""

@@ -131,7 +131,7 @@ def _cpu(peak: float, policy: Policy) -> int:
 def _memory(peak: float, observed: Observed, policy: Policy, reasons: list[str]) -> int:
     seen = max((float(one.values.max()) for one in observed.tracks(Resource.MEMORY)), default=0.0)
     needed = max(peak, seen) * (1.0 + policy.memory_margin_ratio)
-    bumped = max((float(after_oom(oom.requested_bytes, _used(pod, oom.at))) for pod in observed.pods
+    bumped = max((float(after_oom(oom.reached_bytes, _used(pod, oom.at))) for pod in observed.pods
                   for oom in pod.ooms), default=0.0)  # fmt: skip
     if bumped > needed:
         reasons.append("raised after an OOM")

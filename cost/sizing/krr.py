@@ -118,6 +118,6 @@ def _wanted(observed: Observed, resource: Resource, policy: Policy) -> Size:
 
 def _memory(observed: Observed, policy: Policy) -> float:
     peak = max(float(one.values.max()) for one in observed.tracks(Resource.MEMORY))
-    killed = max((oom.requested_bytes for pod in observed.pods for oom in pod.ooms), default=0.0)
+    killed = max((oom.reached_bytes for pod in observed.pods for oom in pod.ooms), default=0.0)
     with_buffer = killed * (1.0 + policy.oom_buffer_ratio) if policy.use_oomkill_data else 0.0
     return max(peak * (1.0 + policy.memory_buffer_ratio), with_buffer)

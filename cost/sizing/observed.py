@@ -36,11 +36,18 @@ class Oom:
 
     Attributes:
         at: Seconds since 1970.
-        requested_bytes: What it asked for then.
+        requested_bytes: What it asked for; the VPA starts from it.
+        limit_bytes: What it could not get beyond, which KRR and a forecast start from; None where there is no limit.
     """
 
     at: float
     requested_bytes: float
+    limit_bytes: float | None = None
+
+    @property
+    def reached_bytes(self) -> float:
+        """What it had when it was ended."""
+        return self.requested_bytes if self.limit_bytes is None else self.limit_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -258,6 +258,7 @@ DISCOVERED: dict[str, set[str]] = {
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         **DISCOVERED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
+        "argoproj.io/rollouts": READ, "argoproj.io/rollouts/scale": {"get"},
         "policy/poddisruptionbudgets": READ, "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
         "/events": {"create", "patch"},
         "events.k8s.io/events": {"create", "patch"},

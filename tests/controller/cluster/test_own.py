@@ -216,6 +216,29 @@ def test_another_way_of_the_same_rule_waits_until_it_is_given_back(bare: World) 
     bare.cluster.scale(WEB, 6)
 
 
+def test_under_another_name_the_former_one_is_given_back_first(bare: World) -> None:
+    bare.keeps(6)
+    bare.settles("shop/web")
+    with pytest.raises(RefusedError, match="is what this rule kept before it named another"):
+        bare.keeps(6, name="other")
+    bare.settles("shop/web")
+    eventually(lambda: not bare.view.scalers_of(WEB), "it is gone")
+    assert bare.keeps(6, name="other").after == Limits(low=6, high=20)
+
+
+def test_what_was_taken_over_under_a_former_name_has_its_spec_again(world: World) -> None:
+    before = world.raw()
+    world.keeps(2, takes_over=True)
+    world.settles("shop/web")
+    with pytest.raises(RefusedError, match="is given back first"):
+        world.keeps(2, name="other", takes_over=True)
+    world.settles("shop/web")
+    assert (world.raw()["spec"], world.ours()) == (before["spec"], {})
+    world.seen()
+    with pytest.raises(RefusedError, match="actuate.hpa: web takes it over"):
+        world.keeps(2, name="other", takes_over=True)
+
+
 def test_it_rests_while_the_workload_sleeps(bare: World) -> None:
     bare.keeps(2)
     bare.seen()

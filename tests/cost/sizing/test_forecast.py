@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost.sizing import forecast
+from cost.sizing import forecast, vpa_memory
 from cost.sizing.forecast import Outlook
 from cost.sizing.observed import Oom, Resource, Risk, Size
 from cost.sizing.patches import pod_patch, quantity, template_patch
@@ -55,6 +55,16 @@ def test_an_oom_raises_memory_above_the_forecast() -> None:
     assert found.wanted is not None
     assert found.wanted.request == 1200 * MIB
     assert "raised after an OOM" in found.reasons
+
+
+def test_an_oom_had_all_of_its_limit() -> None:
+    ooms = [Oom(at=200.0, requested_bytes=500.0 * MIB, limit_bytes=2000.0 * MIB)]
+    killed = observed(pod(memory=[900.0 * MIB] * 5, ooms=ooms))
+    found = forecast.size(killed, Resource.MEMORY, _flat(100.0 * MIB))
+    assert found.wanted is not None
+    assert found.wanted.request == 2400 * MIB
+    # The VPA starts from the request, or from what was used.
+    assert vpa_memory.memory_peaks(killed.pods[0])[-1].used_bytes == 1080.0 * MIB
 
 
 @given(st.integers(10, 64_000), st.floats(0.0, 200.0))
