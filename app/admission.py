@@ -1,7 +1,7 @@
 """An AdmissionReview v1 of one of our documents: allowed, or denied with what ``foretide check`` says of it.
 
-One document is looked at, by the code that reads files. What several documents have to do with each other (a rule for a
-workload that has one, an SLO that is not there) the running program tells: documents come in any order.
+One document is looked at, by the code that reads files. What it has to do with others (a rule for a workload that has
+one, an SLO that is not there) is a warning, where the others can be read: documents come in any order.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.admission_others import UNREAD, Others, against
 from app.check import check_query
 from domain.errors import ForetideError, Mistake
 from rules.objects import as_document
@@ -25,7 +26,7 @@ class NoReviewError(ForetideError):
     """What was sent is no AdmissionReview."""
 
 
-def reviewed(asked: object) -> dict[str, Any]:
+def reviewed(asked: object, others: Others | None = None) -> dict[str, Any]:
     """The answer to an AdmissionReview.
 
     Raises:
@@ -36,11 +37,11 @@ def reviewed(asked: object) -> dict[str, Any]:
         raise NoReviewError(f"expected an AdmissionReview of {API_VERSION} with a request")
     if not isinstance(request.get("uid"), str):
         raise NoReviewError("expected request.uid")
-    answer = _answer(request)
+    answer = _answer(request, others)
     return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": request["uid"], **answer}}
 
 
-def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(request: Mapping[str, Any], others: Others | None) -> dict[str, Any]:
     if request.get("operation") not in _CHECKED or request.get("subResource"):
         return {"allowed": True}
     sent, namespace = request.get("object"), request.get("namespace") or "default"
@@ -49,7 +50,10 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     if found.mistakes:
         message = "\n".join(map(_said, found.mistakes[:MAX_MISTAKES]))
         return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
-    warnings = [_said(one)[:_LONGEST_WARNING] for one in found.warnings]
+    standing = () if others is None else others()
+    between = against(document, standing) if others is not None and standing is not None else []
+    warnings = [_said(one)[:_LONGEST_WARNING] for one in (*found.warnings, *between)]
+    warnings += [UNREAD] if standing is None else []
     return {"allowed": True, **({"warnings": warnings} if warnings else {})}
 
 

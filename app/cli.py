@@ -263,13 +263,21 @@ def webhook(
     key: Annotated[Path, typer.Option("--key", help="Its key, PEM.")],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 (a pod's door)
     port: Annotated[int, typer.Option("--port", help="Port to listen on.")] = 9443,
+    context: reap_cli.Context = None,
+    kubeconfig: reap_cli.Kubeconfig = None,
+    in_cluster: reap_cli.InCluster = False,
 ) -> None:
     """Answer an API server's AdmissionReviews of our documents with what `foretide check` says of them."""
     from app.webhook_command import Door, serve
     from domain.errors import ForetideError
 
     try:
-        serve(Door(host=host, port=port, certificate=cert, key=key))
+        access = None
+        if in_cluster or context is not None:
+            from kube import Access
+
+            access = Access(kubeconfig=kubeconfig, context=context, in_cluster=in_cluster)
+        serve(Door(host=host, port=port, certificate=cert, key=key, access=access))
     except ForetideError as error:
         _fail(str(error), 2)
 

@@ -62,6 +62,12 @@ class ClusterObjects:
         """Whether all that is there has been read once: before that, a rule that is not there may well exist."""
         return all(self._reflectors[kind].synced for kind in self._reflectors.keys() - self._missing)
 
+    def age_seconds(self) -> float:
+        """Since the kind that was longest not heard of."""
+        return max(
+            (one.age_seconds() for kind, one in self._reflectors.items() if kind not in self._missing), default=0
+        )
+
     @property
     def revision(self) -> int:
         """Grows with every change."""

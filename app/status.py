@@ -42,9 +42,10 @@ class StatusBoard:
         sources: Callable[[], list[SourceView]] = list,
         left_out: Callable[[], Sequence[LeftOut]] = tuple,
         rings: Callable[[], list[str]] = list,
+        lease: Callable[[], str] = str,
     ) -> None:
         """Whom to ask."""
-        self._rings = rings
+        self._rings, self._lease = rings, lease
         self._sources, self._left_out = sources, left_out
         self._version, self._settings, self._cluster = version, settings, cluster
         self._rules, self._mistakes, self._targets, self._forecasts = rules, mistakes, targets, forecasts
@@ -99,6 +100,7 @@ class StatusBoard:
             rule_mistakes=[MistakeView.model_validate(mistake) for mistake in brief.mistakes],
             left_out=[str(one) for one in self._left_out()],
             rings=self._rings(),
+            lease=self._lease(),
             targets_up=brief.targets_up,
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],

@@ -541,6 +541,7 @@ class StatusView(BaseModel):
     rule_mistakes: list[MistakeView]
     left_out: list[str]
     rings: list[str] = []
+    lease: str = Field("", description="Why the last try for the Lease failed; empty when it did not.")
     targets_up: int
     targets_total: int
     targets: list[ScrapeTargetView]

@@ -1,6 +1,6 @@
 """``foretide webhook``: the validation webhook, a small server of its own with TLS and without state.
 
-It reads nothing and asks nobody, so it needs no rights in the cluster; any number of them may run.
+Without a cluster it reads nothing and needs no rights; with one it reads our documents. Any number of them may run.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.admission import NoReviewError, reviewed
+from app.admission_others import InCluster, Others
+from app.cluster_documents import ClusterObjects
+from app.system_clock import SystemClock
 from app.telemetry import set_up_logging
 from domain.errors import SettingsError
+from kube import Access, connect
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class Door:
     port: int
     certificate: Path
     key: Path
+    access: Access | None = None
+    """To the cluster whose other documents are looked at; None: one document is checked alone."""
 
 
 def serve(door: Door) -> None:
@@ -56,8 +62,8 @@ def serve(door: Door) -> None:
     set_up_logging(level="info", form="auto", stream=sys.stderr, color=False)
     renewing = Renewing(door)
     config = uvicorn.Config(
-        application(renewing), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3,
-        ssl_certfile=door.certificate, ssl_keyfile=door.key,
+        application(renewing, _others(door)), log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=3, ssl_certfile=door.certificate, ssl_keyfile=door.key,
     )  # fmt: skip
     try:
         config.load()
@@ -80,10 +86,20 @@ def _listening(door: Door) -> socket.socket:
         raise SettingsError(f"{door.host}:{door.port} cannot be used: {error.strerror}") from error
 
 
-def application(renewing: Renewing) -> Starlette:
+def _others(door: Door) -> Others | None:
+    if door.access is None:
+        return None
+    others = InCluster(ClusterObjects(connect(door.access, clock=SystemClock())))
+    others.start()
+    return others.read
+
+
+def application(renewing: Renewing, others: Others | None = None) -> Starlette:
     """``/validate``, and ``/healthz`` for probes."""
     routes = [Route("/validate", _validate, methods=["POST"]), Route("/healthz", _healthy)]
-    return Starlette(routes=routes, lifespan=renewing.lifespan)
+    made = Starlette(routes=routes, lifespan=renewing.lifespan)
+    made.state.others = others
+    return made
 
 
 async def _validate(request: Request) -> Response:
@@ -93,19 +109,19 @@ async def _validate(request: Request) -> Response:
         if len(body) > MAX_BODY_BYTES:
             return PlainTextResponse(f"larger than {MAX_BODY_BYTES // 2**20} MiB\n", status_code=413)
     try:
-        answer = await asyncio.to_thread(_answered, bytes(body))
+        answer = await asyncio.to_thread(_answered, bytes(body), request.app.state.others)
     except NoReviewError as error:
         return PlainTextResponse(f"{error}\n", status_code=400)
     return JSONResponse(answer)
 
 
-def _answered(body: bytes) -> dict[str, object]:
+def _answered(body: bytes, others: Others | None) -> dict[str, object]:
     """Numbers stay as exact as in a file."""
     try:
         asked = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise NoReviewError("expected JSON") from error
-    return reviewed(asked)
+    return reviewed(asked, others)
 
 
 async def _healthy(_: Request) -> Response:

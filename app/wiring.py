@@ -294,6 +294,7 @@ class House:
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
             sources=self.guests.views, rings=self._rings.status,
+            lease=lambda: "" if self._kubernetes is None else self._kubernetes.elector.problem,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,

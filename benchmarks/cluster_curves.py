@@ -67,9 +67,13 @@ def _stretch(of: Workload, ticks: int) -> Curve:
     days = len(load) // DAY
     first = max(days // 2, -(-HISTORY_TICKS // DAY) + 1)
     busiest = max(range(first, days), key=lambda day: float(load[day * DAY : (day + 1) * DAY].sum()))
-    smooth = np.convolve(load[busiest * DAY : (busiest + 1) * DAY], np.ones(BUSIEST_TICKS), "same")
-    end = min(busiest * DAY + int(smooth.argmax()) + HOUR, len(load))
+    end = min(busiest * DAY + peak_end(load[busiest * DAY : (busiest + 1) * DAY]), len(load))
     return Curve(name=of.name.replace("_", "-").replace(" ", "-"), load=load, begin=end - ticks)
+
+
+def peak_end(day: FloatArray) -> int:
+    """The tick an hour after the day's busiest five minutes."""
+    return int(np.convolve(day, np.ones(BUSIEST_TICKS), "same").argmax()) + HOUR
 
 
 def _made() -> list[Workload]:

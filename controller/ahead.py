@@ -7,7 +7,7 @@ error budget's level and their words. Below the reactive need nothing is decided
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final
@@ -94,6 +94,15 @@ def search_from(ahead: LoadAhead, room: FloatArray) -> IntArray:
     return np.asarray(np.searchsorted(room, worst), dtype=np.int64)
 
 
+def surge_ahead(outlook: Outlook) -> LoadAhead:
+    """The surge that is due as a forecast like any other: in the middle what it was on most days, as spread as ``add``.
+
+    Half of the surges are larger than their median, and their noise comes on top: what that is worth the price says.
+    """
+    middle = np.log(outlook.surge + outlook.add.offset)
+    return replace(outlook.add, centre=middle)
+
+
 def spared(replicas: IntArray) -> IntArray:
     """What is added to when something must be: a little more, so that the next tick need not add again."""
     return _with_share(replicas, SPARE_SHARE)
@@ -134,9 +143,12 @@ def floor(
     low = int(level)
     first = float(terms.first_price(outlook.peak / capacity)[0])
     prices = [first * 2.0 ** (k - FIRST_LEVEL) for k in (low, min(low + 1, LEVELS - 1))]
-    surge = int(np.ceil(outlook.surge[0] / capacity))
     add, keep = _cheapest(outlook.add, capacity, prices), _cheapest(outlook.keep, capacity, prices)
-    raises = [[max(one, surge)] for one in add]
+    surges = [0] * len(prices)
+    if outlook.surge[0] > 0.0:
+        least = int(np.ceil(outlook.surge[0] / capacity))
+        surges = [max(least, one) for one in _cheapest(surge_ahead(outlook), capacity, prices)]
+    raises = [[max(one, surge)] for one, surge in zip(add, surges, strict=True)]
     keeps = [[max(one, up[0])] for one, up in zip(keep, raises, strict=True)]
     up, down = np.array(raises), np.array(keeps)
     planned = price.planned(up, spared(up), idle(down), down, 0, level - low, current)
@@ -147,9 +159,10 @@ def floor(
             f"overloaded, {load:.4g}{unit} on {ready} ready of {capacity:.4g}{unit} each:"
             f" at least half as many again → {replicas}"
         )
-    elif replicas > current and surge >= replicas:
-        due = f"{outlook.surge[0]:.4g}{unit} ÷ {capacity:.4g}{unit}"
-        said = f"{replicas - current:+d} replicas now: a surge is due as on most days, {due} → {replicas}"
+    elif replicas > current and surges[-1] >= up[0][0]:
+        due = f"{outlook.surge[0]:.4g}{unit} ÷ {capacity:.4g}{unit} on half of them"
+        costs = f"a violated minute costs {worth:.3g} pod-minutes"
+        said = f"{replicas - current:+d} replicas now: a surge is due as on most days, {due}, and {costs} → {replicas}"
     else:
         said = _said(outlook, current, replicas, capacity, worth, leads)
     doubled = ", its spread doubled because it missed too often in the last 30 min" if outlook.widened[0] else ""

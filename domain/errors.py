@@ -230,10 +230,14 @@ class KubeError(ForetideError):
 
 
 class NotLeadingError(KubeError):
-    """A write was stopped before it was sent: another process may lead by now. The caller's plan is void."""
+    """A write was stopped before it was sent: another process may lead by now. The caller's plan is void.
 
-    def __init__(self, message: str) -> None:
+    ``another`` is False where nobody leads as far as we know, because the Lease cannot be had.
+    """
+
+    def __init__(self, message: str, *, another: bool = True) -> None:
         super().__init__(message, status=0, reason="NotLeading")
+        self.another = another
 
     @property
     def is_passing(self) -> bool:

@@ -26,7 +26,7 @@ def decoder(of: Any) -> msgspec.json.Decoder[Any]:
     return known
 
 
-def decoded(raw: bytes | msgspec.Raw, of: type[T]) -> T:
+def decoded(raw: bytes | str | msgspec.Raw, of: type[T]) -> T:
     """One value.
 
     Raises:

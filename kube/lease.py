@@ -133,8 +133,10 @@ class Elector:
         """
         term, now = self._term, self._clock.monotonic()
         if term is None or not self.leading():
+            why = f", {self.problem}" if self.problem else ""
             raise NotLeadingError(
-                f"{self.identity} does not lead: the Lease {self._namespace}/{self._name} is not ours"
+                f"{self.identity} does not lead: the Lease {self._namespace}/{self._name} is not ours{why}",
+                another=not self.problem or self.leader not in ("", self.identity),
             )
         return Fence(epoch=term.epoch, holds_seconds=term.renewed_at + self._times.lease_seconds - now)
 
@@ -179,6 +181,8 @@ class Elector:
             self._renew_or_take()
             self.problem = ""
         except KubeError as error:
+            if error.message != self.problem and error.status != 409:  # 409: another one was quicker
+                logger.warning("the Lease cannot be had", extra={"error": error.message})
             self.problem = error.message
         if not self._in_time(self._term):  # Not `leading`: a term that ends because we stop is still to be given back.
             self._term = None

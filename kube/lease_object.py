@@ -33,7 +33,15 @@ class LeaseObject:
         """Where there is none; with the times of now."""
         body = {**self._header(""), "spec": {**spec, "acquireTime": self._wall(), "renewTime": self._wall()}}
         path = LEASE.path(namespace=self._namespace)
-        return _decoded(self._connection.request("POST", path, body=body, timeout_seconds=timeout_seconds))
+        try:
+            return _decoded(self._connection.request("POST", path, body=body, timeout_seconds=timeout_seconds))
+        except KubeError as error:
+            if error.status != 404:
+                raise
+            raise KubeError(
+                f"namespace {self._namespace} does not exist, or has no Leases: make it, or name another one as "
+                f"kubernetes.namespace ({error.message})", status=404, reason=error.reason,
+            ) from error  # fmt: skip
 
     def write(self, lease: Lease, spec: Mapping[str, Any], *, anew: bool = False, timeout_seconds: float) -> Lease:
         """Replaces ``lease`` as it was read: whoever changed it in between makes this a 409.

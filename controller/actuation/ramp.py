@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller.actuation.stamp import Set
+from controller.actuation.stamp import Lower, Set
 
 FLOOR_EVERY: Final = timedelta(seconds=60)
 CUT_EVERY: Final = timedelta(minutes=10)
@@ -27,10 +27,10 @@ def floor(current: int, wanted: int, *, last: Set | None, now: datetime) -> int:
         last: When we set it; None where it is not ours: then nothing is known to have risen just now.
         now: Time of the step.
     """
-    fresh = last is not None and now - last.at < FLOOR_EVERY
     if wanted > current:
-        lowest = min(last.before, current) if last is not None and fresh else current
+        lowest = min([current, *(one.value for one in _lately(last, now))])
         return max(current, min(wanted, risen(lowest)))
+    fresh = last is not None and now - last.at < FLOOR_EVERY
     return current if fresh else max(wanted, lowered(current))
 
 
@@ -56,9 +56,23 @@ def lowered(bound: int) -> int:
 def noted(value: int, current: int, *, last: Set | None, now: datetime) -> Set:
     """The note of a bound that is set to ``value`` now.
 
-    A rise is measured from the lowest of the minute before, or two halves of it would make one rise of twice the limit.
+    A rise is measured from the lowest of the minute before it, whichever minute that is: so each lower value is noted
+    with its own end. With one for all, a floor that climbs a little every 15 s would be measured from its first value
+    for as long as it climbs.
     """
     now = (now + _ALMOST).replace(microsecond=0)
-    fresh = last is not None and now - last.at < FLOOR_EVERY
-    before = min(last.before, current) if last is not None and fresh else current
-    return Set(value=value, at=now, before=min(before, value))
+    lower: list[Lower] = []
+    for one in _lately(last, now):
+        while lower and lower[-1].value >= one.value:
+            lower.pop()
+        if one.value < min(current, value) and not (lower and lower[-1].until >= one.until):
+            lower.append(one)
+    return Set(value=value, at=now, before=min(current, value), lower=tuple(lower))
+
+
+def _lately(last: Set | None, now: datetime) -> list[Lower]:
+    """What it was within the last minute and is no more, oldest first."""
+    if last is None:
+        return []
+    all_of = (*last.lower, Lower(value=last.before, until=last.at))
+    return [one for one in all_of if now - one.until < FLOOR_EVERY]

@@ -47,7 +47,19 @@ REASON_LENGTH: Final = 256
 _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _RULE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_SET: Final = re.compile(r"(?P<value>\S{1,10}) at (?P<at>\S{20}) from (?P<from>\S{1,10})")
+_SET: Final = re.compile(
+    r"(?P<value>\S{1,10}) at (?P<at>\S{20}) from (?P<from>[^\s;]{1,10})"
+    r"(?:; (?P<lower>\S{1,10} until \S{20}(?:, \S{1,10} until \S{20}){0,60}))?"
+)
+"""The lower ones are of one minute, and no two of them of the same second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lower:
+    """What a bound was, and until when."""
+
+    value: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +69,14 @@ class Set:
     Attributes:
         value: The bound.
         at: When.
-        before: The lowest that it was within the minute up to then: from there a minute's rise is measured.
+        before: What it was until then; of one that was lowered, the bound itself.
+        lower: What it was before that, of the minute up to ``at`` and where it was lower than ever since: oldest first.
     """
 
     value: int
     at: datetime
     before: int
+    lower: tuple[Lower, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +165,7 @@ def written(stamp: Stamp) -> dict[str, str]:
         REASON: "".join(one if one.isprintable() else " " for one in stamp.reason)[:REASON_LENGTH],
     }
     sides = ((SET_MIN, stamp.low), (SET_MAX, stamp.high))
-    return text | {name: f"{one.value} at {_told(one.at)} from {one.before}" for name, one in sides if one is not None}
+    return text | {name: _set_told(one) for name, one in sides if one is not None}
 
 
 def _make_sense(stamp: Stamp, *, ours: bool) -> None:
@@ -177,9 +191,16 @@ def _set(annotations: Mapping[str, str], name: str) -> Set | None:
     found = _SET.fullmatch(text)
     if found is None:
         raise _unusable(name, text, "like '8 at 2026-11-21T12:00:00Z from 4'")
+    lower = [one.split(" until ") for one in found["lower"].split(", ")] if found["lower"] else []
     return Set(
-        value=_number(name, found["value"]), at=_instant(name, found["at"]), before=_number(name, found["from"])
+        value=_number(name, found["value"]), at=_instant(name, found["at"]), before=_number(name, found["from"]),
+        lower=tuple(Lower(value=_number(name, value), until=_instant(name, until)) for value, until in lower),
     )  # fmt: skip
+
+
+def _set_told(one: Set) -> str:
+    lower = ", ".join(f"{low.value} until {_told(low.until)}" for low in one.lower)
+    return f"{one.value} at {_told(one.at)} from {one.before}" + (f"; {lower}" if lower else "")
 
 
 def _whole(annotations: Mapping[str, str], name: str) -> int:

@@ -62,11 +62,11 @@ class Guard:
             raise RefusedError(f"nothing is written in namespace {namespace}")
 
     def epoch(self) -> int:
-        """Ours; raises ``RefusedError`` where another process leads."""
+        """Ours; raises ``RefusedError`` where another process leads, or nobody can."""
         try:
             return self.fence().epoch
         except NotLeadingError as error:
-            raise RefusedError(f"another process leads: {error}") from error
+            raise RefusedError(f"another process leads: {error}" if error.another else str(error)) from error
 
     def holds(self, ref: WorkloadRef, workload: kinds.Workload | None, annotations: Mapping[str, str] | None) -> Holds:
         """What forbids a step about a workload, by its own annotations or its autoscaler's."""

@@ -27,6 +27,7 @@ from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_guard import Guard
 from domain.errors import ConflictError, KubeError, RefusedError
 from kube import Connection, Writer, owners, read
+from kube.decoding import decoded
 from kube.kinds import HPA, SCALED_OBJECT, Hpa
 
 TRIES: Final = 4
@@ -310,7 +311,7 @@ def _made_by_us(found: Autoscaler) -> bool:
 
 
 def _hpa(raw: dict[str, Any]) -> Autoscaler:
-    return autoscalers.of_hpa(msgspec.json.decode(msgspec.json.encode(raw), type=Hpa))
+    return autoscalers.of_hpa(decoded(msgspec.json.encode(raw), Hpa))
 
 
 def _ours_alone(raw: dict[str, Any]) -> Autoscaler:

@@ -15,6 +15,7 @@ from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_switch import CONFIG_MAP
 from domain.errors import KubeError, RefusedError
 from kube import Connection, Writer
+from kube.decoding import decoded
 
 NAME: Final = "foretide-rings"
 EVERYWHERE: Final = "everything acts everywhere"
@@ -52,10 +53,10 @@ class RingShelf:
                         raise
                     self._version, self.status = None, ""
                     return State()
-            found = msgspec.json.decode(raw, type=dict[str, Any])
+            found = decoded(raw, dict[str, Any])
             self._version, data = found["metadata"]["resourceVersion"], found.get("data") or {}
             self.status = str(data.get("status", ""))
-            return msgspec.json.decode(data.get(_STATE, "{}"), type=State)
+            return decoded(data.get(_STATE, "{}"), State)
         except (msgspec.DecodeError, KeyError) as error:
             raise KubeError(
                 f"ConfigMap {self._namespace}/{NAME} is not as we write it ({error}): delete it, and the rings begin "

@@ -95,13 +95,22 @@ def priced(outlook: Outlook, *, capacity: float, terms: Terms, by: Any = price) 
     first = terms.first_price(outlook.peak / capacity)
     levels = np.arange(policy.LEVELS) if terms.budget else np.array([int(policy.FIRST_LEVEL)])
     missed = [first * 2.0 ** (level - policy.FIRST_LEVEL) for level in levels]
-    surge = np.ceil(outlook.surge / capacity).astype(np.int64)
-    raises = np.stack([np.maximum(_floors_by(outlook.add, capacity, one, by), surge) for one in missed])
+    raises = np.stack([np.maximum(_floors_by(outlook.add, capacity, one, by), _surges(outlook, capacity, one, by))
+                       for one in missed])  # fmt: skip
     keeps = np.maximum(np.stack([_floors_by(outlook.keep, capacity, one, by) for one in missed]), raises)
     return calmer(no_plan()._replace(
         raise_below=raises, raise_to=raises, lower_above=keeps, lower_to=keeps, violated_budget=terms.budget,
         gain=policy.GAIN, first_level=policy.FIRST_LEVEL if terms.budget else 0.0,
     ))  # fmt: skip
+
+
+def _surges(outlook: Outlook, capacity: float, missed: FloatArray, by: Any) -> IntArray:
+    """For the surge that is due, at a price like everything else; 0 where none is."""
+    least = np.ceil(outlook.surge / capacity).astype(np.int64)
+    if not least.any():
+        return least
+    made = np.maximum(least, _floors_by(policy.surge_ahead(outlook), capacity, missed, by))
+    return np.where(outlook.surge > 0.0, made, 0)
 
 
 def _floors_by(ahead: LoadAhead, capacity: float, missed: FloatArray, by: Any) -> IntArray:

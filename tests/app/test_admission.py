@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from app.admission import NoReviewError, reviewed
+from app.admission_others import UNREAD
 from app.check import check_query
 from app.webhook_command import MAX_BODY_BYTES, Door, Renewing, application
 from rules import yaml_tree
+from rules.objects import as_document
 from rules.validate import is_ours, validate
 from tests.rules.test_bad_documents import CASES
 from tests.rules.test_json_schema import OURS
@@ -122,3 +124,33 @@ def test_the_door_answers(method: str, path: str, body: bytes, status: int) -> N
     import asyncio
 
     assert asyncio.run(ask(method, path, body)).status_code == status
+
+
+def standing(*documents: Any) -> list[yaml_tree.Document]:
+    return [as_document(one, file=f"{one['kind']} shop/{one['metadata']['name']}") for one in documents]
+
+
+def warned(data: Any, others: list[yaml_tree.Document] | None) -> list[str]:
+    answer = reviewed(review(data), lambda: others)["response"]
+    assert answer["allowed"] is True
+    return list(answer.get("warnings", []))
+
+
+def a_rule(name: str) -> Any:
+    rule = next(one for one in OURS if one["kind"] == "ScalingRule")
+    spec = {key: rule["spec"][key] for key in ("target", "replicas", "triggers")}
+    metadata = {"name": name, "namespace": "shop"}
+    return as_sent({**rule, "metadata": metadata, "spec": {**spec, "guard": {"slo": "gone"}}})
+
+
+def test_what_other_documents_say_against_it_is_a_warning_and_no_refusal() -> None:
+    dangling = 'spec.guard.slo: there is no SLO "shop/gone", and no other SLO'
+    assert dangling in warned(a_rule("one"), standing())
+    said = warned(a_rule("two"), standing(a_rule("one")))
+    assert any("is already scaled by the rule in ScalingRule shop/one" in one for one in said)
+    assert not any("already" in one for one in warned(a_rule("one"), standing(a_rule("one"))))  # its own old self
+    assert reviewed(review(a_rule("one")))["response"] == {"uid": "u1", "allowed": True}  # no cluster to look at
+
+
+def test_others_that_cannot_be_read_are_said() -> None:
+    assert warned(a_rule("one"), None) == [UNREAD]

@@ -86,8 +86,20 @@ def test_what_is_not_needed_until_well_after_a_start_is_let_go() -> None:
 def test_a_surge_that_comes_on_most_days_is_ready_for() -> None:
     found = floor(outlook(40, 40, surge=155), current=9)
 
-    assert found.replicas == 16
-    assert found.reason == "+7 replicas now: a surge is due as on most days, 155/s ÷ 10/s → 16"
+    assert found.replicas == 19
+    assert found.reason == (
+        "+10 replicas now: a surge is due as on most days, 155/s ÷ 10/s on half of them,"
+        " and a violated minute costs 50 pod-minutes → 19"
+    )
+
+
+def test_how_far_above_its_middle_a_surge_is_ready_for_is_a_matter_of_the_price() -> None:
+    of = outlook(40, 40, surge=155)
+    asked = [floor(of, current=9, terms=Terms.of(cost, None)).replicas for cost in (1.0, 50.0, 1000.0)]
+
+    assert asked[0] == 16
+    assert asked == sorted(asked)
+    assert asked[1] < asked[2]
 
 
 def test_an_overloaded_service_gets_at_least_half_as_many_again_as_are_ready() -> None:

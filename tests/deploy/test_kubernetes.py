@@ -46,7 +46,11 @@ def test_every_kind_of_document_can_be_read_and_told_about() -> None:
     of_ours = [rule for role, rule in RULES if rule["apiGroups"] == ["foretide.dev"]]
     plurals = {plural(kind) for kind in KINDS}
 
-    assert [set(rule["resources"]) for rule in of_ours] == [plurals, {f"{one}/status" for one in plurals}]
+    assert [set(rule["resources"]) for rule in of_ours] == [
+        plurals,
+        {f"{one}/status" for one in plurals},
+        plurals,  # the webhook
+    ]
 
 
 def test_no_token_is_mounted_where_none_is_needed() -> None:
@@ -56,7 +60,7 @@ def test_no_token_is_mounted_where_none_is_needed() -> None:
     known = ("controller", "api", "collector", "reaper", "webhook", "adapter", "keda-scaler")
     assert set(accounts) == {f"foretide-{one}" for one in known}
     assert all(one["automountServiceAccountToken"] is False for one in accounts.values())
-    assert mounting == {"foretide-controller", "foretide-reaper", "foretide-adapter"}
+    assert mounting == {"foretide-controller", "foretide-reaper", "foretide-adapter", "foretide-webhook"}
 
 
 def test_every_pod_runs_restricted() -> None:

@@ -12,7 +12,7 @@ from domain.errors import NotLeadingError
 from kube import Access, Connection, Elector, LeaseTimes, connect, read
 from kube.kinds import LEASE
 from tests.fakes.clock import ManualClock
-from tests.fakes.kube_api import KubeApi
+from tests.fakes.kube_api import Fault, KubeApi
 from tests.kube.conftest import Place, eventually
 
 TIMES = LeaseTimes(request_seconds=5.0)
@@ -108,6 +108,29 @@ def test_a_hung_renewal_does_not_prolong_leadership(on_fake: Place, fake: KubeAp
 
     assert (leading, one.leading(), "Timeout" in one.problem or "timed out" in one.problem) == (True, False, True)
     assert wait <= 2.4
+
+
+def test_a_missing_namespace_of_our_own_is_named_and_not_taken_for_another_leader(
+    on_fake: Place, fake: KubeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.faults.append(Fault(times=9, code=404, part="/leases"))
+    one = elector(on_fake, "one")
+    for _ in range(3):
+        one.attempt()
+
+    assert one.problem.startswith("namespace shop does not exist, or has no Leases: make it")
+    with pytest.raises(NotLeadingError, match="one does not lead: .* namespace shop does not exist") as refused:
+        one.fence()
+    assert not refused.value.another
+    told = [line for line in caplog.records if line.message == "the Lease cannot be had"]
+    assert [line.error for line in told] == [one.problem]  # type: ignore[attr-defined]
+
+    fake.faults.clear()
+    elector(on_fake, "two").attempt()
+    one.attempt()
+    with pytest.raises(NotLeadingError) as refused:
+        one.fence()
+    assert (one.problem, refused.value.another) == ("", True)
 
 
 def test_the_fence_closes_with_leadership_and_says_how_long_a_write_may_take(on_fake: Place) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from controller.actuation import stamp as stamps
 from controller.actuation.limits import Limits
-from controller.actuation.stamp import MAX_INT32, Set, Stamp
+from controller.actuation.stamp import MAX_INT32, Lower, Set, Stamp
 from domain.errors import RefusedError
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -28,7 +28,8 @@ def any_stamps(draw: st.DrawFn) -> Stamp:
     instants = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
         lambda at: at.replace(microsecond=0)
     )
-    sides = [draw(st.none() | st.builds(Set, value=st.just(one), at=instants, before=st.integers(0, one)))
+    lower = st.lists(st.builds(Lower, value=st.integers(0, low), until=instants), max_size=61).map(tuple)
+    sides = [draw(st.none() | st.builds(Set, value=st.just(one), at=instants, before=st.integers(0, one), lower=lower))
              for one in (floor, ceiling)]  # fmt: skip
     return stamp(
         baseline=Limits(low=low, high=high), low=sides[0], high=sides[1], expires_at=draw(instants),

@@ -253,6 +253,45 @@ def ends_at_the_edited_baseline(hpa: Object, baseline: Limits) -> None:
     assert (hpa.limits, hpa.annotations) == (baseline, {})
 
 
+def test_a_floor_that_climbs_a_little_at_each_pass_is_never_kept_waiting() -> None:
+    hpa = Object(Limits(low=2, high=200))
+    for wanted in range(3, 60):
+        hpa.later(15).wants(wanted, 200)
+        assert hpa.limits.low == wanted
+
+
+passes = st.lists(st.tuples(st.floats(0.2, 90), st.integers(0, 300)), min_size=1, max_size=60)
+
+
+@given(start=st.integers(0, 40), passes=passes)
+def test_a_floor_rises_by_no_more_than_the_double_or_ten_within_any_minute(
+    start: int, passes: list[tuple[float, int]]
+) -> None:
+    hpa = Object(Limits(low=start, high=300))
+    held = [(hpa.now, start)]
+    for seconds, wanted in passes:
+        hpa.later(seconds).wants(wanted, 300)
+        lowest = min(low for at, low in within_a_minute(held, hpa.now))
+        assert hpa.limits.low <= max(lowest, ramp.risen(lowest))
+        held.append((hpa.now, hpa.limits.low))
+
+
+@given(start=st.integers(0, 40), passes=passes)
+def test_a_floor_below_what_is_wanted_never_stands_still_for_longer_than_a_minute(
+    start: int, passes: list[tuple[float, int]]
+) -> None:
+    hpa = Object(Limits(low=start, high=300))
+    moved_at = hpa.now
+    for seconds, wanted in passes:
+        before = hpa.limits.low
+        hpa.later(seconds).wants(wanted, 300)
+        # Annotations hold whole seconds, rounded up.
+        if hpa.limits.low == before < wanted:
+            assert hpa.now - moved_at < timedelta(seconds=61)
+        if hpa.limits.low != before:
+            moved_at = hpa.now
+
+
 @given(st.integers(1, 2000), st.integers(0, 2000), st.integers(1, 600))
 def test_steps_are_monotone_in_what_is_wanted(current: int, wanted: int, seconds: int) -> None:
     last = ramp.noted(current, current, last=None, now=NOON)
