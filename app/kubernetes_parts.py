@@ -18,7 +18,7 @@ from controller.cluster.observe import ObserveCluster
 from domain.clock import Clock
 from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
 
-_WARNINGS = frozenset({"BoundsNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
+_WARNINGS = frozenset({"BoundsNotSet", "BufferNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
 _EVENTS, _STATUSES = 0.1, 0.25
@@ -126,6 +126,7 @@ class KubernetesParts:
         self.elector.stop()
         self._events.stop()
         self._view.stop()
+        self.cluster.buffers.stop()
         if self.objects is not None:
             self.objects.stop()
         self._connection.close()

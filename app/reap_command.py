@@ -15,6 +15,7 @@ from app.system_clock import SystemClock
 from controller.actuation.stamp import FREEZE
 from controller.budgets.cron_jobs import CronJobs
 from controller.cluster.kubernetes_switch import Switch, freeze, thaw
+from controller.reaped_buffers import reap_buffers
 from controller.reaper import Orders, Reaper, Returned
 from kube import Access, Connection, Writer, connect
 from kube.kinds import HPA
@@ -52,7 +53,9 @@ def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
         connection, writer, now=connection.clock.now, wait=lambda seconds: _wait(waiting, seconds), switch=switch,
         orders=orders,
     )  # fmt: skip
-    told = reaper.run()
+    told = reaper.run() + reap_buffers(
+        connection, writer, switch=switch(), everything=orders.everything, now=connection.clock.now()
+    )
     _print(told, out)
     for name, outcome in resumed:
         print(f"CronJob {name}: {outcome.failure or outcome.said}", file=out)

@@ -50,6 +50,7 @@ from collector.receive import Receiver
 from collector.red import RedAggregator
 from collector.scrape import Scraper
 from collector.targets import Target, TargetStatus
+from controller.buffers import nowhere
 from controller.capacities import Capacities
 from controller.cluster import Cluster
 from controller.cluster.known import from_kube_state
@@ -270,6 +271,7 @@ class House:
             outlook_of=self._leads.outlook,
             gate=self.gate.objection,
             rings=self._rings.held,
+            keep_buffers=nowhere if self._kubernetes is None else self._kubernetes.cluster.buffers.keep,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(self._spending, self.running_rules, clock=self._clock, acting=self.budgets).of,
             slept=self._keeper.slept,

@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
-from controller import decide, hpa, triggers
+from controller import buffers, decide, hpa, triggers
 from controller.acting import Actor, fields_of
 from controller.around import BudgetRoom, circumstances
+from controller.buffers import KeepBuffers
 from controller.capacities import Capacities, learning_triggers
 from controller.case import Case
 from controller.cluster import Cluster
@@ -92,6 +93,7 @@ class Reconciler:
         shadows: Shadows | None = None,
         outlook_of: OutlookOf | None = None,
         capacities: Capacities | None = None,
+        keep_buffers: KeepBuffers = buffers.nowhere,
     ) -> None:
         """Everything comes from outside.
 
@@ -115,12 +117,13 @@ class Reconciler:
             shadows: Rules that do not act keep score there.
             outlook_of: What lies ahead of a price trigger's load.
             capacities: What one replica carries, where a trigger learns it.
+            keep_buffers: Keeps room on nodes.
         """
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
         self._cautions_of = cautions_of
         self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
         self._shadows, self._gate, self._outlook_of = shadows, gate, outlook_of
-        self._rings = rings
+        self._rings, self._keep_buffers = rings, keep_buffers
         self._capacities = Capacities() if capacities is None else capacities
         self._cluster, self._record, self._cost_of = cluster, record, cost_of
         self._metrics, self._tracer = ControllerMetrics(registry), tracer
@@ -151,6 +154,9 @@ class Reconciler:
                     cases = [self._acted(case, now) for case in cases]
                     acting = {case.rule.key for case in cases if self._settles(case)}
                     self._actor.settle(acting, now=now)
+                    cases = buffers.kept(
+                        cases, may_act=self._may_act, settles=self._settles, keep=self._keep_buffers, now=now
+                    )
                 with self._step("record"):
                     self._recorded(cases)
             except Exception as error:  # the loop outlives everything; the next tick starts afresh

@@ -79,6 +79,8 @@ CEL: Final[dict[str, tuple[Node, ...]]] = {
               "scaledObject"),
         _rule("!has(self.hpa) || (has(self.with) && self.with in ['bounds', 'hpa'])",
               "goes with bounds or hpa", "hpa"),
+        _rule("!has(self.buffer) || !has(self.with) || self.with != 'none'",
+              "goes with scale, bounds or hpa, not with none", "buffer"),
     ),
     "ScalingRuleSpec": (
         _rule("self.replicas.min > 0 || !has(self.actuate) || !has(self.actuate.with)"

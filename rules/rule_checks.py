@@ -38,6 +38,7 @@ def within_rule(data: object, check_query: CheckQuery) -> Iterator[Fault]:
     yield from within_triggers(triggers, check_query)
     yield from unique_names(triggers, ("spec", "triggers"))
     yield from _zero(data)
+    yield from _buffer(data, triggers)
     yield from _combine(data)
     yield from _schedule(data)
     yield from _ceilings(data, check_query)
@@ -90,6 +91,15 @@ def _zero(data: object) -> Iterator[Fault]:
     with_ = text_at(data, "spec", "actuate", "with")
     if with_ in ("bounds", "none"):
         yield path, f"0 needs actuate with scale or hpa; it is {with_}"
+
+
+def _buffer(data: object, triggers: list[tuple[int, Mapping]]) -> Iterator[Fault]:
+    """It is sized by a quantile of a forecast; of a price only a floor follows."""
+    if at(data, "spec", "actuate", "buffer") is None:
+        return
+    sizing = [one for _, one in triggers if at(one, "forecast") is not None and at(one, "forecast", "price") is None]
+    if triggers and not sizing:
+        yield ("spec", "actuate", "buffer"), "needs a trigger with forecast (and without price): it is sized by it"
 
 
 def _tree(data: object) -> Node | None:

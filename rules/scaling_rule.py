@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from domain.forecasts import signal_name
 from domain.scaling import Mode, WorkloadRef
-from rules.amounts import Duration, WholeNumber
+from rules.amounts import Duration, Float, WholeNumber
 from rules.behavior import Behavior
 from rules.circumstances import BacktestOverride, DownstreamCeiling, Guard, Pause, ScheduledBounds, Steps
 from rules.document import Metadata, Strict, mistake
@@ -53,16 +53,32 @@ class Replicas(Strict):
         return self
 
 
+class Buffer(Strict):
+    """Room for replicas to come, in a CapacityBuffer: nodes that are ready before the pods are there."""
+
+    lead: Duration
+    quantile: Float = Field(default=0.9, json_schema_extra={"minimum": 0.5, "maximum": 0.99})
+    max: Annotated[WholeNumber, Field(ge=1, le=2**31 - 1)]
+
+    @field_validator("quantile")
+    @classmethod
+    def _upper_half(cls, value: float) -> float:
+        if not 0.5 <= value <= 0.99:
+            raise ValueError(f"must be from 0.5 to 0.99; found the number {value:g}")
+        return value
+
+
 class Actuate(Strict):
     """What the controller writes to.
 
     ``scale`` sets replicas, ``bounds`` the bounds of an HPA or of a KEDA ScaledObject that is there, ``hpa`` an HPA of
-    our own; ``none`` never acts, whatever the mode.
+    our own; ``none`` never acts, whatever the mode. ``buffer`` keeps room on nodes besides, whichever it is.
     """
 
     with_: Literal["scale", "bounds", "hpa", "none"] = Field(default="scale", alias="with")
     hpa: DnsSubdomain | None = None
     scaled_object: DnsSubdomain | None = None
+    buffer: Buffer | None = None
 
     @model_validator(mode="after")
     def _names_the_hpa(self) -> Self:
@@ -74,6 +90,8 @@ class Actuate(Strict):
             raise mistake("scaledObject", f"goes with bounds, not with {self.with_}")
         if self.with_ in ("scale", "none") and self.hpa is not None:
             raise mistake("hpa", f"goes with bounds or hpa, not with {self.with_}")
+        if self.with_ == "none" and self.buffer is not None:
+            raise mistake("buffer", "goes with scale, bounds or hpa, not with none")
         return self
 
 

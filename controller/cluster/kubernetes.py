@@ -22,6 +22,7 @@ from controller.cluster import BoundsDone, BoundsOrder, Order, Resource
 from controller.cluster import kubernetes_autoscalers as autoscalers
 from controller.cluster import kubernetes_room as room
 from controller.cluster.kubernetes_autoscalers import Autoscaler
+from controller.cluster.kubernetes_buffer import Buffers
 from controller.cluster.kubernetes_errors import undone
 from controller.cluster.kubernetes_guard import Guard, Say
 from controller.cluster.kubernetes_own import DELETED, RETURNED, OwnHpas, return_step
@@ -87,6 +88,7 @@ class KubernetesCluster:
             changes_per_minute=changes_per_minute,
         )  # fmt: skip
         self._own = OwnHpas(connection, writer, self._guard)
+        self.buffers = Buffers(connection, writer, self._guard)
         self._pools = Pools(connection)
         self._most_added_cores, self._granted = most_added_cores, dict[str, Granted]()
         self._ordered: set[tuple[str, str, str]] = set()

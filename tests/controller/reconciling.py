@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
+from controller.buffers import KeepBuffers, nowhere
 from controller.capacities import Capacities
 from controller.guardrails import Ceiling
 from controller.reconcile import OutlookOf, Reconciler
@@ -69,6 +70,7 @@ class Bench:
     capacities: Capacities | None = None
     levels: dict[str, float] = field(default_factory=dict)
     by_pod: dict[str, float] = field(default_factory=dict)
+    keep_buffers: KeepBuffers = nowhere
 
     def __post_init__(self) -> None:
         provider = TracerProvider()
@@ -92,6 +94,7 @@ class Bench:
             place_of=lambda rule: "rules.yaml:3",
             by_pod=self.asked_by_pod,
             capacities=self.capacities,
+            keep_buffers=lambda orders, staying, now: self.keep_buffers(orders, staying, now),
         )
 
     def evaluate(self, expr: str, now: datetime, source: str | None = None) -> Signal:

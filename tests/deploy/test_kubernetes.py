@@ -14,8 +14,8 @@ from tests.deploy.manifests import APART, CRDS, FOLDER, ROOT, everything, of_kin
 ROLES = list(of_kind("ClusterRole", "Role"))
 RULES = [(role["metadata"]["name"], rule) for role in ROLES for rule in role["rules"]]
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
-SCALING = {"autoscaling", "apps", "keda.sh"}
-BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "hpa", "scale")}
+SCALING = {"autoscaling", "autoscaling.x-k8s.io", "apps", "keda.sh"}
+BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "buffer", "hpa", "scale")}
 
 
 def test_kustomize_names_every_file() -> None:
