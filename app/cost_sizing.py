@@ -90,7 +90,7 @@ def router(queries: Queries, clock: Clock) -> APIRouter:
         ] = None,
         days: Annotated[int, Query(ge=1, le=21, description="History that is looked at.")] = DEFAULT_DAYS,
         page: PageNumber = 1,
-        limit: Limit = 10,
+        limit: Limit = 20,
     ) -> Page[WorkloadSizing]:
         """What containers should ask for; reads only."""
         now = clock.now()

@@ -22,10 +22,23 @@ class PodCondition(kinds.Condition, frozen=True, gc=False, rename="camel"):
     last_transition_time: datetime | None = None
 
 
+class Terminated(Fields, frozen=True, gc=False, rename="camel"):
+    """``lastState.terminated``: why a container ended, ``OOMKilled`` or ``Error``."""
+
+    reason: str = ""
+
+
+class ContainerState(Fields, frozen=True, gc=False, rename="camel"):
+    """``lastState``: empty until a container has ended once."""
+
+    terminated: Terminated | None = None
+
+
 class ContainerStatus(kinds.ContainerStatus, frozen=True, gc=False, rename="camel"):
-    """With its id, ``containerd://…``."""
+    """With its id, ``containerd://…``, and how it ended last."""
 
     container_id: str = msgspec.field(name="containerID", default="")
+    last_state: ContainerState = ContainerState()
 
 
 class PodSpec(kinds.PodSpec, frozen=True, gc=False, rename="camel"):

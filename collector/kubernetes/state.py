@@ -59,6 +59,9 @@ def pod(one: Pod, label_names: Iterable[str] = ()) -> Iterator[Told]:
         yield from resources("kube_pod_container_resource_limits", container.resources.limits, *where)
     for ran in status.container_statuses or ():
         yield "kube_pod_container_status_restarts_total", (("container", ran.name),), float(ran.restart_count)
+        if ended := ran.last_state.terminated:
+            why = (("container", ran.name), ("reason", ended.reason))
+            yield "kube_pod_container_status_last_terminated_reason", why, 1.0
 
 
 def _pod_info(one: Pod) -> Told:

@@ -51,6 +51,16 @@ def test_a_pod_says_what_kube_state_metrics_says_of_it() -> None:
     assert not named("kube_pod_deletion_timestamp", told)
 
 
+def test_a_container_that_ended_says_why_it_ended_last() -> None:
+    ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-20T10:00:00Z"}}
+    one = pod()["status"]["containerStatuses"][0]
+
+    told = of_pod(status={"containerStatuses": [{**one, "lastState": ended}, {**one, "name": "b", "lastState": {}}]})
+
+    where = WHERE.replace("uid=", 'reason="OOMKilled", uid=')
+    assert named("kube_pod_container_status_last_terminated_reason", told) == {f'{{container="web", {where}}}': 1}
+
+
 def test_requests_and_limits_carry_their_unit() -> None:
     told = of_pod(spec={"nodeName": ""})
 
