@@ -245,6 +245,7 @@ DOCUMENTS = {f"foretide.dev/{plural(kind)}" for kind in KINDS}
 READ = {"get", "list", "watch"}
 HPAS = "autoscaling/horizontalpodautoscalers"
 KEDAS = "keda.sh/scaledobjects"
+BUFFERS = "autoscaling.x-k8s.io/capacitybuffers"
 LEASE = "coordination.k8s.io/leases/foretide-controller"
 SWITCH = "/configmaps/foretide-freeze"
 RINGS = "/configmaps/foretide-rings"
@@ -258,7 +259,7 @@ DISCOVERED: dict[str, set[str]] = {
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         **DISCOVERED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
-        "argoproj.io/rollouts": READ, "argoproj.io/rollouts/scale": {"get"},
+        BUFFERS: READ, "argoproj.io/rollouts": READ, "argoproj.io/rollouts/scale": {"get"},
         "policy/poddisruptionbudgets": READ, "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
         "/events": {"create", "patch"},
         "events.k8s.io/events": {"create", "patch"},
@@ -268,7 +269,7 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
         "authentication.k8s.io/tokenreviews": {"create"}, "authorization.k8s.io/subjectaccessreviews": {"create"},
     },
     "collector": DISCOVERED,
-    "reaper": {HPAS: {"get", "list"}, KEDAS: {"get", "list"}, "batch/cronjobs": {"get", "list"}},
+    "reaper": {one: {"get", "list"} for one in (HPAS, KEDAS, BUFFERS, "batch/cronjobs")},
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {
