@@ -38,9 +38,9 @@ def kept(
     orders = [_order(case, now) for case in having if may_act(case)]
     try:
         said = keep(orders, {case.rule.key for case in having if settles(case)}, now)
-    except Exception:
+    except Exception as error:  # the pass has decided already: its rules go on without their buffers, and say so
         log.exception("capacity buffers failed")
-        return list(cases)
+        said = {order.rule: f"not looked at, by a mistake of ours: {error!r}" for order in orders}
     return [_told(case, said.get(case.rule.key, "")) for case in cases]
 
 
