@@ -253,7 +253,7 @@ class House:
             rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
-            cron_jobs=None if self._kubernetes is None else self._kubernetes.cron_jobs(),
+            cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
         )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
@@ -274,6 +274,7 @@ class House:
             keep_buffers=nowhere if self._kubernetes is None else self._kubernetes.cluster.buffers.keep,
             slo_of=lambda key: self.running_rules().slo(key),
             budget_room=BudgetRoom(self._spending, self.running_rules, clock=self._clock, acting=self.budgets).of,
+            lower=self.budgets.lowered,
             slept=self._keeper.slept,
             cautions_of=self._keeper.cautions,
             by_pod=self.queries.pods,
