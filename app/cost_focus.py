@@ -75,9 +75,7 @@ def report_of(found: Mapping[str, Any]) -> Report:
 
 
 def _row(row: Mapping[str, Any]) -> Row:
-    idle, shared, overhead, unused = (
-        Decimal(row[name]) for name in ("idle", "shared", "overhead", "requested_unused")
-    )
+    idle, shared, overhead, unused = (Decimal(row[name]) for name in ("idle", "shared", "overhead", "requested_unused"))
     return Row(
         key=tuple(row["key"].values()), costs=tuple(Decimal(row["components"][name]) for name in COMPONENTS),
         idle=idle, shared=shared, overhead=overhead, unused=unused, efficiency=None,
