@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 FORETIDE_PORT ?= 8080
 FORETIDE_DATA_DIR ?= ./var
 export FORETIDE_PORT FORETIDE_DATA_DIR
-PACKAGES := app collector controller cost dashboard domain examples forecaster kube rules store
+PACKAGES := alerts app collector controller cost dashboard domain examples forecaster kube rules store
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
