@@ -309,7 +309,7 @@ class House:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
-            spending=self._spending, budgets=self.budgets, traces=self._trace_guests,
+            budgets=self.budgets, traces=self._trace_guests,
             forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
