@@ -42,11 +42,25 @@ class ContainerStatus(kinds.ContainerStatus, frozen=True, gc=False, rename="came
     last_state: ContainerState = ContainerState()
 
 
+class PodVolume(Fields, frozen=True, gc=False, rename="camel"):
+    """A volume of a pod that is a claim of its namespace, or has one made for it."""
+
+    name: str = ""
+    persistent_volume_claim: dict[str, Any] | None = None
+    ephemeral: dict[str, Any] | None = None
+
+
 class PodSpec(kinds.PodSpec, frozen=True, gc=False, rename="camel"):
-    """With priority and network."""
+    """With priority, network and the volumes that stay."""
 
     priority_class_name: str = ""
     host_network: bool = False
+    volumes: list[PodVolume] | None = None
+
+    def __post_init__(self) -> None:
+        """Drops what is no claim: every pod has its token's volume, and a thousand of them are for nothing."""
+        claims = [one for one in self.volumes or () if one.persistent_volume_claim or one.ephemeral]
+        msgspec.structs.force_setattr(self, "volumes", claims or None)
 
 
 class PodStatus(kinds.PodStatus, frozen=True, gc=False, rename="camel"):

@@ -28,6 +28,19 @@ class ServiceSpec(Fields, frozen=True, gc=False, rename="camel"):
     cluster_ip: str = msgspec.field(name="clusterIP", default="")
     load_balancer_ip: str = msgspec.field(name="loadBalancerIP", default="")
     external_name: str = ""
+    external_traffic_policy: str = ""
+
+
+class LoadBalancer(Fields, frozen=True, gc=False, rename="camel"):
+    """Its addresses; none before somebody has made it."""
+
+    ingress: list[dict[str, Any]] | None = None
+
+
+class ServiceStatus(Fields, frozen=True, gc=False, rename="camel"):
+    """What became of it."""
+
+    load_balancer: LoadBalancer = LoadBalancer()
 
 
 class Service(Fields, frozen=True, gc=False, rename="camel"):
@@ -35,6 +48,7 @@ class Service(Fields, frozen=True, gc=False, rename="camel"):
 
     metadata: Meta
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class EndpointConditions(Fields, frozen=True, gc=False, rename="camel"):
