@@ -1,4 +1,4 @@
-"""Advice about money: what to change, what that saves after everything that comes before it, and where the advice stands.
+"""Advice about money: what to change, what that saves after everything before it, and where the advice stands.
 
 The same advice keeps its id when it is computed again, whatever its values are by then; ``digest`` tells its values.
 """

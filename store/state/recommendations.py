@@ -93,8 +93,8 @@ def _body(advice: Recommendation) -> dict[str, Any]:
 
 
 def _advice(kind: str, body: dict[str, Any]) -> Recommendation:
-    saving = {name: Decimal(value) if name in ("monthly", "p10", "p50", "p90") and value is not None else value
-              for name, value in body["saving"].items()}  # fmt: skip
+    amounts = {name: Decimal(value) for name in ("monthly", "p10", "p50", "p90") if (value := body["saving"][name])}
+    saving: dict[str, Any] = {**body["saving"], **amounts}
     lists = {name: tuple(body[name]) for name in ("conflicts", "together", "supersedes")}
     return Recommendation(
         kind=RecommendationKind(kind), target=Target(**body["target"]), saving=Saving(**saving),
