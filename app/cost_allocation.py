@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.cost_facts import CostFacts, Known
+from app.cost_facts import CostFacts
+from app.cost_known import Known
 from app.queries import Queries
 from app.settings import Settings
 from cost.allocation import nodes
