@@ -13,7 +13,7 @@ from decimal import Decimal
 import numpy as np
 
 from app.budget_outlook import Outlook
-from app.budget_seen import Sight, replica_paths
+from app.budget_seen import Sight, doubt_of, replica_paths
 from app.budget_world import NEED, World, by_itself, expected, selects, slo_objection
 from controller.budgets import levers
 from controller.budgets.deeds import Change, Plan
@@ -35,7 +35,7 @@ def plan(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: W
     targets = [rule for rule in world.rules if rule.key in seen.rules and selects(action.select, rule)]
     if not targets:
         return Plan(said="selects no rule that counts against this budget")
-    objection = seen.doubt if threshold.basis == "forecast" else ""
+    objection = doubt_of(threshold, seen)
     lowered = []
     for rule in targets:
         objection = objection or slo_objection(rule, world.burn(rule))

@@ -10,7 +10,7 @@ import numpy as np
 
 from app import budget_minima
 from app.budget_outlook import history_of
-from app.budget_seen import Sight, replica_paths
+from app.budget_seen import Sight, doubt_of, replica_paths
 from app.budget_world import CRITICAL, NEED, TIER, World, by_itself, expected, paths_of, selects, slo_objection
 from controller.budgets import afford, levers
 from controller.budgets.afford import Affordable
@@ -33,7 +33,7 @@ def plan_of(
         targets = [rule for rule in targets if TIER in rule.metadata.labels]
     if not targets:
         return Plan(said="selects no rule that counts against this budget")
-    blocked_for_all = seen.doubt if threshold.basis == "forecast" or action.to == "affordable" else ""
+    blocked_for_all = doubt_of(threshold, seen) or (seen.doubt if action.to == "affordable" else "")
     cuts = []
     for rule in targets:
         blocked_for_all = blocked_for_all or slo_objection(rule, world.burn(rule))
@@ -55,7 +55,7 @@ def plan_of(
 
 def _suspension(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: World) -> Plan:
     """CronJobs have no SLO and no price of ours; one of tier critical is left to a person."""
-    doubt = seen.doubt if threshold.basis == "forecast" else ""
+    doubt = doubt_of(threshold, seen)
     if world.cluster is None or action.select is None:
         return Plan(said="there is no cluster to write to")
     try:
