@@ -10,8 +10,9 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from app.budget_outlook import HOUR, Fit, Outlooks
 from app.budget_plans import World, needed, plan_of
@@ -33,6 +34,7 @@ from store.state import AuditEntry, AuditTrail, BudgetStandings, DecisionLedger,
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]
+LOOKED_AT_FOR: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,14 @@ class Budgets:
                 sight=self._sights.get(key), standings=tuple(one for (budget, _), one in known.items() if budget == key)
             )
 
+    def look(self, budget: Budget, now: datetime, *, forecast: bool = False) -> Sight:
+        """Where a budget stands, also one that no tick looks at; ``forecast``: also where nothing else asks for one."""
+        with self._lock:
+            before = self._sights.get(budget.key)
+            if before is None or now - before.at >= LOOKED_AT_FOR or (forecast and not before.outlook.was_asked):
+                before = self._sights[budget.key] = self._sight(budget, now, asked=forecast)
+            return before
+
     def approve(self, key: str, threshold: str, action: str, *, digest: str, by: str, now: datetime) -> Deed:
         """Somebody's yes to one patch; it is done with the next tick.
 
@@ -130,13 +140,15 @@ class Budgets:
             self._publish()
         return self._standings
 
+    def _sight(self, budget: Budget, now: datetime, *, asked: bool = False) -> Sight:
+        return sight(
+            budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now,
+            before=self._sights.get(budget.key), asked=asked,
+        )  # fmt: skip
+
     def _looked_at(self, budget: Budget, now: datetime) -> None:
         try:
-            seen = sight(
-                budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now,
-                before=self._sights.get(budget.key),
-            )  # fmt: skip
-            self._sights[budget.key] = seen
+            seen = self._sights[budget.key] = self._sight(budget, now)
             for threshold in budget.spec.thresholds:
                 self._judged(budget, threshold, seen, now)
         except Exception as error:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from app.budget_outlook import Outlook, Outlooks, history_of
-from app.budget_seen import Sight, replica_paths
+from app.budget_seen import Sight, doubt_of, replica_paths
 from controller.budgets import afford, levers
 from controller.budgets.afford import Affordable
 from controller.budgets.cron_jobs import CronJobs
@@ -57,7 +57,7 @@ def plan_of(
         targets = [rule for rule in targets if TIER in rule.metadata.labels]
     if not targets:
         return Plan(said="selects no rule that counts against this budget")
-    blocked_for_all = seen.doubt if threshold.basis == "forecast" or action.to == "affordable" else ""
+    blocked_for_all = doubt_of(threshold, seen) or (seen.doubt if action.to == "affordable" else "")
     cuts = []
     for rule in targets:
         blocked_for_all = blocked_for_all or slo_objection(rule, world.burn(rule))
@@ -79,7 +79,7 @@ def plan_of(
 
 def _suspension(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: World) -> Plan:
     """CronJobs have no SLO and no price of ours; one of tier critical is left to a person."""
-    doubt = seen.doubt if threshold.basis == "forecast" else ""
+    doubt = doubt_of(threshold, seen)
     if world.cron_jobs is None or action.select is None:
         return Plan(said="there is no cluster to write to")
     try:

@@ -139,7 +139,7 @@ def _window(start: datetime, end: datetime) -> Window:
     if length > LONGEST:
         raise ValueError(f"at most {LONGEST.days} days at once")
     step = next((step for longest, step in _STEPS if length <= longest), timedelta(minutes=15))
-    return Window(start=start, steps=max(1, length // step), step=step)
+    return Window(start=min(start, end - step), steps=max(1, length // step), step=step)
 
 
 def _intervals(known: Known, priced: dict[str, PricedNode]) -> Iterator[NodeInterval]:
@@ -175,7 +175,7 @@ def _lines(sources: Sources, unused: Decimal, window: Window) -> Iterator[Line]:
 def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterator[str]:
     """What is not known, in sentences."""
     if not known.nodes:
-        yield "no node is known in this time: nothing brings kube_node_status_capacity, nor is there a host of our own"
+        yield f"no node is known in this time: {known.missing}"
     unpriced = sorted({node.facts.name for node in known.nodes} - set(priced))
     if unpriced:
         yield f"no price in {currency} of {_some(unpriced)}: neither these nodes nor their pods are in the sums"

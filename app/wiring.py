@@ -313,7 +313,7 @@ class House:
         """The ASGI application with every door; it starts and stops the loops of a prepared house with its own life."""
         sources = Sources(
             model=self._model, rules=self.running_rules, state=self.state,
-            spending=self._spending, budgets=self.budgets, traces=self._trace_guests,
+            budgets=self.budgets, traces=self._trace_guests,
             forecast_status=self.forecasts.status,
             explanations=self._explanations, challenges=self._challenges.of,
             questions=ForecastQuestions(rules=self.running_rules, queries=self.queries, state=self.state),
@@ -390,8 +390,9 @@ class House:
         return ClusterCollection(
             connect(config.access, clock=self._clock, metrics=self._client_metrics),
             cluster=config.access.context or "in-cluster",
-            own_namespace=config.namespace, collect=config.collect, jobs=self.settings.scrape.jobs, store=self.metrics,
-            queries=self.queries, clock=self._clock, discovered=discovered,
+            own_namespace=config.namespace, collect=config.collect, labels=config.collect_labels,
+            jobs=self.settings.scrape.jobs, store=self.metrics, queries=self.queries, clock=self._clock,
+            discovered=discovered,
         )  # fmt: skip
 
     def _found_targets(self) -> list[Target]:
