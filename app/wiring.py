@@ -24,6 +24,8 @@ from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
+from app.cost_hours import EVERY as COST_HOURS_EVERY
+from app.cost_hours import HourlyCosts
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -282,6 +284,8 @@ class House:
             shadows=self.shadows,
             capacities=self.capacities,
         )
+        self._allocations = cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock)
+        self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -318,7 +322,7 @@ class House:
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
-            allocations=cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock),
+            allocations=self._allocations,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -479,6 +483,7 @@ class House:
             plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
+        plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
