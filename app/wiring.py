@@ -24,6 +24,8 @@ from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
+from app.cost_prices import READ_EVERY as PRICES_EVERY
+from app.cost_prices import PriceParts
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -249,6 +251,7 @@ class House:
             startup_of=lambda rule: self._reconciler.startup_of(rule),
         )  # fmt: skip
         self._spending = Spending(self.state)
+        self.prices = PriceParts(self.settings, self.queries, self.running_rules, self._clock)
         self.budgets = Budgets(
             rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
@@ -297,6 +300,7 @@ class House:
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
             sources=self.guests.views, rings=self._rings.status,
             lease=lambda: "" if self._kubernetes is None else self._kubernetes.elector.problem,
+            prices=self.prices.files.states,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -317,7 +321,8 @@ class House:
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
-            allocations=cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock),
+            allocations=cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock),
+            prices=self.prices,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -475,6 +480,8 @@ class House:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
         if self._statuses is not None:
             plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
+        if self.prices.has_files:
+            plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
