@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test lint lock bench setup setup-all browser postgres prometheus cluster clean
+.PHONY: help up test lint lock bench setup setup-all browser postgres prometheus alertmanager cluster clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 FORETIDE_PORT ?= 8080
 FORETIDE_DATA_DIR ?= ./var
 export FORETIDE_PORT FORETIDE_DATA_DIR
-PACKAGES := app collector controller cost dashboard domain examples forecaster kube rules store
+PACKAGES := alerts app collector controller cost dashboard domain examples forecaster kube rules store
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ help:  ## Show what can be made
 up: .venv/core.stamp  ## Run Foretide with its demo at http://127.0.0.1:8080 (Ctrl-C ends it)
 	@exec $(BIN)/foretide up --demo --end-with-parent
 
-test: .venv/all.stamp browser postgres prometheus cluster  ## Run every check: lint, types, layers, units, end-to-end, browser
+test: .venv/all.stamp browser postgres prometheus alertmanager cluster  ## Run every check: lint, types, layers, units, end-to-end, browser
 	@$(MAKE) --no-print-directory lint
 # What only computes runs two at a time; a browser or a whole program one after the other; last what shares one Kubernetes.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not program and not cluster"
@@ -70,6 +70,9 @@ postgres: .venv/all.stamp
 
 prometheus: .venv/all.stamp
 	@$(BIN)/python -m tests.provide prometheus
+
+alertmanager: .venv/all.stamp
+	@$(BIN)/python -m tests.provide prometheus-alertmanager
 
 cluster: .venv/all.stamp
 	@$(BIN)/python -m tests.cluster.build

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.cost_facts import CostFacts, Known
+from app.cost_facts import CostFacts
+from app.cost_known import Known
 from app.cost_model import label_names
 from app.cost_prices import Prices
 from app.queries import Queries

@@ -37,6 +37,7 @@ class KubernetesConfig:
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
+        collect_labels: Labels of pods, claims and Services that are kept with them.
         most_added_cores: What raised floors and replicas may add together; None: as much as they want.
         rings: Where what is new acts first; None: everywhere at once.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
@@ -49,6 +50,7 @@ class KubernetesConfig:
     changes_per_minute: int
     documents: bool = False
     collect: bool = True
+    collect_labels: tuple[str, ...] = ()
     most_added_cores: float | None = None
     rings: Plan | None = None
     freeze: str = ""

@@ -270,8 +270,15 @@ def _kubernetes(file: ConfigFile, config: Path | None, environment: Mapping[str,
         namespace=given.namespace, lease=given.lease, writes_per_second=given.writes_per_second,
         changes_per_minute=given.changes_per_minute, rings=_rings(given, config), documents=given.documents,
         most_added_cores=None if given.most_added_cores is None else float(given.most_added_cores),
-        collect=given.collect, freeze=environment.get("FORETIDE_FREEZE", "").strip(),
+        collect=given.collect, collect_labels=_labels(given, config),
+        freeze=environment.get("FORETIDE_FREEZE", "").strip(),
     )  # fmt: skip
+
+
+def _labels(given: KubernetesSection, config: Path | None) -> tuple[str, ...]:
+    if given.collect_labels and not given.collect:
+        raise SettingsError(f"{config}: kubernetes.collect_labels: goes with collect: true")
+    return given.collect_labels
 
 
 def _rings(given: KubernetesSection, config: Path | None) -> Plan | None:

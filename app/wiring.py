@@ -391,8 +391,9 @@ class House:
         return ClusterCollection(
             connect(config.access, clock=self._clock, metrics=self._client_metrics),
             cluster=config.access.context or "in-cluster",
-            own_namespace=config.namespace, collect=config.collect, jobs=self.settings.scrape.jobs, store=self.metrics,
-            queries=self.queries, clock=self._clock, discovered=discovered,
+            own_namespace=config.namespace, collect=config.collect, labels=config.collect_labels,
+            jobs=self.settings.scrape.jobs, store=self.metrics, queries=self.queries, clock=self._clock,
+            discovered=discovered,
         )  # fmt: skip
 
     def _found_targets(self) -> list[Target]:

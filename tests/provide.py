@@ -27,7 +27,16 @@ def prometheus() -> str | None:
     return shutil.which("prometheus")
 
 
-TOOLS = {"chromium": chromium, "postgresql": postgresql, "prometheus": prometheus}
+def alertmanager() -> str | None:
+    return shutil.which("prometheus-alertmanager")
+
+
+TOOLS = {
+    "chromium": chromium,
+    "postgresql": postgresql,
+    "prometheus": prometheus,
+    "prometheus-alertmanager": alertmanager,
+}
 
 
 def provide(name: str) -> None:

@@ -12,9 +12,11 @@ from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
 from store.state.forecasts import ForecastMemories, ForecastShelf
+from store.state.recommendations import Recommendations
 from store.state.shadows import ShadowScores
 
 __all__ = [
     "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "DecisionLedger", "DocumentsSeen",
-    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "ShadowScores", "State",
+    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ShadowScores",
+    "State",
 ]  # fmt: skip
