@@ -41,6 +41,21 @@ class Allocated:
     prices: tuple[Price, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """A window's ledger before anybody groups it.
+
+    Attributes:
+        prices: Of each node, in order of names.
+        seen: Share of the window in which a node with a price was known (ratio).
+    """
+
+    window: Window
+    ledger: Ledger
+    prices: tuple[Price, ...]
+    seen: float
+
+
 class Allocations:
     """Makes them; everything is read when it is asked for."""
 
@@ -55,14 +70,18 @@ class Allocations:
             ValueError: The window is empty, too long or in the future.
             QueryError: It is more than one query may touch.
         """
-        now = self._clock.now()
-        window = _window(start, min(end, now))
+        made = self.books(start, end, basis)
+        return Allocated(window=made.window, basis=basis, report=report(made.ledger, asked), prices=made.prices)
+
+    def books(self, start: datetime, end: datetime, basis: Basis = "conserving") -> Books:
+        """The ledger from ``start`` to ``end``; raises as ``of`` does."""
+        window = _window(start, min(end, self._clock.now()))
         sources = self._prices.at(window.end)
         known = self._facts.known(window, label_names(sources))
         priced, unused = price_nodes(sources, [node.facts for node in known.nodes], window.end.date())
         books = self._books(known, priced, unused, sources, window, basis)
         prices = tuple(one.price for _, one in sorted(priced.items()))
-        return Allocated(window=window, basis=basis, report=report(books, asked), prices=prices)
+        return Books(window=window, ledger=books, prices=prices, seen=_seen(known, priced, window))
 
     def _books(
         self,
@@ -109,7 +128,7 @@ def _window(start: datetime, end: datetime) -> Window:
     if length > LONGEST:
         raise ValueError(f"at most {LONGEST.days} days at once")
     step = next((step for longest, step in _STEPS if length <= longest), timedelta(minutes=15))
-    return Window(start=start, steps=max(1, length // step), step=step)
+    return Window(start=min(start, end - step), steps=max(1, length // step), step=step)
 
 
 def _intervals(known: Known, priced: dict[str, PricedNode]) -> Iterator[NodeInterval]:
@@ -119,6 +138,16 @@ def _intervals(known: Known, priced: dict[str, PricedNode]) -> Iterator[NodeInte
                 subject=node.subject, start=node.start, end=node.end, capacity=node.capacity,
                 allocatable=node.allocatable, hourly_costs=found.parts,
             )  # fmt: skip
+
+
+def _seen(known: Known, priced: dict[str, PricedNode], window: Window) -> float:
+    """Share of the window that the nodes with a price cover together."""
+    spans = sorted((one.start, one.end or window.end) for one in known.nodes if one.facts.name in priced)
+    covered, until = timedelta(), window.start
+    for start, end in spans:
+        covered += max(end - max(start, until), timedelta())
+        until = max(until, end)
+    return covered / (window.end - window.start)
 
 
 def _lines(sources: Sources, unused: Decimal, window: Window) -> Iterator[Line]:
@@ -135,7 +164,7 @@ def _lines(sources: Sources, unused: Decimal, window: Window) -> Iterator[Line]:
 def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterator[str]:
     """What is not known, in sentences."""
     if not known.nodes:
-        yield "no node is known in this time: nothing brings kube_node_status_capacity, nor is there a host of our own"
+        yield f"no node is known in this time: {known.missing}"
     unpriced = sorted({node.facts.name for node in known.nodes} - set(priced))
     if unpriced:
         yield f"no price in {currency} of {_some(unpriced)}: neither these nodes nor their pods are in the sums"

@@ -445,25 +445,6 @@ class SpanView(_View):
     attributes: dict[str, Any]
 
 
-class BudgetView(BaseModel):
-    """One budget in its period."""
-
-    key: str
-    namespace: str
-    name: str
-    scope: dict[str, str]
-    per: str
-    timezone: str
-    limit: MoneyView
-    window_start: datetime
-    window_end: datetime
-    spent: MoneyView
-    rate_per_hour: MoneyView
-    projected_at_current_rate: MoneyView
-    state: str
-    reached_at: datetime | None
-
-
 class MistakeView(_View):
     """One mistake in a rule document: the running rules stay."""
 
