@@ -12,8 +12,8 @@ from app.queries import Queries
 from app.schedule import Schedule, Tick
 from app.sources import LOCAL
 from collector.kubernetes import discovery, exporter, usage
-from collector.kubernetes.discovery import KubernetesTargets
-from collector.kubernetes.exporter import EXPORTED, StateExporter
+from collector.kubernetes.discovery import KubernetesTargets, Watched
+from collector.kubernetes.exporter import EXPORTED, StateExporter, with_labels
 from collector.kubernetes.usage import UsageExporter
 from collector.staleness import Appender
 from collector.targets import ScrapeJob, Target, TargetStatus
@@ -26,6 +26,8 @@ _OTHERS: Final = (
     f'job!="{exporter.JOB}"}})'
 )
 """Whoever brings one of these is a kube-state-metrics."""
+_DISCOVERED_TOO: Final = {"node": "nodes", "pod": "pods", "service": "services", "endpointslice": "endpointslices"}
+"""Discovery of everything in all namespaces reads what is watched for the state anyway."""
 _SERVER_ASKED_EVERY: Final = timedelta(minutes=1)
 """Somebody's Prometheus counts 5,000 series for it."""
 
@@ -65,6 +67,7 @@ class ClusterCollection:
         cluster: str,
         own_namespace: str,
         collect: bool = True,
+        labels: Sequence[str] = (),
         jobs: Sequence[ScrapeJob],
         store: Appender,
         queries: Queries,
@@ -78,6 +81,7 @@ class ClusterCollection:
             cluster: Label ``instance`` of what is collected.
             own_namespace: Where ``own_namespace: true`` of a discovery looks.
             collect: Whether state and usage are wanted, besides discovery.
+            labels: Those of pods, claims and Services that are kept.
             jobs: Those with ``kubernetes_sd_configs`` are followed.
             store: Where the samples go.
             queries: Tell whether a kube-state-metrics is there.
@@ -87,12 +91,20 @@ class ClusterCollection:
         self._reflectors: dict[str, Reflector[Any]] = {
             one.kind.plural: Reflector(connection, one.kind) for one in EXPORTED if collect
         }
+        shared = {
+            Watched(role, None, "", ""): self._reflectors[plural]
+            for role, plural in _DISCOVERED_TOO.items()
+            if plural in self._reflectors
+        }
         self._connection, self._collect = connection, collect
         self._state = StateExporter(
-            self._reflectors, store=store, clock=clock, instance=cluster, elsewhere=OtherKubeState(queries).job
-        )
+            self._reflectors, store=store, clock=clock, instance=cluster, elsewhere=OtherKubeState(queries).job,
+            exported=with_labels(labels),
+        )  # fmt: skip
         self._usage = UsageExporter(connection, store=store, clock=clock, instance=cluster)
-        self._discovery = KubernetesTargets(jobs, connection, own_namespace=own_namespace, counts=discovered)
+        self._discovery = KubernetesTargets(
+            jobs, connection, own_namespace=own_namespace, counts=discovered, shared=shared
+        )
 
     def plan(self, schedule: Schedule) -> None:
         """Their loops."""

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.price_settings import PricesSection
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
-from rules.fields import DnsLabel, Text
+from rules.fields import DnsLabel, LabelKey, Text
 
 
 def _percent(value: object) -> float:
@@ -213,6 +214,8 @@ class KubernetesSection(_Section):
     """Read rules and all other documents from the cluster, too: objects of our CRDs, whose status is written."""
     collect: bool = True
     """Whether pods, nodes, workloads and their usage are watched and kept as series."""
+    collect_labels: Annotated[tuple[LabelKey, ...], Field(max_length=20)] = ()
+    """Labels of pods, claims and Services that are kept, too; default none, since each is a series for each pod."""
 
 
 class ConfigFile(_Section):
@@ -239,5 +242,6 @@ class ConfigFile(_Section):
     """Where queries go that name no source, those about replicas included: ``local`` is the embedded store."""
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
+    prices: PricesSection = PricesSection()
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

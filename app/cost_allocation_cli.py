@@ -24,7 +24,8 @@ def allocation(
     share_idle: Annotated[str, typer.Option("--share-idle", help="none, weighted or even.")] = "none",
     share_overhead: Annotated[bool, typer.Option("--share-overhead", help="Split overhead over the rows.")] = False,
     basis: Annotated[str, typer.Option("--basis", help="conserving, or opencost.")] = "conserving",
-    output: Annotated[str, typer.Option("--output", "-o", help="table, json or csv.")] = "table",
+    output: Annotated[str, typer.Option("--output", "-o", help="table, json, csv or focus (a bill's rows).")] = "table",
+    every: Annotated[str, typer.Option("--every", help="Rows of focus by the day, or by the hour.")] = "day",
     server: Annotated[str, typer.Option("--server", help="Where Foretide runs.")] = "http://127.0.0.1:8080",
     token_file: Annotated[
         Path | None, typer.Option("--token-file", help="Its token; by default what FORETIDE_API_TOKEN says.")
@@ -37,6 +38,6 @@ def allocation(
 
     question = Question(
         by=by, start=start, end=end, only=only, share=tuple(share or ()), split=split, share_idle=share_idle,
-        share_overhead=share_overhead, basis=basis,
+        share_overhead=share_overhead, basis=basis, every=every,
     )  # fmt: skip
     raise typer.Exit(ask(question, output=output, server=server, token_file=token_file, out=sys.stdout))

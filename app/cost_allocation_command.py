@@ -6,8 +6,8 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -16,11 +16,13 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
+from app.cost_focus import export, pieces
 from app.server_client import FailedError, Server, ServerError
 from app.system_clock import SystemClock
 from domain.units import parse_duration
 
 _MOST_ROWS: Final = 10_000
+_A_DAY: Final = timedelta(days=1)
 _MONEY: Final = ("cost", "idle", "shared", "overhead", "requested_unused")
 
 
@@ -37,6 +39,12 @@ class Question:
     share_idle: str = "none"
     share_overhead: bool = False
     basis: str = "conserving"
+    every: str = "day"
+
+    def window(self, now: datetime) -> tuple[datetime, datetime]:
+        """From when to when; ``ValueError`` for a time that is none."""
+        end = now if self.end is None else _moment(self.end, now)
+        return end - _A_DAY if self.start is None else _moment(self.start, now), end
 
     def path(self, now: datetime) -> str:
         """The address with its query; ``ValueError`` for a time that is none."""
@@ -59,10 +67,13 @@ def ask(question: Question, *, output: str, server: str, token_file: Path | None
     """
     printers = {"table": _table, "json": _json, "csv": _csv}
     try:
-        if output not in printers:
-            raise ValueError(f"-o {output}: expected {', '.join(printers)}")
-        path = question.path(SystemClock().now())
+        if output not in (*printers, "focus"):
+            raise ValueError(f"-o {output}: expected {', '.join(printers)} or focus")
+        now = SystemClock().now()
+        path = question.path(now)
         with Server(server, token_file) as asked:
+            if output == "focus":
+                return _focus(question, asked, now, out)
             found = asked.ask("GET", path)
     except (ValueError, FailedError) as error:
         print(f"foretide: {error}", file=sys.stderr)
@@ -71,6 +82,16 @@ def ask(question: Question, *, output: str, server: str, token_file: Path | None
         print(f"foretide: {error}", file=sys.stderr)
         return 4
     printers[output](found, out)
+    return 0
+
+
+def _focus(question: Question, asked: Server, now: datetime, out: TextIO) -> int:
+    def answer(start: datetime, end: datetime) -> Mapping[str, Any]:
+        piece = replace(question, start=start.isoformat(), end=end.isoformat())
+        found: Mapping[str, Any] = asked.ask("GET", piece.path(now))
+        return found
+
+    export(pieces(*question.window(now), question.every), answer, out)
     return 0
 
 

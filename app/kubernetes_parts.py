@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from uuid import uuid4
 
+from app.budget_world import Cluster
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
@@ -37,6 +38,7 @@ class KubernetesConfig:
         changes_per_minute: How many autoscalers' bounds move within a minute.
         documents: Whether objects of our CRDs are read as documents.
         collect: Whether its state and usage are kept as series.
+        collect_labels: Labels of pods, claims and Services that are kept with them.
         most_added_cores: What raised floors and replicas may add together; None: as much as they want.
         rings: Where what is new acts first; None: everywhere at once.
         freeze: FORETIDE_FREEZE: why nothing may be written at all; empty: it may.
@@ -49,6 +51,7 @@ class KubernetesConfig:
     changes_per_minute: int
     documents: bool = False
     collect: bool = True
+    collect_labels: tuple[str, ...] = ()
     most_added_cores: float | None = None
     rings: Plan | None = None
     freeze: str = ""
@@ -104,9 +107,10 @@ class KubernetesParts:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
         return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
 
-    def cron_jobs(self) -> CronJobs:
-        """What budgets suspend."""
-        return CronJobs(self._connection, self.status_writer(), switch=self._switch.why)
+    def budget_hands(self) -> Cluster:
+        """What budgets change."""
+        writer = self.status_writer()
+        return Cluster(cron_jobs=CronJobs(self._connection, writer, switch=self._switch.why))
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

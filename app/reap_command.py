@@ -48,7 +48,7 @@ def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
     waiting = threading.Event()
     switch, writer = Switch(connection, namespace=where.namespace).why, Writer(connection)
     cron_jobs = CronJobs(connection, writer, switch=switch)
-    resumed = cron_jobs.resume_expired(connection.clock.now(), everything=orders.everything)
+    resumed = cron_jobs.expired(connection.clock.now(), everything=orders.everything)
     reaper = Reaper(
         connection, writer, now=connection.clock.now, wait=lambda seconds: _wait(waiting, seconds), switch=switch,
         orders=orders,
@@ -58,7 +58,7 @@ def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
     )
     _print(told, out)
     for name, outcome in resumed:
-        print(f"CronJob {name}: {outcome.failure or outcome.said}", file=out)
+        print(f"{name}: {outcome.failure or outcome.said}", file=out)
     return told
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from collector.kubernetes import kinds, state
+from collector.kubernetes import kinds, state, state_attached
 from collector.kubernetes.groups import Groups
+from collector.kubernetes.roles import SERVICE_NAME
 from collector.kubernetes.series import Pair, Told, labelled
 from collector.kubernetes.standing import Standing
+from collector.kubernetes.storage_kinds import CLAIM, VOLUME
 from collector.staleness import Appender, Shown
 from collector.targets import Health, TargetStatus
 from domain import names
@@ -56,6 +59,16 @@ def _name(one: Any) -> str:
     return str(one.metadata.name)
 
 
+def _claimed_by(one: Any) -> str:
+    """Volumes come and go with the claims of a namespace."""
+    return "" if one.spec.claim_ref is None else str(one.spec.claim_ref.namespace)
+
+
+def _of_service(one: Any) -> str:
+    """Slices of one Service: its pods come and go in them."""
+    return f"{one.metadata.namespace}/{(one.metadata.labels or {}).get(SERVICE_NAME, one.metadata.name)}"
+
+
 EXPORTED: Final = (
     Exported(kinds.POD, "pod", state.pod, _owner),
     Exported(kinds.NODE, "node", state.node, _name),
@@ -66,7 +79,25 @@ EXPORTED: Final = (
     Exported(kinds.HPA, "horizontalpodautoscaler", state.hpa),
     Exported(DISRUPTION_BUDGET, "poddisruptionbudget", state.disruption_budget),
     Exported(kinds.QUOTA, "resourcequota", state.quota),
+    Exported(VOLUME, "persistentvolume", state_attached.volume, _claimed_by),
+    Exported(CLAIM, "persistentvolumeclaim", state_attached.claim),
+    Exported(kinds.SERVICE, "service", state_attached.service),
+    Exported(kinds.ENDPOINT_SLICE, "endpointslice", state_attached.endpoint_slice, _of_service),
 )
+_LABELLED: Final[Mapping[str, Callable[..., Iterator[Told]]]] = {
+    "pods": state.pod, "persistentvolumeclaims": state_attached.claim, "services": state_attached.service,
+}  # fmt: skip
+_WITH_UID: Final = (kinds.POD, kinds.SERVICE)
+
+
+def with_labels(label_names: Sequence[str]) -> tuple[Exported, ...]:
+    """The kinds, with these labels of pods, claims and Services as series of their own."""
+    return tuple(
+        replace(one, told=partial(_LABELLED[one.kind.plural], label_names=tuple(label_names)))
+        if one.kind.plural in _LABELLED
+        else one
+        for one in EXPORTED
+    )
 
 
 class StateExporter:
@@ -146,7 +177,7 @@ class StateExporter:
         def read(one: Any) -> Iterator[tuple[Labels, float]]:
             meta = one.metadata
             own: tuple[Pair, ...] = ((exported.label, meta.name), (names.NAMESPACE, meta.namespace))
-            if exported.kind is kinds.POD:
+            if exported.kind in _WITH_UID:
                 own += (("uid", meta.uid),)
             return labelled(exported.told(one), own, self._standing.pairs)
 

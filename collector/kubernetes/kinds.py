@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from collector.kubernetes import service_kinds
 from kube import kinds
 from kube.kinds import Fields, Kind, Meta
 
@@ -41,11 +42,25 @@ class ContainerStatus(kinds.ContainerStatus, frozen=True, gc=False, rename="came
     last_state: ContainerState = ContainerState()
 
 
+class PodVolume(Fields, frozen=True, gc=False, rename="camel"):
+    """A volume of a pod that is a claim of its namespace, or has one made for it."""
+
+    name: str = ""
+    persistent_volume_claim: dict[str, Any] | None = None
+    ephemeral: dict[str, Any] | None = None
+
+
 class PodSpec(kinds.PodSpec, frozen=True, gc=False, rename="camel"):
-    """With priority and network."""
+    """With priority, network and the volumes that stay."""
 
     priority_class_name: str = ""
     host_network: bool = False
+    volumes: list[PodVolume] | None = None
+
+    def __post_init__(self) -> None:
+        """Drops what is no claim: every pod has its token's volume, and a thousand of them are for nothing."""
+        claims = [one for one in self.volumes or () if one.persistent_volume_claim or one.ephemeral]
+        msgspec.structs.force_setattr(self, "volumes", claims or None)
 
 
 class PodStatus(kinds.PodStatus, frozen=True, gc=False, rename="camel"):
@@ -165,97 +180,6 @@ class Quota(Fields, frozen=True, gc=False, rename="camel"):
     status: QuotaStatus = QuotaStatus()
 
 
-class ServicePort(Fields, frozen=True, gc=False, rename="camel"):
-    """One of a Service's ports."""
-
-    port: int
-    name: str = ""
-    protocol: str = ""
-
-
-class ServiceSpec(Fields, frozen=True, gc=False, rename="camel"):
-    """How a Service is reached."""
-
-    type: str = ""
-    ports: list[ServicePort] | None = None
-    cluster_ip: str = msgspec.field(name="clusterIP", default="")
-    load_balancer_ip: str = msgspec.field(name="loadBalancerIP", default="")
-    external_name: str = ""
-
-
-class Service(Fields, frozen=True, gc=False, rename="camel"):
-    """Service, v1."""
-
-    metadata: Meta
-    spec: ServiceSpec = ServiceSpec()
-
-
-class EndpointConditions(Fields, frozen=True, gc=False, rename="camel"):
-    """None is unknown."""
-
-    ready: bool | None = None
-    serving: bool | None = None
-    terminating: bool | None = None
-
-
-class Endpoint(Fields, frozen=True, gc=False, rename="camel"):
-    """One backend of a Service."""
-
-    addresses: list[str] | None = None
-    conditions: EndpointConditions = EndpointConditions()
-    hostname: str | None = None
-    target_ref: kinds.ObjectReference | None = None
-    node_name: str | None = None
-    zone: str | None = None
-    deprecated_topology: dict[str, str] | None = None
-
-
-class EndpointPort(Fields, frozen=True, gc=False, rename="camel"):
-    """A port that all endpoints of a slice have."""
-
-    name: str | None = None
-    protocol: str | None = None
-    port: int | None = None
-    app_protocol: str | None = None
-
-
-class EndpointSlice(Fields, frozen=True, gc=False, rename="camel"):
-    """EndpointSlice, discovery.k8s.io/v1."""
-
-    metadata: Meta
-    address_type: str = ""
-    endpoints: list[Endpoint] | None = None
-    ports: list[EndpointPort] | None = None
-
-
-class IngressTls(Fields, frozen=True, gc=False, rename="camel"):
-    """Hosts that have a certificate."""
-
-    hosts: list[str] | None = None
-
-
-class IngressRule(Fields, frozen=True, gc=False, rename="camel"):
-    """One host; ``http`` holds its paths."""
-
-    host: str = ""
-    http: dict[str, Any] | None = None
-
-
-class IngressSpec(Fields, frozen=True, gc=False, rename="camel"):
-    """What is reached from outside."""
-
-    ingress_class_name: str = ""
-    tls: list[IngressTls] | None = None
-    rules: list[IngressRule] | None = None
-
-
-class Ingress(Fields, frozen=True, gc=False, rename="camel"):
-    """Ingress, networking.k8s.io/v1."""
-
-    metadata: Meta
-    spec: IngressSpec = IngressSpec()
-
-
 class ContainerUsage(Fields, frozen=True, gc=False, rename="camel"):
     """What a container uses, as quantities."""
 
@@ -289,8 +213,8 @@ HPA: Final = _kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalP
 POD: Final = _kind("", "v1", "pods", "Pod", Pod)
 NODE: Final = _kind("", "v1", "nodes", "Node", Node, namespaced=False)
 QUOTA: Final = _kind("", "v1", "resourcequotas", "ResourceQuota", Quota)
-SERVICE: Final = _kind("", "v1", "services", "Service", Service)
-ENDPOINT_SLICE: Final = _kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice)
-INGRESS: Final = _kind("networking.k8s.io", "v1", "ingresses", "Ingress", Ingress)
 POD_USAGE: Final = _kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", PodUsage)
 NODE_USAGE: Final = _kind("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", NodeUsage, namespaced=False)
+SERVICE: Final = service_kinds.SERVICE
+ENDPOINT_SLICE: Final = service_kinds.ENDPOINT_SLICE
+INGRESS: Final = service_kinds.INGRESS

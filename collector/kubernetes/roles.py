@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from collector.kubernetes.kinds import Endpoint, EndpointPort, EndpointSlice, Ingress, Node, Pod, Service
+from collector.kubernetes.kinds import Node, Pod
+from collector.kubernetes.service_kinds import Endpoint, EndpointPort, EndpointSlice, Ingress, Service
 from collector.targets import ADDRESS
 from domain.names import INSTANCE
 from kube.kinds import Container, Meta

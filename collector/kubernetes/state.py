@@ -24,10 +24,10 @@ from collector.kubernetes.series import (
     labels_of,
     number,
     owners,
-    prefixed,
     ready_by_status,
     resources,
 )  # fmt: skip
+from collector.kubernetes.state_attached import chosen_labels, mounts
 from kube.kinds import Condition, DisruptionBudget, Namespace, Workload
 
 _PHASES: Final = tuple(("phase", phase) for phase in ("Pending", "Succeeded", "Failed", "Unknown", "Running"))
@@ -43,9 +43,8 @@ def pod(one: Pod, label_names: Iterable[str] = ()) -> Iterator[Told]:
     yield from at("kube_pod_start_time", status.start_time)
     yield from at("kube_pod_deletion_timestamp", meta.deletion_timestamp)
     yield from owners("kube_pod_owner", meta.owner_references)
-    chosen = {name: meta.labels[name] for name in label_names if meta.labels and name in meta.labels}
-    if chosen:
-        yield "kube_pod_labels", prefixed("label", chosen), 1.0
+    yield from chosen_labels("kube_pod_labels", meta, label_names)
+    yield from mounts(one)
     if status.phase:
         yield from (("kube_pod_status_phase", (phase,), float(phase[1] == status.phase)) for phase in _PHASES)
     for condition in status.conditions or ():

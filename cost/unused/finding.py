@@ -48,7 +48,8 @@ class Finding:
     Attributes:
         kind: One of ``Kind``.
         target: What.
-        monthly: What it costs in 730 hours, in the sheet's currency; None where no price is known.
+        monthly: What is no longer paid in 730 hours once it is gone, in the sheet's currency: 0 where nothing is freed,
+            None where no price is known.
         since: From when on it is known to be so; None where nobody tells.
         evidence: What was looked at and what was seen, as pairs of words.
         advice: One sentence.
@@ -64,3 +65,17 @@ class Finding:
     advice: str
     command: str
     undo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """An object of which nobody can say whether it is used, and why."""
+
+    kind: Kind
+    target: Target
+    why: str
+
+
+def stamp(moment: datetime) -> str:
+    """To the minute, for evidence."""
+    return f"{moment:%Y-%m-%d %H:%MZ}"

@@ -8,13 +8,17 @@ from store.state.audit import AuditEntry, AuditTrail
 from store.state.backtests import BacktestBrief, Backtests
 from store.state.budgets import BudgetStandings
 from store.state.capacities import LearnedCapacities
+from store.state.cost_hours import CostHour, CostHours
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
 from store.state.forecasts import ForecastMemories, ForecastShelf
+from store.state.recommendations import Recommendations
 from store.state.shadows import ShadowScores
 
 __all__ = [
-    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "DecisionLedger", "DocumentsSeen",
-    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "ShadowScores", "State",
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "CostHour", "CostHours",
+    "DecisionLedger", "DocumentsSeen",
+    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ShadowScores",
+    "State",
 ]  # fmt: skip

@@ -169,6 +169,34 @@ class BudgetRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class RecommendationRow(Base):
+    """One piece of advice about money as it was last computed, or as it was applied, and where it stands."""
+
+    __tablename__ = "recommendation"
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(Text)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    digest: Mapped[str] = mapped_column(String(16))
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class CostHourRow(Base):
+    """What one hour cost; ``body`` is compressed JSON, amounts as text by workload."""
+
+    __tablename__ = "cost_hour"
+    start: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    seen: Mapped[float]
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[bytes]
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

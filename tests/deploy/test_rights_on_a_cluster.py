@@ -251,6 +251,7 @@ SWITCH = "/configmaps/foretide-freeze"
 RINGS = "/configmaps/foretide-rings"
 DISCOVERED: dict[str, set[str]] = {
     **dict.fromkeys(("/nodes", "/services", "/pods", "/namespaces", "/resourcequotas"), READ),
+    **dict.fromkeys(("/persistentvolumes", "/persistentvolumeclaims"), READ),
     **dict.fromkeys(("apps/deployments", "apps/statefulsets", "apps/replicasets", HPAS), READ),
     "policy/poddisruptionbudgets": READ, "discovery.k8s.io/endpointslices": READ, "networking.k8s.io/ingresses": READ,
     "metrics.k8s.io/pods": {"get", "list"}, "metrics.k8s.io/nodes": {"get", "list"},

@@ -64,6 +64,8 @@ class KubeApi:
         """Methods and parts of paths that are answered with 403."""
         self.groups: dict[str, Object] = {"autoscaling/v2": {}}
         """What is served below /apis besides objects: a group, or group/version."""
+        self.core = ["pods", "pods/resize"]
+        """Names of the resources that /api/v1 tells of."""
         self.git_version = "v1.36.2"
         self.denied: set[tuple[str, str]] = set()
         """Verbs and resources (``deployments/scale``) that access reviews answer with no."""
@@ -207,6 +209,8 @@ class KubeApi:
         if asked.path == "/version":
             major, minor = self.git_version.removeprefix("v").split(".")[:2]
             return {"major": major, "minor": minor, "gitVersion": self.git_version}
+        if asked.path == "/api/v1":
+            return {"kind": "APIResourceList", "resources": [{"name": name} for name in self.core]}
         if asked.path.endswith("subjectaccessreviews"):
             review: Object = json.loads(body)
             wanted = review["spec"]["resourceAttributes"]

@@ -1,12 +1,14 @@
 """What the fake API server keeps: objects, who owns which field of them, and what happened since when.
 
-A small honest subset of server-side apply: ownership per leaf path (a list is one leaf), shared when values agree,
-409 naming the rival when they do not, fields given up fall to their default. Nothing is written when nothing changes.
+A small honest subset of server-side apply: ownership per leaf path (a list is one leaf, but containers, which have
+names), shared when values agree, 409 naming the rival when they do not, fields given up fall to their default. Nothing
+is written when nothing changes.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -213,15 +215,27 @@ def leaves(body: Object, above: Path = ()) -> dict[Path, Any]:
     for name, value in body.items():
         if not above and name in ("apiVersion", "kind") or above == ("metadata",) and name in _NOT_OWNED:
             continue
-        if isinstance(value, dict) and value:
+        if name == "containers" and isinstance(value, list):
+            for item in value:
+                rest = {part: below for part, below in item.items() if part != "name"}
+                found[(*above, name, _key(item), "name")] = item["name"]
+                found.update(leaves(rest, (*above, name, _key(item))))
+        elif isinstance(value, dict) and value:
             found.update(leaves(value, (*above, name)))
         elif not (isinstance(value, dict) and not above):
             found[(*above, name)] = value
     return found
 
 
+def _key(item: Object) -> str:
+    return json.dumps({"name": item["name"]}, separators=(",", ":"))
+
+
 def at(thing: Any, path: Path) -> Any:
     for name in path:
+        if isinstance(thing, list):
+            thing = next((item for item in thing if _key(item) == name), _MISSING)
+            continue
         if not isinstance(thing, dict) or name not in thing:
             return _MISSING
         thing = thing[name]
@@ -229,9 +243,15 @@ def at(thing: Any, path: Path) -> Any:
 
 
 def put(thing: Object, path: Path, value: Any) -> None:
-    for name in path[:-1]:
-        thing = thing.setdefault(name, {})
-    thing[path[-1]] = copy.deepcopy(value)
+    below: Any = thing
+    for name, after in zip(path[:-1], path[1:], strict=True):
+        if isinstance(below, list):
+            if at(below, (name,)) is _MISSING:
+                below.append(json.loads(name))
+            below = at(below, (name,))
+        else:
+            below = below.setdefault(name, [] if after.startswith("{") else {})
+    below[path[-1]] = copy.deepcopy(value)
 
 
 def remove(thing: Object, path: Path) -> None:
@@ -293,7 +313,7 @@ def _conflict(disputed: list[tuple[Owner, Path]]) -> Refused:
 def _written(owner: Owner) -> Object:
     fields: Object = {}
     for path in sorted(owner.paths):
-        put(fields, tuple(f"f:{name}" for name in path), {})
+        put(fields, tuple(f"k:{name}" if name.startswith("{") else f"f:{name}" for name in path), {})
     written = {"manager": owner.manager, "operation": owner.operation, "fieldsType": "FieldsV1", "fieldsV1": fields}
     return {**written, **({"subresource": owner.subresource} if owner.subresource else {})}
 

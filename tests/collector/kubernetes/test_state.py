@@ -296,7 +296,7 @@ def test_every_name_that_foretide_asks_kube_state_metrics_for_is_told() -> None:
     texts = "\n".join(source.read_text(encoding="utf-8") for source in sources)
     asked = set(
         re.findall(
-            r"\b(kube_(?:pod|node|deployment|statefulset|replicaset|namespace|horizontal|resourceq)[a-z_]+[a-z])\b",
+            r"\b(kube_(?:pod|node|deployment|statefulset|replicaset|namespace|horizontal|resourceq|persistentv|service|endpointslice)[a-z_]+[a-z])\b",
             texts,
         )
     )

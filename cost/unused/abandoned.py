@@ -1,0 +1,82 @@
+"""Workloads that nobody talks to and that do nothing, for a whole week of hours that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from cost.unused.activity import HOURS, Activity, Hours
+from cost.unused.belonging import Root, roots
+from cost.unused.finding import Finding, Kind, Unknown
+from cost.unused.prices import Prices
+from cost.unused.snapshot import WEEK, Snapshot, is_system
+
+TRAFFIC_BYTES_PER_SECOND: Final = 500.0
+"""Of all pods together, received and sent, in the busiest hour: probes and a metrics scrape stay below it. The mean of
+the week would let an hour's job of 80 kB/s pass for silence."""
+FLAT_CORES: Final = 0.01
+FLAT_RATIO: Final = 1.5
+"""A guess: between the quietest and the busiest hour 10 millicores, or half as much again, are noise."""
+_NEVER: Final = frozenset({"Job", "CronJob", "DaemonSet", "Node"})
+"""Batch is quiet until its hour; a DaemonSet's pods are its nodes' business; a Node's are static pods."""
+
+
+def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Finding | Unknown]:
+    """Every workload that was silent and flat; one without a week of figures is not known, never unused."""
+    for root in roots(snapshot):
+        if root.target.kind in _NEVER or is_system(root.target.namespace) or _is_young(root, snapshot):
+            continue
+        traffic, cpu = activity.traffic.get(root.target), activity.cpu.get(root.target)
+        why = _not_known(root, traffic, cpu)
+        if traffic is None or cpu is None or why:
+            yield Unknown(kind=Kind.ABANDONED_WORKLOAD, target=root.target, why=why)
+        elif traffic.highest < TRAFFIC_BYTES_PER_SECOND and is_flat(cpu):
+            yield _finding(root, traffic, cpu, snapshot, prices)
+
+
+def is_flat(cpu: Hours) -> bool:
+    """Whether all hours are alike."""
+    return cpu.highest - cpu.lowest <= FLAT_CORES or cpu.highest <= FLAT_RATIO * cpu.lowest
+
+
+def _is_young(root: Root, snapshot: Snapshot) -> bool:
+    about = root.workload.about if root.workload is not None else root.pods[0].about
+    own = root.workload is not None or root.target.kind == "Pod"
+    return own and not about.is_older_than(WEEK, snapshot.at)
+
+
+def _not_known(root: Root, traffic: Hours | None, cpu: Hours | None) -> str:
+    if any(pod.shape.host_network for pod in root.pods):
+        return "their pods are in their nodes' network, whose traffic is nobody's own"
+    for name, hours in (("traffic", traffic), ("CPU", cpu)):
+        if hours is None:
+            return f"no figures of {name}"
+        if not hours.cover_the_week:
+            return f"figures of {name} do not cover 7 days"
+    return ""
+
+
+def _finding(root: Root, traffic: Hours, cpu: Hours, snapshot: Snapshot, prices: Prices) -> Finding:
+    of = root.target
+    kubectl = f"kubectl -n {of.namespace}"
+    if of.kind == "Pod":
+        command = f"{kubectl} get pod {of.name} -o yaml > {of.name}.yaml && {kubectl} delete pod {of.name}"
+        undo = f"{kubectl} create -f {of.name}.yaml; what was in its memory or in emptyDirs does not come back"
+    else:
+        count = len(root.pods) if root.workload is None else root.workload.replicas or len(root.pods)
+        command = f"{kubectl} scale {root.resource} --replicas=0"
+        undo = (
+            f"{kubectl} scale {root.resource} --replicas={count}; what was in its pods' memory or in emptyDirs does "
+            "not come back"
+        )
+    return Finding(
+        kind=Kind.ABANDONED_WORKLOAD, target=of, monthly=prices.pods(root.pods), since=snapshot.at - WEEK,
+        evidence=(
+            ("traffic", f"{traffic.highest:.0f} B/s in the busiest hour of 7 days"),
+            ("cpu", f"{1000 * cpu.lowest:.0f}m to {1000 * cpu.highest:.0f}m by hour"),
+            ("hours", f"{min(traffic.known, cpu.known)} of {HOURS} are known"),
+            ("pods", str(len(root.pods))),
+        ),
+        advice="Ask its owner whether anybody needs it; at no replicas it costs nothing and can be back in a minute.",
+        command=command, undo=undo,
+    )  # fmt: skip
