@@ -32,27 +32,66 @@ def explain(
     ] = None,
 ) -> None:
     """Tell where a budget stands, why, what it does or would do, what that waits for, and how it is undone."""
-    from app.server_client import FailedError, Server, ServerError
+    _check(output)
+    write(_ask(f"{_path(name)}/explanation", server, token_file), output, sys.stdout)
 
+
+@app.command("list")
+def list_(
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    server: Annotated[str, typer.Option("--server", help="Where Foretide runs.")] = "http://127.0.0.1:8080",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Its token; by default what FORETIDE_API_TOKEN says.")
+    ] = None,
+) -> None:
+    """Tell of every budget what is spent of it in its period, and where that leads."""
+    _check(output)
+    write_list(_ask("/api/v1/budgets?limit=200", server, token_file), output, sys.stdout)
+
+
+def _check(output: str) -> None:
     if output not in OUTPUTS:
         print(f"foretide: -o {output}: expected one of {', '.join(OUTPUTS)}", file=sys.stderr)
         raise typer.Exit(2)
-    key = name if "/" in name else f"default/{name}"
-    namespace, _, rest = key.partition("/")
+
+
+def _path(name: str) -> str:
+    namespace, _, rest = (name if "/" in name else f"default/{name}").partition("/")
+    return f"/api/v1/budgets/{quote(namespace, safe='')}/{quote(rest, safe='')}"
+
+
+def _ask(path: str, server: str, token_file: Path | None) -> Any:
+    from app.server_client import FailedError, Server, ServerError
+
     try:
         with Server(server, token_file) as asked:
-            path = f"/api/v1/budgets/{quote(namespace, safe='')}/{quote(rest, safe='')}/explanation"
-            found = asked.ask("GET", path)
+            return asked.ask("GET", path)
     except (ServerError, FailedError) as error:
         print(f"foretide: {error}", file=sys.stderr)
         raise typer.Exit(5 if getattr(error, "unknown", False) else 4) from error
-    write(found, output, sys.stdout)
 
 
 def write(found: dict[str, Any], output: str, out: TextIO) -> None:
     """As JSON, or for people."""
     text = json.dumps(found, indent=2, ensure_ascii=False) if output == "json" else "\n".join(_lines(found))
     out.write(text + "\n")
+
+
+def write_list(found: list[dict[str, Any]], output: str, out: TextIO) -> None:
+    """The same of a list: a row for each, with the forecast where one was asked for."""
+    if output == "json":
+        out.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        return
+    head = ["BUDGET", "PERIOD", "SPENT", "OF", "AT THIS RATE", "FORECAST P50", "P(OVER)", "STATE", "FIRING"]
+    rows = [[
+        one["key"], f"{one['per']} {one['period']}", _money(one["spent"]), _money(one["limit"]),
+        _money(one["projected_at_current_rate"]), _money(one["forecast"]["p50"]) if one["forecast"] else "-",
+        f"{one['forecast']['probability_over']:.2f}" if one["forecast"] else "-", one["state"],
+        ", ".join(one["firing"]) or "-",
+    ] for one in found]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        out.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
@@ -62,10 +101,14 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     if forecast := found["forecast"]:
         ends = f"{_money(forecast['p50'])} (p10 {_money(forecast['p10'])}, p90 {_money(forecast['p90'])})"
         yield f"  at its end {ends}, over the limit with probability {forecast['probability_over']:.2f}"
-        if forecast["exhausted_p50"]:
-            yield f"  used up about {_at(forecast['exhausted_p50'])} UTC"
-    if found["alerts_only"]:
-        yield f"  the forecast alerts only: {found['alerts_only']}"
+        if forecast["exhausted_p10"]:
+            yield f"  used up {_used_up(forecast)}"
+        yield from (f"  {said}" for said in _said_of_the_band(found))
+    else:
+        yield f"  at the present rate {_money(found['projected_at_current_rate'])} at its end, {_reached(found)}"
+        yield f"  no forecast: {found['no_forecast']}"
+    if not found["thresholds"]:
+        yield "  no thresholds: it is counted, and says nothing by itself"
     for threshold in found["thresholds"]:
         yield ""
         told = f", told {threshold['notices']}x" if threshold["notices"] else ""
@@ -73,6 +116,24 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {threshold['reason'] or 'has not been looked at yet'}"
         for deed in threshold["actions"]:
             yield from _deed(deed)
+
+
+def _used_up(forecast: dict[str, Any]) -> str:
+    early = f"{_at(forecast['exhausted_p10'])} UTC on one path in ten"
+    return f"about {_at(forecast['exhausted_p50'])} UTC, by {early}" if forecast["exhausted_p50"] else f"by {early}"
+
+
+def _said_of_the_band(found: dict[str, Any]) -> Iterator[str]:
+    if found["alerts_only"]:
+        yield f"the forecast alerts only: {found['alerts_only']}"
+    if found["width"]:
+        yield f"of the forecast: {found['width']}"
+
+
+def _reached(found: dict[str, Any]) -> str:
+    if found["state"] == "exceeded":
+        return "the limit is exceeded"
+    return f"used up about {_at(found['reached_at'])} UTC" if found["reached_at"] else "below the limit"
 
 
 def _deed(deed: dict[str, Any]) -> Iterator[str]:
@@ -91,7 +152,11 @@ def _deed(deed: dict[str, Any]) -> Iterator[str]:
 
 
 def _money(money: dict[str, str] | None) -> str:
-    return "nobody knows" if money is None else f"{float(money['amount']):.2f} {money['currency']}"
+    """Cents; of less than one unit hundredths of them, so that a small budget tells something."""
+    if money is None:
+        return "nobody knows"
+    amount = float(money["amount"])
+    return f"{amount:.{2 if abs(amount) >= 1 or not amount else 4}f} {money['currency']}"
 
 
 def _at(text: str) -> str:

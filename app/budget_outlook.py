@@ -27,7 +27,8 @@ LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _SEEN: Final = 0.5
 """Of an hour, for its cost to count as known."""
 _OFF_BY: Final = 0.1
-"""10 percentage points: an 80 % interval that held 68 % of the hours is no ground to act on."""
+"""10 percentage points: an 80 % interval that held 68 % of the sums is too sure of itself to act on. One that held 95 %
+pulls every probability towards 0.5: what is asked to be likelier than that is seen later, not wrongly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +88,17 @@ class Outlook:
         forecast: Cost per hour; None where there is none.
         why: Why there is none.
         fitted_at: When.
-        coverage80: Share of the back-test's hours inside the 80 % interval; None where it had none.
+        coverage80: Share of the back-test's sums inside the 80 % interval of the paths' sums; None where it had none.
+        judged_hours: That such a sum is of.
+        was_asked: False where nobody wanted to know.
     """
 
     forecast: Forecast | None
     fitted_at: datetime
     why: str = ""
     coverage80: float | None = None
+    judged_hours: int = 0
+    was_asked: bool = True
 
     def doubt(self) -> str:
         """Why nothing may be done on it; empty: it may."""
@@ -101,9 +106,17 @@ class Outlook:
             return self.why
         if self.coverage80 is None:
             return "the forecast of spend has no back-test yet"
-        if abs(self.coverage80 - 0.8) > _OFF_BY + 1e-9:
-            return f"its 80% interval held {100 * self.coverage80:.0f}% of the back-test's hours"
-        return ""
+        return self._held() if self.coverage80 < 0.8 - _OFF_BY - 1e-9 else ""
+
+    def width(self) -> str:
+        """That its band is too wide, no doubt where more than an even chance is asked for; empty: it is not."""
+        if self.forecast is None or self.coverage80 is None or self.coverage80 <= 0.8 + _OFF_BY + 1e-9:
+            return ""
+        return f"{self._held()}: it is too wide, and speaks late"
+
+    def _held(self) -> str:
+        of = "hours" if self.judged_hours == 1 else f"sums of {self.judged_hours} h"
+        return f"its 80% interval held {100 * (self.coverage80 or 0.0):.0f}% of the back-test's {of}"
 
 
 class Outlooks:
@@ -132,15 +145,17 @@ class Outlooks:
         # A step of a forecast stands for the time before it: an hour is stamped at its end.
         request = FitRequest(
             signal=name, values=history.cost, start=history.start + HOUR, step=HOUR, season=WEEK, horizon=horizon,
-            quantiles=LEVELS, made_at=now,
+            quantiles=LEVELS, made_at=now, judge_sums=True,
         )  # fmt: skip
         try:
             forecast = self._fit(request)
         except ForetideError as error:
             return Outlook(forecast=None, fitted_at=now, why=str(error))
-        held = {} if forecast.backtest is None else forecast.backtest.coverage
+        judged = forecast.backtest
+        held = {} if judged is None else judged.sum_coverage
         inside = None if 0.9 not in held or 0.1 not in held else held[0.9] - held[0.1]
-        return Outlook(forecast=forecast, fitted_at=now, coverage80=inside)
+        hours = 0 if judged is None else judged.sum_steps
+        return Outlook(forecast=forecast, fitted_at=now, coverage80=inside, judged_hours=hours)
 
 
 def total(outlook: Outlook, *, now: datetime, end: datetime, spent: float) -> sums.Total | None:

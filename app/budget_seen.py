@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
+from typing import Final
 
 from app.budget_outlook import HOUR, History, Outlook, Outlooks, history_of, total
 from app.spending import Spending, counted
@@ -20,12 +21,15 @@ from forecaster import paths
 from forecaster.sums import Total
 from rules.schema import Budget, BudgetThreshold, ScalingRule
 
+_EVEN: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """One budget.
 
     Attributes:
+        at: When it was looked at.
         span: The period.
         status: What is spent of it.
         rules: Keys of those that count.
@@ -37,6 +41,7 @@ class Sight:
         seen: For the state machine.
     """
 
+    at: datetime
     span: Span
     status: BudgetStatus
     rules: list[str]
@@ -50,9 +55,9 @@ class Sight:
 
 def sight(
     budget: Budget, rules: Sequence[ScalingRule], *, spending: Spending, outlooks: Outlooks, now: datetime,
-    before: Sight | None = None,
+    before: Sight | None = None, asked: bool = False,
 ) -> Sight:  # fmt: skip
-    """Look at ``budget``; forecasts only where a threshold or an action asks for one.
+    """Look at ``budget``; forecasts only where a threshold or an action asks for one, or somebody has ``asked``.
 
     ``before`` is the last look: its whole hours are those of now until another one is over.
     """
@@ -61,8 +66,8 @@ def sight(
     status = budgets.status(budget, spending.on(budget, keys, now=now), now=now)
     costs = {key: _in_currency(spending.history(key, now=now), spec.currency) for key in keys}
     history = _history(keys, costs, before, now)
-    wanted = any(one.basis == "forecast" for one in spec.thresholds) or _afford(budget)
-    outlook = Outlook(forecast=None, fitted_at=now, why="nothing asks for one")
+    wanted = asked or any(one.basis == "forecast" for one in spec.thresholds) or _afford(budget)
+    outlook = Outlook(forecast=None, fitted_at=now, why="nothing asks for one", was_asked=False)
     if wanted:
         outlook = outlooks.of(budget.key, history, until=span.end, now=now)
     end = total(outlook, now=now, end=span.end, spent=float(status.spent.amount))
@@ -76,8 +81,8 @@ def sight(
         burn={one.id: _burn(budget, one, costs, span, now) for one in spec.thresholds if one.basis == "burnRate"},
     )  # fmt: skip
     return Sight(
-        span=span, status=status, rules=keys, costs=costs, history=history, outlook=outlook, total=end, seen=seen,
-        doubt=_doubt(budget, history, outlook, priced * history.known, now),
+        at=now, span=span, status=status, rules=keys, costs=costs, history=history, outlook=outlook, total=end,
+        seen=seen, doubt=_doubt(budget, history, outlook, priced * history.known, now),
     )  # fmt: skip
 
 
@@ -108,6 +113,13 @@ def _doubt(budget: Budget, history: History, outlook: Outlook, coverage: float, 
     if coverage < guards.min_price_coverage:
         return f"{100 * coverage:.0f}% of the spend is known, {100 * guards.min_price_coverage:g}% are needed"
     return outlook.doubt()
+
+
+def doubt_of(threshold: BudgetThreshold, seen: Sight) -> str:
+    """Why nothing may be done because of that threshold; a band that is too wide makes unlikely things likelier."""
+    if threshold.basis != "forecast":
+        return ""
+    return seen.doubt or (seen.outlook.width() if threshold.probability < _EVEN else "")
 
 
 def _burn(

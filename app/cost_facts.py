@@ -16,6 +16,7 @@ from app.cost_known import Known, KnownNode
 from app.cost_pods import RESOURCES, PodFacts
 from app.cost_series import GIB, Line, SeriesReader, cluster_of, exact, in_series, latest, span
 from app.queries import Queries
+from collector.kubernetes import exporter
 from cost.allocation.nodes import Amounts, Window
 from cost.allocation.subject import Subject
 from cost.pricing.things import NodeFacts
@@ -24,6 +25,11 @@ _POOLS: Final = (
     "label_cloud_google_com_gke_nodepool", "label_eks_amazonaws_com_nodegroup", "label_karpenter_sh_nodepool",
     "label_kubernetes_azure_com_agentpool", "label_agentpool",
 )  # fmt: skip
+_MISSING: Final = (
+    "kube_node_status_capacity has no sample in it. With cluster: kubernetes and collect: true it comes every "
+    f"{exporter.INTERVAL.total_seconds():.0f} s, else from a kube-state-metrics that is scraped: after a start, "
+    "ask again in a minute; later, the targets in GET /api/v1/status say what is wrong"
+)
 
 
 class CostFacts:
@@ -47,7 +53,7 @@ class CostFacts:
         if self._host is not None:
             return self._host.known(window)
         nodes = tuple(self._nodes(window, label_names))
-        return Known(nodes=nodes, pods=tuple(PodFacts(self._reader).of(window)))
+        return Known(nodes=nodes, pods=tuple(PodFacts(self._reader).of(window)), missing="" if nodes else _MISSING)
 
     def _nodes(self, window: Window, label_names: Iterable[str]) -> Iterator[KnownNode]:
         resources = "|".join(RESOURCES)

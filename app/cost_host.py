@@ -7,12 +7,17 @@ from typing import Final
 
 from app.cost_known import Known, KnownNode
 from app.cost_series import GIB, SeriesReader, exact, latest, span
+from collector import host as this_host
 from cost.allocation.nodes import Amounts, PodInterval, Window
 from cost.allocation.subject import Subject
 from cost.pricing.things import NodeFacts
 from domain.names import INSTANCE, JOB, NAMESPACE
 
 LOCAL_CLUSTER: Final = "local"
+_MISSING: Final = (
+    "node_cpu_seconds_total and node_memory_MemTotal_bytes of job node, this host's own, have no sample in it. They "
+    f"come every {this_host.INTERVAL.total_seconds():.0f} s: after a start, ask again in half a minute"
+)
 
 
 class HostFacts:
@@ -27,7 +32,7 @@ class HostFacts:
         cores = self._reader.lines('count by (instance) (node_cpu_seconds_total{job="node",mode="idle"})', window)
         memory = self._reader.lines('node_memory_MemTotal_bytes{job="node"}', window)
         if not cores or not memory:
-            return Known(nodes=(), pods=())
+            return Known(nodes=(), pods=(), missing=_MISSING)
         name = cores[0].labels.get(INSTANCE, "host")
         has = Amounts(cpu_cores=latest(cores[0].values), memory_bytes=latest(memory[0].values))
         start, end = span(cores[0].values, window)

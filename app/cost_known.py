@@ -24,7 +24,8 @@ class KnownNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Everything of a window."""
+    """Everything of a window; ``missing`` says what should have told of nodes where there are none."""
 
     nodes: tuple[KnownNode, ...]
     pods: tuple[PodInterval, ...]
+    missing: str = ""

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from app.cost_series import Key, SeriesReader, cluster_of, filled, key_of, moment, span
+from app.cost_series import Key, SeriesReader, cluster_of, filled, key_of, seen, span
 from cost.allocation.nodes import Amounts, PodInterval, Window
 from cost.allocation.subject import Subject
 from domain.names import NAMESPACE, USED_CPU, USED_MEMORY
@@ -56,7 +56,7 @@ class PodFacts:
             key = key_of(line.labels)
             start, end = span(line.values, window, created=created.get(key))
             if key in ended:
-                over = moment(int(np.flatnonzero(np.isfinite(ended[key]))[0]), window)
+                over = seen(int(np.flatnonzero(np.isfinite(ended[key]))[0]), window)
                 end = over if end is None or over < end else end
             kind, owner = line.labels.get("created_by_kind", ""), line.labels.get("created_by_name", "")
             if kind == "ReplicaSet" and (by := deployments.get((key[0], key[1], owner))):
@@ -94,7 +94,7 @@ def _resized(pod: PodInterval, requests: Mapping[str, FloatArray], window: Windo
         return
     rows = np.stack([filled(requests.get(name), window.steps) for name in RESOURCES])
     cuts = np.flatnonzero((np.diff(rows, axis=1) != 0).any(axis=0)) + 1
-    edges = [None, *(moment(int(cut), window) for cut in cuts), None]
+    edges = [None, *(seen(int(cut), window) for cut in cuts), None]
     for number, (left, right) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
         start = pod.start if left is None else max(left, pod.start)
         end = pod.end if right is None else right if pod.end is None else min(right, pod.end)

@@ -43,12 +43,15 @@ class SeriesReader:
         self._queries = queries
 
     def lines(self, expr: str, window: Window) -> list[Line]:
-        """Each series at the beginning of every step, read piece by piece: one query may touch 20,000,000 samples."""
-        first_ms, step_ms = to_ms(window.start), round(window.step / timedelta(milliseconds=1))
+        """Each series at the end of every step, read piece by piece: one query may touch 20,000,000 samples.
+
+        At the end, so that what has only just come is there: a minute after a start somebody asks for the first time.
+        """
+        first_ms, step_ms = to_ms(window.start + window.step), round(window.step / timedelta(milliseconds=1))
         found: dict[tuple[tuple[str, str], ...], FloatArray] = {}
-        at, last = window.start, window.end - window.step
-        while at <= last:
-            until = min(at + _AT_ONCE - window.step, last)
+        at = window.start + window.step
+        while at <= window.end:
+            until = min(at + _AT_ONCE - window.step, window.end)
             for labels, (times, values) in self._queries.lines(expr, at, until, window.step).items():
                 own = found.setdefault(labels, np.full(window.steps, np.nan))
                 own[_places(times, first_ms, step_ms)] = values
@@ -67,21 +70,26 @@ def filled(values: FloatArray | None, steps: int) -> FloatArray:
 
 
 def span(values: FloatArray, window: Window, *, created: FloatArray | None = None) -> tuple[datetime, datetime | None]:
-    """From the first to the last of a series; when a thing was created refines the first within a step."""
+    """From the step in which a series comes to its last; when a thing was created refines the first within a step."""
     known = np.flatnonzero(np.isfinite(values))
     first, last = int(known[0]), int(known[-1])
     start = moment(first, window)
     seconds = np.nan if created is None else created[np.isfinite(created)][0] if np.isfinite(created).any() else np.nan
-    if first > 0 and np.isfinite(seconds):
+    if np.isfinite(seconds):
         began = (float(seconds) - window.start.timestamp()) * timedelta(seconds=1) + window.start
-        if start - window.step < began < start:
+        if start < began < start + window.step:
             start = began
-    return start, None if last == window.steps - 1 else moment(last + 1, window)
+    return start, None if last == window.steps - 1 else seen(last, window)
 
 
 def moment(step: int, window: Window) -> datetime:
     """When a step begins."""
     return window.start + step * window.step
+
+
+def seen(step: int, window: Window) -> datetime:
+    """When the sample of a step was: at its end."""
+    return moment(step + 1, window)
 
 
 def latest(values: FloatArray) -> float:

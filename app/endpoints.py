@@ -14,6 +14,8 @@ from app import (
     backtest_endpoints,
     budget_endpoints,
     cost_endpoints,
+    cost_model_endpoint,
+    cost_prices,
     cost_sizing,
     explain_endpoints,
     explanation_views,
@@ -22,21 +24,19 @@ from app import (
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_prices import PriceParts
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
 from app.queries import Queries
 from app.read_model import ReadModel
 from app.shadow_view import view_of
-from app.spending import Spending, counted
 from app.trace_guests import TraceGuests
 from app.views import (
-    BudgetView,
     DecisionView,
     DecompositionView,
     ForecastStatusView,
     ForecastView,
-    MoneyView,
     RuleView,
     ServiceView,
     SignalView,
@@ -45,7 +45,6 @@ from app.views import (
     TargetView,
     TraceView,
 )
-from cost import budgets
 from dashboard.contract import RowState
 from domain.clock import Clock, from_ms, to_ms
 from domain.errors import (
@@ -62,7 +61,7 @@ from forecaster.signal_state import SignalStatus
 from rules import RuleSet
 from rules.provenance import provenance
 from rules.ruleset import source_key
-from rules.schema import Budget, ScalingRule
+from rules.schema import ScalingRule
 from store.state import DecisionLedger, ForecastShelf, State
 from store.traces import TraceSummary
 from store.tracing import Search
@@ -80,7 +79,6 @@ class Sources:
     model: ReadModel
     rules: Callable[[], RuleSet]
     state: State
-    spending: Spending
     budgets: Budgets
     traces: TraceGuests
     forecast_status: Callable[[], Mapping[str, SignalStatus]]
@@ -92,6 +90,7 @@ class Sources:
     clock: Clock
     backtests: BacktestDoor
     allocations: Allocations
+    prices: PriceParts
     queries: Queries
 
 
@@ -104,6 +103,8 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
+    api.include_router(cost_prices.router(sources.prices))
+    api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
@@ -241,14 +242,6 @@ def _add_traces(api: APIRouter, sources: Sources) -> None:
 
 
 def _add_overviews(api: APIRouter, sources: Sources) -> None:
-    @api.get("/budgets", operation_id="listBudgets")
-    def budget_list(page: PageNumber = 1, limit: Limit = 20) -> Page[BudgetView]:
-        """Every budget: what is spent of it, and where the present rate leads."""
-        running = sources.rules()
-        shown = running.budgets[(page - 1) * limit : page * limit]
-        views = [_budget_view(budget, running, sources) for budget in shown]
-        return page_of(views, page=page, limit=limit, total=len(running.budgets))
-
     @api.get("/status", operation_id="getStatus")
     def status() -> Ok[StatusView]:
         """How Foretide itself is doing: rules, targets, stores, loops."""
@@ -335,36 +328,3 @@ def _forecast_status(status: SignalStatus | None) -> ForecastStatusView | None:
     if status is None:
         return None
     return ForecastStatusView(**ForecastStatusView.fields_of(status))
-
-
-def _budget_view(budget: Budget, running: RuleSet, sources: Sources) -> BudgetView:
-    now = sources.clock.now()
-    intervals = sources.spending.on(budget, counted(budget, running.rules), now=now)
-    status = budgets.status(budget, intervals, now=now)
-    return BudgetView(
-        key=budget.key,
-        namespace=budget.metadata.namespace,
-        name=budget.metadata.name,
-        scope=_scope_of(budget),
-        per=budget.spec.repeats.every,
-        timezone=budget.spec.repeats.timezone,
-        limit=MoneyView.model_validate(status.limit),
-        window_start=status.window_start,
-        window_end=status.window_end,
-        spent=MoneyView.model_validate(status.spent),
-        rate_per_hour=MoneyView.model_validate(status.rate_per_hour),
-        projected_at_current_rate=MoneyView.model_validate(status.projected_at_current_rate),
-        state=status.state.value,
-        reached_at=status.reached_at,
-    )
-
-
-def _scope_of(budget: Budget) -> dict[str, str]:
-    """As text: several namespaces and labels in one, with commas."""
-    scope = budget.spec.scope
-    labels = ",".join(f"{name}={value}" for name, value in sorted(scope.labels.items()))
-    told = {
-        "namespace": scope.namespace, "namespaces": ",".join(scope.namespaces or ()), "labels": labels,
-        "rule": scope.rule,
-    }  # fmt: skip
-    return {name: value for name, value in told.items() if value}

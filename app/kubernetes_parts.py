@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from uuid import uuid4
 
+from app.budget_world import Cluster
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
@@ -106,9 +107,10 @@ class KubernetesParts:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
         return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
 
-    def cron_jobs(self) -> CronJobs:
-        """What budgets suspend."""
-        return CronJobs(self._connection, self.status_writer(), switch=self._switch.why)
+    def budget_hands(self) -> Cluster:
+        """What budgets change."""
+        writer = self.status_writer()
+        return Cluster(cron_jobs=CronJobs(self._connection, writer, switch=self._switch.why))
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

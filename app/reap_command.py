@@ -58,7 +58,7 @@ def give_back(
     waiting = threading.Event()
     switch, writer = Switch(connection, namespace=where.namespace).why, Writer(connection)
     cron_jobs = CronJobs(connection, writer, switch=switch)
-    resumed = cron_jobs.resume_expired(connection.clock.now(), everything=orders.everything)
+    resumed = cron_jobs.expired(connection.clock.now(), everything=orders.everything)
     resized = reap(
         connection, Writer(connection, MANAGER), switch=switch, everything=orders.everything,
         now=connection.clock.now(),
@@ -72,7 +72,7 @@ def give_back(
     )
     _print(told, out)
     for name, outcome in resumed:
-        print(f"CronJob {name}: {outcome.failure or outcome.said}", file=out)
+        print(f"{name}: {outcome.failure or outcome.said}", file=out)
     for one in resized:
         print(f"{one.ref}: {one.said}", file=out)
     if unfinished is not None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
+from app.cost_price_view import PriceSourceView
 from dashboard.contract import RowState
 from domain.forecasts import Forecast
 from domain.scaling import Mode, Outcome, Reason
@@ -444,25 +445,6 @@ class SpanView(_View):
     attributes: dict[str, Any]
 
 
-class BudgetView(BaseModel):
-    """One budget in its period."""
-
-    key: str
-    namespace: str
-    name: str
-    scope: dict[str, str]
-    per: str
-    timezone: str
-    limit: MoneyView
-    window_start: datetime
-    window_end: datetime
-    spent: MoneyView
-    rate_per_hour: MoneyView
-    projected_at_current_rate: MoneyView
-    state: str
-    reached_at: datetime | None
-
-
 class MistakeView(_View):
     """One mistake in a rule document: the running rules stay."""
 
@@ -541,6 +523,7 @@ class StatusView(BaseModel):
     rule_mistakes: list[MistakeView]
     left_out: list[str]
     rings: list[str] = []
+    prices: list[PriceSourceView] = Field([], description="Files that prices come from; empty without any.")
     lease: str = Field("", description="Why the last try for the Lease failed; empty when it did not.")
     targets_up: int
     targets_total: int

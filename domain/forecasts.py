@@ -51,6 +51,9 @@ class Backtest:
         origins: How many forecasts were made and compared.
         wape_by_model: The same error for every model that competed, the served one included.
         by_horizon: The served model by how far ahead, nearest first; empty in forecasts stored before it was counted.
+        sum_coverage: As ``coverage``, of sums over ``sum_steps`` steps against those of sampled paths; empty where
+            nobody asked for it, or no stretch is known as a whole.
+        sum_steps: Steps of such a sum.
     """
 
     wape: float
@@ -58,6 +61,8 @@ class Backtest:
     origins: int
     wape_by_model: Mapping[str, float]
     by_horizon: tuple[HorizonAccuracy, ...] = ()
+    sum_coverage: Mapping[float, float] = field(default_factory=dict)
+    sum_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from domain.errors import FitFailedError, HistoryTooShortError
 from domain.forecasts import Backtest, Combination, Dependence, Forecast, HorizonAccuracy
 from domain.series import FloatArray
 from domain.units import format_duration
-from forecaster import accuracy, cold_start, combine, members, paths, serving, sparse
+from forecaster import accuracy, cold_start, combine, members, paths, serving, sparse, sum_coverage
 from forecaster import history as histories
 from forecaster.backtest import Replay, replay
 from forecaster.calendar import Calendar
@@ -55,6 +55,7 @@ class FitRequest:
         generated: True when part of the history was generated and not measured.
         calendar: What is known about days, for ``forecaster.dated``; the functions here do not look at it.
         with_reference: Also fit Holt-Winters; imports statsmodels (190 MB), so only in a worker that ends.
+        judge_sums: Also hold sums over stretches against those of sampled paths: for whoever asks of a total.
     """
 
     signal: str
@@ -69,6 +70,7 @@ class FitRequest:
     generated: bool = False
     calendar: Calendar | None = None
     with_reference: bool = False
+    judge_sums: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,12 +199,12 @@ def _best(history: History, request: FitRequest) -> _Chosen:
         made = kept.made(Recent.of(history, _seasons_kept(kept)), request.horizon, request.quantiles)
         if (doubt := objection(made.mean, made.values, history)) is None:
             band = _past_band(model, joint, past, request.quantiles)
+            dependence = paths.learned(past.origins, past.actuals, band, request.quantiles)
+            judged = _backtest(model, joint, past, wape, band, history, request)
             return _Chosen(
-                model=model, serving=kept, spare=spare,
-                backtest=_backtest(model, joint, past, wape, band, history, request),
+                model=model, serving=kept, spare=spare, backtest=_with_sums(judged, past, band, dependence, request),
                 fallback_reason=reason or _why_simpler(model, joint, wape, request),
-                combination=_told(joint, request) if joint else (),
-                dependence=paths.learned(past.origins, past.actuals, band, request.quantiles),
+                combination=_told(joint, request) if joint else (), dependence=dependence,
             )  # fmt: skip
         reason = f"{model} {doubt}"
     raise FitFailedError(f"{request.signal}: no model stayed within reason, at last {reason or 'none could be fitted'}")
@@ -226,6 +228,15 @@ def _backtest(
         wape=wape[model], coverage=shares, origins=len(past.origins), wape_by_model=wape,
         by_horizon=_by_horizon(past, model, history, request, band),
     )  # fmt: skip
+
+
+def _with_sums(
+    backtest: Backtest, past: Replay, band: FloatArray, dependence: Dependence | None, request: FitRequest
+) -> Backtest:
+    if not request.judge_sums:
+        return backtest
+    steps, shares = sum_coverage.held(past.origins, past.actuals, band, request.quantiles, dependence)
+    return replace(backtest, sum_steps=steps, sum_coverage=shares)
 
 
 def _told(joint: Competition, request: FitRequest) -> tuple[Combination, ...]:
@@ -253,10 +264,11 @@ def _empirical(history: History, request: FitRequest) -> _Chosen:
         origins=len(past.origins), wape_by_model=wape,
         by_horizon=_by_horizon(past, sparse.NAME, history, request, bands[..., asked]),
     )  # fmt: skip
+    dependence = paths.learned(past.origins, past.actuals, bands[..., asked], request.quantiles)
     return _Chosen(
-        model=sparse.NAME, serving=Empirical(levels=levels), backtest=found,
-        fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros",
-        dependence=paths.learned(past.origins, past.actuals, bands[..., asked], request.quantiles),
+        model=sparse.NAME, serving=Empirical(levels=levels),
+        backtest=_with_sums(found, past, bands[..., asked], dependence, request),
+        fallback_reason=f"{100 * sparse.zeros(history):.0f} % of the last season are zeros", dependence=dependence,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from store.state.audit import AuditEntry, AuditTrail
 from store.state.backtests import BacktestBrief, Backtests
 from store.state.budgets import BudgetStandings
 from store.state.capacities import LearnedCapacities
+from store.state.cost_hours import CostHour, CostHours
 from store.state.decisions import DecisionLedger
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
@@ -16,7 +17,8 @@ from store.state.recommendations import Recommendations
 from store.state.shadows import ShadowScores
 
 __all__ = [
-    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "DecisionLedger", "DocumentsSeen",
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "CostHour", "CostHours",
+    "DecisionLedger", "DocumentsSeen",
     "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ShadowScores",
     "State",
 ]  # fmt: skip

@@ -235,6 +235,8 @@ def _backtest_json(backtest: Backtest) -> dict[str, Any]:
         "origins": backtest.origins,
         "wape_by_model": {model: float(error) for model, error in backtest.wape_by_model.items()},
         "by_horizon": [_accuracy_json(one) for one in backtest.by_horizon],
+        "sum_coverage": [[level, float(share)] for level, share in backtest.sum_coverage.items()],
+        "sum_steps": backtest.sum_steps,
     }
 
 
@@ -249,7 +251,8 @@ def _backtest_of(item: dict[str, Any]) -> Backtest:
         for row in rows
     )
     coverage = {level: share for level, share in item["coverage"]}
-    return Backtest(**{**item, "coverage": coverage, "by_horizon": by_horizon})
+    sums = {level: share for level, share in item.get("sum_coverage", ())}
+    return Backtest(**{**item, "coverage": coverage, "by_horizon": by_horizon, "sum_coverage": sums})
 
 
 def _money(amount: str | None, currency: str | None) -> Money | None:

@@ -186,6 +186,17 @@ class RecommendationRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class CostHourRow(Base):
+    """What one hour cost; ``body`` is compressed JSON, amounts as text by workload."""
+
+    __tablename__ = "cost_hour"
+    start: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    seen: Mapped[float]
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[bytes]
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -39,7 +40,7 @@ NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)  # a Wednesday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def fitted(request: FitRequest) -> Forecast:
+def fitted(request: FitRequest, *, held: float = 0.78) -> Forecast:
     """Each hour of the day as it was on average, normal around it: what a fit would find in ``costs``, in no time."""
     hours = (np.arange(len(request.values)) + request.start.hour) % 24
     mean = np.array([np.nanmean(request.values[hours == hour]) for hour in range(24)])
@@ -51,7 +52,9 @@ def fitted(request: FitRequest) -> Forecast:
         signal=request.signal, model="daily", made_at=request.made_at, cutoff=cutoff, step=request.step,
         season=request.season, mean=ahead, quantiles=request.quantiles,
         values=np.maximum(ahead[:, None] + spread * around, 0.0), reference=None, history_start=request.start,
-        backtest=Backtest(wape=0.1, coverage={0.1: 0.11, 0.9: 0.89}, origins=5, wape_by_model={}),
+        backtest=Backtest(
+            wape=0.1, coverage={}, origins=5, wape_by_model={}, sum_coverage={0.1: 0.11, 0.9: 0.11 + held}, sum_steps=24
+        ),
     )  # fmt: skip
 
 
@@ -123,6 +126,7 @@ class World:
     gap: bool = False
     slo: SloState = SloState.OK
     now: datetime = NOW
+    held: float = 0.78
     made: Budgets | None = None
     rules: RuleSet = field(init=False)
 
@@ -148,7 +152,7 @@ class World:
         if self.made is None:
             self.made = Budgets(
                 rules=lambda: self.rules, spending=Costs(costs(self.days, gap=self.gap)), state=self.state,  # type: ignore[arg-type]
-                fit=fitted, burn=self.burn,
+                fit=partial(fitted, held=self.held), burn=self.burn,
             )  # fmt: skip
         return self.made
 
@@ -246,6 +250,22 @@ def test_a_forecast_that_cannot_be_trusted_alerts_only(
     assert why in sight.doubt
 
 
+@pytest.mark.parametrize(
+    ("held", "probability", "acts"), [(0.69, 0.8, False), (0.71, 0.8, True), (0.97, 0.8, True), (0.97, 0.45, False)]
+)
+def test_a_band_too_narrow_for_its_sums_blocks_and_one_too_wide_only_what_asks_for_less_than_an_even_chance(
+    state: State, tmp_path: Path, held: float, probability: float, acts: bool
+) -> None:
+    world = World(tmp_path, state, basis=f"forecast, probability: {probability}, clear: 0.1", limit="1500", held=held)
+    for _ in range(8):
+        world.tick(HOUR)
+    assert world.notices() == 1
+    assert (world.deed().state is DeedState.HELD) is acts, world.deed().reason
+    found = call(application(world), "/api/v1/budgets/demo/month/explanation").json["data"]
+    assert (found["alerts_only"] != "", found["width"] != "") == (held < 0.7, held > 0.9)
+    assert f"its 80% interval held {100 * held:.0f}% of the back-test's sums of 24 h" in world.deed().reason or acts
+
+
 def test_a_forecast_fires_after_six_hours_and_once(state: State, tmp_path: Path) -> None:
     world = World(tmp_path, state, basis="forecast", limit="4000", mode="recommend", days=27)
     told = [(world.tick(HOUR), world.notices())[1] for _ in range(9)]
@@ -311,6 +331,24 @@ def test_an_approval_by_the_api_is_for_one_digest(state: State, tmp_path: Path) 
     assert post({**body, "digest": world.deed().digest}) == 409
     with state.transaction() as session:
         assert "budget.approve" in {one.verb for one in AuditTrail(session).newest(limit=50)}
+
+
+def test_a_budget_without_thresholds_is_explained_and_every_budget_is_listed(state: State, tmp_path: Path) -> None:
+    world = World(tmp_path, state, limit="2100")
+    head, _, _ = BUDGET.replace("LIMIT", "2600").replace("name: month", "name: counted").partition("  thresholds:")
+    world.rules = rule_set(tmp_path, rule_text(), BUDGET.replace("LIMIT", world.limit).replace("BASIS", "actual")
+                           .replace("TO", "affordable").replace("MODE", "observe"), head)  # fmt: skip
+    world.tick()
+    api, out = application(world), io.StringIO()
+    budget_command.write(call(api, "/api/v1/budgets/demo/counted/explanation").json["data"], "table", out)
+    assert "of 2600.00 USD\n  at its end" in out.getvalue(), out.getvalue()
+    assert "no thresholds: it is counted, and says nothing by itself" in out.getvalue()
+    out = io.StringIO()
+    budget_command.write_list(call(api, "/api/v1/budgets").json["data"], "table", out)
+    header, *rows = out.getvalue().splitlines()
+    assert header.split()[:3] == ["BUDGET", "PERIOD", "SPENT"]
+    told = {row.split()[0]: row.split()[-1] for row in rows}
+    assert told == {"demo/counted": "-", "demo/month": "warn"}
 
 
 def test_explain_tells_where_it_stands_and_how_to_undo_it(state: State, tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from app.cost_allocation import Allocations
 from app.cost_allocation_command import Question, _csv, _table
 from app.cost_endpoints import conditions, view
 from app.cost_facts import CostFacts
+from app.cost_prices import Prices
 from app.queries import Queries
 from cost.allocation.report import Asked
 from domain.clock import to_ms
 from domain.labels import Labels
-from domain.series import Series
+from domain.series import STALE_NAN, Series
 from rules.ruleset import RuleSet
 from rules.schema import PriceSheet
 from store.metrics import MetricsStore
@@ -84,7 +85,8 @@ CLUSTER = [
 
 def allocations(store: MetricsStore, clock: ManualClock, *sheets: PriceSheet, local: Any = None) -> Allocations:
     queries = Queries(store, clock=clock)
-    return Allocations(CostFacts(queries, local=local), queries, lambda: RuleSet(price_sheets=sheets), clock)
+    prices = Prices(queries, lambda: RuleSet(price_sheets=sheets))
+    return Allocations(CostFacts(queries, local=local), prices, clock)
 
 
 def sheet(**spec: Any) -> PriceSheet:
@@ -174,6 +176,33 @@ def test_our_own_processes_run_on_the_host(store: MetricsStore, clock: ManualClo
     report = made.of(NOW - HOUR, NOW, Asked(by=("owner",)), "conserving").report
     assert [(row.key, float(row.cost)) for row in report.rows] == [(("Deployment/shop",), pytest.approx(0.5))]
     assert report.total == 2
+
+
+def test_a_host_that_was_seen_for_the_first_time_a_moment_ago_has_its_cost(
+    store: MetricsStore, clock: ManualClock
+) -> None:
+    host = {"job": "node", "instance": "laptop"}
+    asks = allocations(store, clock, sheet(cpuCoreHour=60, memoryGiBHour=0), local={})
+    (missed,) = asks.of(NOW - 24 * HOUR, NOW, Asked(), "conserving").report.notes
+    assert "no sample in it" in missed
+    assert missed.endswith("come every 15 s: after a start, ask again in half a minute")
+    first = to_ms(NOW) - 10_000
+    for name, labels in (("node_cpu_seconds_total", {"mode": "idle", "cpu": "0"}), ("node_memory_MemTotal_bytes", {})):
+        store.append((Labels.of({"__name__": name, **host, **labels}),), first, np.array([8.0]))
+    for window in (24 * HOUR, timedelta(seconds=20)):
+        report = asks.of(NOW - window, NOW, Asked(), "conserving").report
+        assert (report.total, report.notes) == (1, ())
+
+
+def test_what_came_and_went_counts_from_when_it_was_made_to_when_it_was_last_seen(
+    store: MetricsStore, clock: ManualClock
+) -> None:
+    gone = pod("web-1", "shop", 4.0, first=10, last=20)
+    store.load([*amounts("kube_node_status_capacity", "n1", 4, 8), *gone])
+    for one in gone:
+        store.append((one.labels,), to_ms(NOW - HOUR + 20.5 * MINUTE), np.array([STALE_NAN]))
+    told = found(store, clock, sheet(cpuCoreHour=1, memoryGiBHour=0))
+    assert float(told["rows"][0]["cost"]) == pytest.approx(4 * 10.5 / 60)  # made at 9:30, last seen at 20:00
 
 
 def test_windows_that_cannot_be_meant_are_refused(store: MetricsStore, clock: ManualClock) -> None:

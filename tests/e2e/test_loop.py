@@ -184,7 +184,7 @@ def test_decisions_stand_on_the_forecast(demo: Program) -> None:
 
 def test_the_budget_counts_what_ran(demo: Program) -> None:
     (budget,) = demo.api("budgets")
-    assert budget["limit"] == {"amount": "2.50", "currency": "USD"}
+    assert budget["limit"] == {"amount": "0.20", "currency": "USD"}
     spent = demo.until("something is spent", lambda: float(demo.api("budgets")[0]["spent"]["amount"]), seconds=40)
     assert 0 < spent < 2.5
     assert budget["state"] in ("ok", "at_risk", "exceeded")

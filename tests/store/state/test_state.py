@@ -37,6 +37,8 @@ from store.state import (
     AuditTrail,
     BacktestBrief,
     Backtests,
+    CostHour,
+    CostHours,
     DecisionLedger,
     DocumentsSeen,
     ForecastMemories,
@@ -408,3 +410,21 @@ def test_learned_capacities_come_back_as_they_were_and_others_are_forgotten(stat
         assert LearnedCapacities(session).all() == [
             replace(one, trigger="jobs"), later,
         ]  # fmt: skip
+
+
+def test_an_hours_costs_are_kept_as_they_are_put_and_forgotten_when_old(state: State) -> None:
+    start = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    for number in range(3):
+        hour = CostHour(
+            start=start + timedelta(hours=number), currency="EUR", seen=0.5, made_at=start, costs={"{}": "0.3"}
+        )
+        with state.transaction() as session:
+            CostHours(session).put(hour)
+            CostHours(session).put(replace(hour, seen=1.0, costs={'{"namespace":"größe"}': "1.000000000000000001"}))
+    with state.transaction() as session:
+        kept = CostHours(session)
+        kept.forget_before(start + timedelta(hours=1))
+        found = list(kept.since(start))
+        assert [(one.start.hour, one.seen, one.currency) for one in found] == [(10, 1.0, "EUR"), (11, 1.0, "EUR")]
+        assert found[0].costs == {'{"namespace":"größe"}': "1.000000000000000001"}
+        assert kept.known(start + timedelta(hours=2)) == {start + timedelta(hours=2): (1.0, start)}
