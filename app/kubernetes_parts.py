@@ -11,6 +11,7 @@ from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.quotas import Quotas
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
@@ -81,7 +82,8 @@ class KubernetesParts:
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
         )  # fmt: skip
-        self._rate, self._own = float(config.writes_per_second), config.namespace
+        self._namespace = config.namespace
+        self._rate = float(config.writes_per_second)
         self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
         self._switch = Switch(self._connection, namespace=config.namespace, always=config.freeze)
         self.cluster = KubernetesCluster(
@@ -116,7 +118,11 @@ class KubernetesParts:
     def budget_hands(self) -> Cluster:
         """What budgets change."""
         writer = self.status_writer()
-        return Cluster(cron_jobs=CronJobs(self._connection, writer, switch=self._switch.why))
+        switch = self._switch.why
+        return Cluster(
+            cron_jobs=CronJobs(self._connection, writer, switch=switch),
+            quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
+        )
 
     def resizing_hands(self) -> tuple[Sights, Writes]:
         """What looks at workloads that are right-sized, and what writes there."""
@@ -124,7 +130,7 @@ class KubernetesParts:
             self._connection, MANAGER, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence
         )  # fmt: skip
         return (
-            Sights(self._connection, switch=self._switch.why, own_namespace=self._own),
+            Sights(self._connection, switch=self._switch.why, own_namespace=self._namespace),
             Writes(self._connection, writer, switch=self._switch.why),
         )
 
