@@ -74,7 +74,7 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
 def _finding(claim: Claim, snapshot: Snapshot, prices: Prices) -> Finding:
     of = claim.about.target
     region = next((one.region for one in snapshot.volumes if one.about.target.name == claim.volume), "")
-    price = prices.volume(claim.volume, claim.storage_class, region, claim.gib) if claim.volume else NOTHING
+    price = prices.volume(claim.volume, claim.storage_class, region, claim.gib)
     evidence = [
         ("referrers", "none among pods, Deployments, StatefulSets and their claim templates, DaemonSets, ReplicaSets, "
                       "ReplicationControllers, Jobs and CronJobs"),
@@ -88,13 +88,13 @@ def _finding(claim: Claim, snapshot: Snapshot, prices: Prices) -> Finding:
     delete = f"kubectl -n {of.namespace} delete persistentvolumeclaim {of.name}"
     if not claim.volume:
         return Finding(
-            kind=Kind.UNUSED_PVC, target=of, monthly=price, since=None, evidence=tuple(evidence), command=delete,
+            kind=Kind.UNUSED_PVC, target=of, monthly=NOTHING, since=None, evidence=tuple(evidence), command=delete,
             advice="It never got a volume; delete it once its owner says so.",
             undo="create it again from its manifest: nothing is stored in it",
         )  # fmt: skip
     retain = """-p '{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}'"""
     return Finding(
-        kind=Kind.UNUSED_PVC, target=of, monthly=price, since=None, evidence=tuple(evidence),
+        kind=Kind.UNUSED_PVC, target=of, monthly=price.amount, since=None, evidence=(*evidence, *price.evidence),
         advice="Quarantine first: with its volume set to Retain the claim can go and the data stays; the money is "
                "saved when the released volume is deleted.",
         command=f"kubectl patch persistentvolume {claim.volume} {retain} && {delete}",
