@@ -17,7 +17,7 @@ from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
 from domain.clock import Clock
-from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
+from kube import Access, ClientMetrics, Connection, Elector, Events, Regarding, Writer, connect
 
 _WARNINGS = frozenset({"BoundsNotSet", "BufferNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
 _FIRST_LOOK_SECONDS = 2.0
@@ -102,6 +102,11 @@ class KubernetesParts:
             self._connection, Writer(self._connection, fence=self.elector.fence), namespace=config.namespace,
             plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
+
+    @property
+    def connection(self) -> Connection:
+        """For whoever only reads."""
+        return self._connection
 
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""

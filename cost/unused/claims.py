@@ -58,7 +58,7 @@ def referrers(snapshot: Snapshot) -> Referrers:
 
 def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Finding | Unknown]:
     """Every claim older than a week that nobody refers to and that nobody was seen to mount."""
-    known = referrers(snapshot)
+    known, regions = referrers(snapshot), regions_of(snapshot)
     for claim in snapshot.claims:
         of = claim.about.target
         if known.of(of) is not None or not claim.about.is_older_than(WEEK, snapshot.at):
@@ -68,12 +68,16 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
             kind = f"{owner.kind}.{owner.group}" if owner.group else owner.kind
             yield Unknown(kind=Kind.UNUSED_PVC, target=of, why=f"belongs to a {kind}, which decides about it")
         elif (of.namespace, of.name) not in activity.mounted:
-            yield _finding(claim, snapshot, prices)
+            yield _finding(claim, regions.get(claim.volume, ""), snapshot, prices)
 
 
-def _finding(claim: Claim, snapshot: Snapshot, prices: Prices) -> Finding:
+def regions_of(snapshot: Snapshot) -> dict[str, str]:
+    """Where volumes are, by name."""
+    return {one.about.target.name: one.region for one in snapshot.volumes}
+
+
+def _finding(claim: Claim, region: str, snapshot: Snapshot, prices: Prices) -> Finding:
     of = claim.about.target
-    region = next((one.region for one in snapshot.volumes if one.about.target.name == claim.volume), "")
     price = prices.volume(claim.volume, claim.storage_class, region, claim.gib)
     evidence = [
         ("referrers", "none among pods, Deployments, StatefulSets and their claim templates, DaemonSets, ReplicaSets, "

@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from cost.unused.activity import Activity, Hours
+from cost.unused.claims import regions_of
 from cost.unused.finding import Finding, Kind, Unknown
 from cost.unused.prices import Prices
 from cost.unused.snapshot import WEEK, Claim, Snapshot
@@ -21,6 +22,7 @@ LEAST_GIB: Final = 10
 
 def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Finding | Unknown]:
     """Only claims of which every hour of a week is known; of the others nothing is said: most drivers tell nothing."""
+    regions = regions_of(snapshot)
     for claim in snapshot.claims:
         of = claim.about.target
         filled = activity.filled.get((of.namespace, of.name))
@@ -28,16 +30,15 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
             continue
         wanted = _wanted_gib(filled)
         if wanted <= MOST_RATIO * claim.gib and claim.gib - wanted >= LEAST_GIB:
-            yield _finding(claim, filled, wanted, snapshot, prices)
+            yield _finding(claim, filled, wanted, regions.get(claim.volume, ""), snapshot, prices)
 
 
 def _wanted_gib(filled: Hours) -> Decimal:
     return max(Decimal(filled.highest / _GIB * ROOM).to_integral_value(ROUND_CEILING), Decimal(1))
 
 
-def _finding(claim: Claim, filled: Hours, wanted: Decimal, snapshot: Snapshot, prices: Prices) -> Finding:
+def _finding(claim: Claim, filled: Hours, wanted: Decimal, region: str, snapshot: Snapshot, prices: Prices) -> Finding:
     of = claim.about.target
-    region = next((one.region for one in snapshot.volumes if one.about.target.name == claim.volume), "")
     now = prices.volume(claim.volume, claim.storage_class, region, claim.gib)
     then = prices.volume(claim.volume, claim.storage_class, region, wanted)
     return Finding(
