@@ -203,7 +203,7 @@ def test_bytes_of_which_nobody_says_where_to_are_told_and_cost_nothing(store: Me
     store.load([*CLUSTER, grown])
     found = told(store, clock)
     assert part(found, "network") == {}
-    assert any(note.startswith("pods sent 3.00 GiB (container_network_") for note in found["notes"])
+    assert any(note.startswith("pods sent some 3.00 GiB (container_network_") for note in found["notes"])
 
 
 def test_what_is_bad_is_told_and_the_rest_is_shown(store: MetricsStore, clock: ManualClock) -> None:
