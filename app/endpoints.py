@@ -14,6 +14,7 @@ from app import (
     backtest_endpoints,
     budget_endpoints,
     cost_endpoints,
+    cost_forecast_endpoints,
     cost_sizing,
     explain_endpoints,
     explanation_views,
@@ -22,6 +23,7 @@ from app import (
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_outlook import CostOutlooks
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -87,6 +89,7 @@ class Sources:
     clock: Clock
     backtests: BacktestDoor
     allocations: Allocations
+    cost_outlooks: CostOutlooks
     queries: Queries
 
 
@@ -99,6 +102,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
+    api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api

@@ -26,6 +26,7 @@ from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
+from app.cost_outlook import CostOutlooks
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -81,6 +82,7 @@ from forecaster.leads import plans as lead_plans
 from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
+from forecaster.together import draw
 from forecaster.workers import FitPool, OneShotPool
 from kube import ClientMetrics, connect
 from rules import RuleSet, RulesFolder
@@ -285,6 +287,10 @@ class House:
         )
         self._allocations = cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock)
         self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
+        self._cost_outlooks = CostOutlooks(
+            self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
+            draw=lambda task: self.fits.submit(draw, task).result(),
+        )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -321,7 +327,7 @@ class House:
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
-            allocations=self._allocations,
+            allocations=self._allocations, cost_outlooks=self._cost_outlooks,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -554,6 +560,7 @@ class House:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         self.operations.close()
+        self._cost_outlooks.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):
