@@ -14,20 +14,23 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from app import budget_minima
+from app.budget_needs import NEEDS_EVERY, Needs
 from app.budget_outlook import HOUR, Fit, Outlooks
-from app.budget_plans import World, needed, plan_of
+from app.budget_plans import lifts_of, plan_of
 from app.budget_seen import Sight, sight
-from app.budget_writes import taken_back, written
+from app.budget_world import Cluster, World, needed
+from app.budget_writes import kept, taken_back, writes, written
 from app.spending import Spending
 from controller.budgets import alerts, deeds, levers
 from controller.budgets.alerts import AlertState, Notice
-from controller.budgets.cron_jobs import ON_CRON_JOB, CronJobs
 from controller.budgets.deeds import Approval, Deed, DeedState, Order, Plan
 from controller.budgets.records import Standing, from_json, to_json
+from controller.guardrails import Lowered
 from controller.slo import Burn
 from cost.budgets import spent_between
 from domain.errors import ForetideError
-from domain.scaling import Mode
+from domain.scaling import Decision, Mode
 from rules import RuleSet
 from rules.schema import Budget, BudgetAction, BudgetThreshold, ScalingRule
 from store.state import AuditEntry, AuditTrail, BudgetStandings, DecisionLedger, State
@@ -55,7 +58,7 @@ class Budgets:
     def __init__(
         self, *, rules: Callable[[], RuleSet], spending: Spending, state: State, fit: Fit,
         burn: Callable[[ScalingRule, datetime], Burn | None], leads: Callable[[], bool] = lambda: True,
-        cron_jobs: CronJobs | None = None,
+        cluster: Cluster | None = None,
     ) -> None:  # fmt: skip
         """Nothing is read before the first tick.
 
@@ -66,9 +69,9 @@ class Budgets:
             fit: Runs a fit in a worker.
             burn: State of the SLO that guards a rule.
             leads: Whether this process may act.
-            cron_jobs: Of the cluster; None without one.
+            cluster: Whoever writes there; None without one.
         """
-        self._cron_jobs = cron_jobs
+        self._cluster, self._hands = cluster, {} if cluster is None else cluster.hands
         self._rules, self._spending, self._state = rules, spending, state
         self._outlooks, self._burn, self._leads = Outlooks(fit), burn, leads
         self._lock = threading.Lock()
@@ -76,6 +79,8 @@ class Budgets:
         self._sights: dict[str, Sight] = {}
         self._in_force: tuple[Deed, ...] = ()
         self._needed: dict[str, float] = {}
+        self._needed_least: dict[str, float] = {}
+        self._needs = Needs(self._decided)
 
     def tick(self, now: datetime) -> None:
         """Every budget with thresholds, and what is left of those that are gone."""
@@ -95,9 +100,17 @@ class Budgets:
     def limits(self, rule: str, now: datetime) -> levers.Limits:
         """What stands of the budgets' deeds for a rule; never less than what it needs by the newest forecast."""
         found = levers.limits_of(self._in_force, rule, now)
-        if found.most is None:
-            return found
-        return replace(found, most=levers.never_below(found.most, needed=self._needed.get(rule)))
+        if found.most is not None:
+            found = replace(found, most=levers.never_below(found.most, needed=self._needed.get(rule)))
+        if found.least is not None:
+            need = self._needed_least.get(rule)
+            found = replace(found, least=None if need is None else levers.never_below(found.least, needed=need))
+        return found
+
+    def lowered(self, rule: ScalingRule, now: datetime) -> Lowered | None:
+        """What stands in place of a rule's ``min``."""
+        found = self.limits(rule.key, now)
+        return None if found.least is None else Lowered(by=found.by.partition("/")[2], replicas=found.least)
 
     def held(self, key: str) -> Held:
         """Of one budget, as the last tick left it."""
@@ -169,7 +182,7 @@ class Budgets:
                 budget, threshold, name, wanted, seen, firing=firing, plans=was is None or not was.in_force, now=now
             )
             due = deeds.step(was, order, now)
-            if _writes(due) and due.state is DeedState.ACTING:
+            if writes(due) and due.state is DeedState.ACTING:
                 self._keep(replace(before, alert=alert, deeds={**before.deeds, name: due}), now)  # the journal first
             after[name] = self._done(due, seen, now)
         gone = {name for name in after if name not in threshold.do and not after[name].in_force}
@@ -190,13 +203,13 @@ class Budgets:
             plan = plan_of(budget, threshold, action, seen, self._world(now), now=now)
         return Order(
             id=id_, period=seen.span.id, mode=action.mode, firing=firing, plan=plan, ends=seen.span.end,
-            lasts=action.max_duration,
+            lasts=action.max_duration, lifts="" if plans else lifts_of(action, self._world(now)),
         )  # fmt: skip
 
     def _world(self, now: datetime) -> World:
         return World(
-            rules=self._rules().rules, price=self._price_of, burn=lambda rule: self._burn(rule, now),
-            outlooks=self._outlooks, cron_jobs=self._cron_jobs,
+            rules=self._rules().rules, price=self._price_of, replicas=self._replicas_of,
+            burn=lambda rule: self._burn(rule, now), outlooks=self._outlooks, needs=self._needs, cluster=self._cluster,
         )  # fmt: skip
 
     def _price_of(self, rule: str) -> Decimal | None:
@@ -206,18 +219,36 @@ class Budgets:
             return None
         return newest.cost_per_hour.amount / newest.desired_replicas
 
+    def _replicas_of(self, rule: str) -> int | None:
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule)
+        return None if newest is None else newest.current_replicas
+
+    def _decided(self, rule: str, since: datetime, until: datetime) -> list[Decision]:
+        with self._state.transaction() as session:
+            return DecisionLedger(session).spaced(rule, since=since, until=until, every=NEEDS_EVERY)
+
     def _done(self, deed: Deed, seen: Sight, now: datetime) -> Deed:
         """A limit on decisions needs no write: it holds from the next decision on, and is given back by the clock."""
         if deed.state is DeedState.ACTING:
-            return written(deed, self._cron_jobs, now)
+            self._look_at_needs(deed, seen, now)
+            return written(deed, self._hands, now)
         if deed.state is DeedState.REVERTING:
-            return taken_back(deed, self._cron_jobs, now)
+            return taken_back(deed, self._hands, now)
         if deed.state is DeedState.HELD and deed.acted_at is not None:
             until = deed.acted_at + (now - deed.acted_at) // HOUR * HOUR
-            self._needed |= needed(seen, _rules_of(deed), self._world(now), now=now)
-            spent = [spent_between(seen.costs.get(key, []), deed.acted_at, until) for key in _rules_of(deed)]
-            return deeds.measured(deed, sum(spent, Decimal(0)), now)
+            self._look_at_needs(deed, seen, now)
+            spent = [spent_between(seen.costs.get(key, []), deed.acted_at, until) for key in levers.rules_of(deed)]
+            return deeds.measured(kept(deed, self._hands, now), sum(spent, Decimal(0)), now)
         return deed
+
+    def _look_at_needs(self, deed: Deed, seen: Sight, now: datetime) -> None:
+        """What the limits that stand must not go below."""
+        world = self._world(now)
+        self._needed |= needed(seen, levers.rules_of(deed, levers.MAX), world, now=now)
+        for rule in levers.rules_of(deed, levers.MIN):
+            if (need := budget_minima.needed(rule, seen, world, now=now)) is not None:
+                self._needed_least[rule] = need
 
     def _wound_down(self, standing: Standing, now: datetime) -> None:
         """Of a threshold that no document has any more: taken back by the same steps, then forgotten."""
@@ -229,7 +260,7 @@ class Budgets:
             )  # fmt: skip
             stepped = deeds.step(deed, order, now)
             if stepped.state is DeedState.REVERTING:
-                stepped = taken_back(stepped, self._cron_jobs, now)
+                stepped = taken_back(stepped, self._hands, now)
             if stepped.in_force:
                 left[name] = stepped
         if left:
@@ -278,12 +309,3 @@ def _apart_from_time(standing: Standing) -> Standing:
         for name, deed in standing.deeds.items()
     }  # fmt: skip
     return replace(standing, alert=alert, deeds=still)
-
-
-def _rules_of(deed: Deed) -> list[str]:
-    ours = (one.target for one in deed.changes if one.target.startswith(levers.ON_RULE))
-    return [target.removeprefix(levers.ON_RULE) for target in ours]
-
-
-def _writes(deed: Deed) -> bool:
-    return any(one.target.startswith(ON_CRON_JOB) for one in deed.changes)

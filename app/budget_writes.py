@@ -1,24 +1,33 @@
-"""A deed's patch goes into the world and out of it again: limits by themselves, CronJobs by a write each."""
+"""A deed's patch goes into the world and out of it again: limits by themselves, the rest by a write each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from controller.budgets import deeds, levers
-from controller.budgets.cron_jobs import ON_CRON_JOB, CronJobs
 from controller.budgets.deeds import Change, Deed, DeedState
+from controller.budgets.notes import Hand, Outcome
+
+Hands = Mapping[str, Hand]
+"""By the first word of a change's target; empty without a cluster."""
 
 
-def written(deed: Deed, cron_jobs: CronJobs | None, now: datetime) -> Deed:
+def writes(deed: Deed) -> bool:
+    """Whether something of it goes into the cluster, so that the journal comes first."""
+    return bool(_in_cluster(deed))
+
+
+def written(deed: Deed, hands: Hands, now: datetime) -> Deed:
     """After its patch was written, as far as it could be; what was written in vain is taken back."""
-    wanted = _on_cron_jobs(deed)
-    if not wanted or cron_jobs is None or deed.expires_at is None:
+    wanted = _in_cluster(deed)
+    if not wanted or not hands or deed.expires_at is None:
         return deeds.acted(deed, now)
-    done = [cron_jobs.suspend(change, deed=deed.id, expires=deed.expires_at) for change in wanted]
+    done = [hands[_kind(one)].do(one, deed=deed.id, now=now, expires=deed.expires_at) for one in wanted]
     failures = [one for one in done if one.failure]
     lasting = [one.failure for one in failures if one.lasting]
-    if len(lasting) == len(done):
+    if len(lasting) == len(done) == len(deed.changes):
         return deeds.acted(deed, now, failure="; ".join(lasting), lasting=True)
     if len(failures) == len(lasting):  # what somebody else keeps is left out, the rest stands
         return replace(deeds.acted(deed, now), reason="; ".join(["in force", *lasting]))
@@ -28,20 +37,38 @@ def written(deed: Deed, cron_jobs: CronJobs | None, now: datetime) -> Deed:
     return failed
 
 
-def taken_back(deed: Deed, cron_jobs: CronJobs | None, now: datetime) -> Deed:
+def kept(deed: Deed, hands: Hands, now: datetime) -> Deed:
+    """Of one that holds: what goes by the clock is done and undone at each look, however many were missed."""
+    wanted = [one for one in _in_cluster(deed) if one.field == levers.BY_CLOCK]
+    if not wanted or not hands or deed.expires_at is None:
+        return deed
+    awake = deed.awake_until is not None and now < deed.awake_until
+    done = [
+        hands[_kind(one)].undo(one, now=now) if awake
+        else hands[_kind(one)].do(one, deed=deed.id, now=now, expires=deed.expires_at) for one in wanted
+    ]  # fmt: skip
+    said = [one.failure or one.said for one in done if one.failure or one.said]
+    return replace(deed, reason="; ".join(["in force", *dict.fromkeys(said)]))
+
+
+def taken_back(deed: Deed, hands: Hands, now: datetime) -> Deed:
     """After what is left of it was given back; ``REVERTING`` until all of it is."""
-    wanted = _on_cron_jobs(deed)
-    if wanted and cron_jobs is None:
+    wanted = _in_cluster(deed)
+    if wanted and not hands:
         return deeds.reverted(deed, now, failure="there is no cluster to write to")
-    done = [] if cron_jobs is None else [cron_jobs.resume(change) for change in wanted]
+    done: list[Outcome] = [hands[_kind(one)].undo(one, now=now) for one in wanted]
     failures = [one.failure for one in done if one.failure]
     if failures:
         return deeds.reverted(deed, now, failure=failures[0])
-    if not levers.is_given_back(deed, now):
+    if any(one.goes_on for one in done) or not levers.is_given_back(deed, now):
         return deed
     kept = [one.said for one in done if one.said.startswith("left as")]
     return deeds.reverted(deed, now, said="; ".join(kept))
 
 
-def _on_cron_jobs(deed: Deed) -> list[Change]:
-    return [one for one in deed.changes if one.target.startswith(ON_CRON_JOB)]
+def _in_cluster(deed: Deed) -> list[Change]:
+    return [one for one in deed.changes if not one.target.startswith(levers.ON_RULE)]
+
+
+def _kind(change: Change) -> str:
+    return change.target.partition(" ")[0]

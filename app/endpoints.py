@@ -15,6 +15,8 @@ from app import (
     budget_endpoints,
     cost_endpoints,
     cost_forecast_endpoints,
+    cost_model_endpoint,
+    cost_prices,
     cost_sizing,
     explain_endpoints,
     explanation_views,
@@ -24,6 +26,7 @@ from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
 from app.cost_outlook import CostOutlooks
+from app.cost_prices import PriceParts
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -90,6 +93,7 @@ class Sources:
     backtests: BacktestDoor
     allocations: Allocations
     cost_outlooks: CostOutlooks
+    prices: PriceParts
     queries: Queries
 
 
@@ -103,6 +107,8 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
+    api.include_router(cost_prices.router(sources.prices))
+    api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api

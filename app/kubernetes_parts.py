@@ -6,10 +6,12 @@ import socket
 from dataclasses import dataclass
 from uuid import uuid4
 
+from app.budget_world import Cluster
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.quotas import Quotas
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
@@ -74,6 +76,7 @@ class KubernetesParts:
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
         )  # fmt: skip
+        self._namespace = config.namespace
         self._rate = float(config.writes_per_second)
         self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
         self._switch = Switch(self._connection, namespace=config.namespace, always=config.freeze)
@@ -106,9 +109,14 @@ class KubernetesParts:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
         return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
 
-    def cron_jobs(self) -> CronJobs:
-        """What budgets suspend."""
-        return CronJobs(self._connection, self.status_writer(), switch=self._switch.why)
+    def budget_hands(self) -> Cluster:
+        """What budgets change."""
+        writer = self.status_writer()
+        switch = self._switch.why
+        return Cluster(
+            cron_jobs=CronJobs(self._connection, writer, switch=switch),
+            quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
+        )
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

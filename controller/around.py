@@ -10,7 +10,7 @@ from typing import Final
 
 from controller import ceilings
 from controller.combine import Program, compiled
-from controller.guardrails import NEUTRAL, Ceiling, Circumstances, Pause, SloState
+from controller.guardrails import NEUTRAL, Ceiling, Circumstances, Lowered, Pause, SloState
 from controller.memory import Memory
 from controller.slo import Burn
 from controller.triggers import Missing, Reading
@@ -22,6 +22,19 @@ from rules.schema import Guard, ScalingRule, Steps
 
 BudgetRoom = Callable[[ScalingRule, Workload, datetime], Ceiling | None]
 """How many replicas the linked budget leaves room for; None where nobody knows, or no budget is linked."""
+
+Lower = Callable[[ScalingRule, datetime], Lowered | None]
+"""What a budget puts in place of a rule's ``min``; None where none does."""
+
+
+def nothing_lowered(rule: ScalingRule, now: datetime) -> Lowered | None:
+    """Without budgets."""
+    return None
+
+
+def with_lowered(around: Circumstances, lowered: Lowered | None) -> Circumstances:
+    """Most rules have none of it, and pay nothing for it."""
+    return around if lowered is None else replace(around, lowered=lowered)
 
 
 def circumstances(

@@ -27,7 +27,7 @@ CostOf = Callable[[Workload, int], Money | None]
 """Cost per hour of a workload with so many replicas; None without a price sheet or requests."""
 
 _NAMESPACE: Final = UUID("5f0e6d0c-6d2b-5c0e-9d6e-0f6a3d1c7b21")
-_STOOD_ON_NOTHING: Final = frozenset(
+STOOD_ON_NOTHING: Final = frozenset(
     {
         Reason.NO_DATA, Reason.INACTIVE, Reason.MISSING_METRIC, Reason.MISSING_OPERAND, Reason.INCOMPLETE_SIGNAL,
         Reason.NO_REPLICA_COUNT, Reason.SCALING_DISABLED,
@@ -87,8 +87,9 @@ def conclude(
         message = f"{workload.ref} is scaled to 0 by hand, so scaling is disabled"
         return _decision(rule, wants, workload, now, cost_of, 0, Reason.SCALING_DISABLED, message)
     idle = idling.idle_for(bounds, memory, wants, current=current, now=now)
+    low = 0 if idle else guardrails.least(bounds.min, circumstances)
     situation = Situation(
-        current_replicas=current, min_replicas=0 if idle else max(bounds.min, 1), max_replicas=bounds.max,
+        current_replicas=current, min_replicas=low, max_replicas=bounds.max,
         behavior=rule.spec.behavior, wants=wants, memory=memory, now=now, circumstances=circumstances,
     )  # fmt: skip
     needs, numbers = guardrails.needed(situation), Numbers.of(situation)
@@ -96,7 +97,7 @@ def conclude(
         needs, memory = idling.at_zero(needs, idle), replace(memory, recommendations=())
         situation = replace(situation, memory=memory)
     # To what is only held nothing is added, or it would be again at each tick; and what sleeps serves nobody badly.
-    if idle or needs.word in _STOOD_ON_NOTHING:
+    if idle or needs.word in STOOD_ON_NOTHING:
         situation = replace(situation, circumstances=replace(circumstances, slo_add=0, slo_add_millionths=0))
     given = guardrails.inputs(situation, wanted=needs.replicas, floor=needs.floor)
     _, record = numbers.decide(given, memory.recommendations)
@@ -141,7 +142,7 @@ def remember(memory: Memory, decision: Decision, *, rule: ScalingRule) -> Memory
     if plain is not None:
         memory = memory.with_plain_need(plain, at=decision.at, keep=keep)
     asked = [line.replicas for line in decision.trace if line.stage == guardrails.FORECAST_STAGE]
-    if decision.reason in _STOOD_ON_NOTHING or not asked or asked[0] is None:
+    if decision.reason in STOOD_ON_NOTHING or not asked or asked[0] is None:
         return memory
     return memory.with_recommendation(asked[0], at=decision.at, keep=keep)
 

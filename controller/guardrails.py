@@ -49,6 +49,14 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lowered:
+    """A budget's word in place of the rule's ``min``."""
+
+    by: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """An operator's word: no scale-in, no scale-out, or neither; with ``replicas``, exactly so many."""
 
@@ -68,6 +76,7 @@ class Circumstances:
         schedule_min: Its lower bound.
         schedule_max: Its upper bound.
         ceilings: Every ceiling in force; the lowest counts.
+        lowered: What a budget puts in place of ``min``; not while the SLO burns, or its data are missing.
         slo: State of the guarding SLO.
         slo_name: For the reader.
         slo_said: What its burn rates are, for the reader.
@@ -86,6 +95,7 @@ class Circumstances:
     schedule_min: int | None = None
     schedule_max: int | None = None
     ceilings: tuple[Ceiling, ...] = ()
+    lowered: Lowered | None = None
     slo: SloState = SloState.OK
     slo_name: str = ""
     slo_said: str = ""
@@ -218,6 +228,14 @@ def held_between(around: Circumstances, current: int) -> tuple[int, int]:
     if pause is not None and pause.direction in ("out", "all"):
         high = current
     return low, high
+
+
+def least(min_replicas: int, around: Circumstances) -> int:
+    """The rule's ``min``, or what a budget lowers it to."""
+    lowered = around.lowered
+    if lowered is None or around.slo is not SloState.OK:
+        return max(min_replicas, 1)
+    return max(min(min_replicas, lowered.replicas), 1)
 
 
 def needed(situation: Situation) -> Need:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from controller import buffers, decide, hpa, triggers
 from controller.acting import Actor, fields_of
-from controller.around import BudgetRoom, circumstances
+from controller.around import BudgetRoom, Lower, circumstances, nothing_lowered, with_lowered
 from controller.buffers import KeepBuffers
 from controller.capacities import Capacities, learning_triggers
 from controller.case import Case
@@ -84,6 +84,7 @@ class Reconciler:
         tracer: Tracer,
         slo_of: Callable[[str], SLO | None] = lambda key: None,
         budget_room: BudgetRoom = lambda rule, workload, now: None,
+        lower: Lower = nothing_lowered,
         slept: Callable[[str], bool] = lambda key: False,
         cautions_of: Callable[[ScalingRule], Mapping[str, float]] = lambda rule: {},
         place_of: Callable[[ScalingRule], str] = lambda rule: "",
@@ -108,6 +109,7 @@ class Reconciler:
             tracer: For its traces.
             slo_of: The SLO document of a key.
             budget_room: How many replicas a rule's budget leaves room for.
+            lower: What a budget puts in place of a rule's ``min``.
             slept: Whether the 0 of a rule that is seen for the first time is one that we set.
             cautions_of: The error budget's level of each price trigger before a restart.
             by_pod: Answers a query with a number for each pod.
@@ -119,6 +121,7 @@ class Reconciler:
             capacities: What one replica carries, where a trigger learns it.
             keep_buffers: Keeps room on nodes.
         """
+        self._lower = lower
         self._rules, self._forecast_of, self._budget_room, self._slept = rules, forecast_of, budget_room, slept
         self._cautions_of = cautions_of
         self._reader = Reader(evaluate, cluster, slo_of, place_of, by_pod)
@@ -301,7 +304,7 @@ class Reconciler:
                 )  # fmt: skip
                 decision = decide.conclude(
                     rule, wants=case.wants, workload=workload, memory=memory, now=now, cost_of=self._cost_of,
-                    circumstances=around,
+                    circumstances=with_lowered(around, self._lower(rule, now)),
                 )  # fmt: skip
                 memory = decide.remember(memory, decision, rule=rule)
                 return replace(case, decision=self._actor.possible(rule, decision), memory=memory)

@@ -121,15 +121,25 @@ def _bounds(candidate: Candidate, replicas: int, situation: Situation) -> Candid
             f"{current} replicas are {'more than max' if more else 'fewer than min'} {replicas}, which applies at once"
         )
         word = Reason.TOO_MANY_REPLICAS if more else Reason.TOO_FEW_REPLICAS
+        why = why if more else why + _lowered(situation)
         limit = "bounds.max" if more else "bounds.min"
         return replace(candidate, limited_by=()).moved("bounds", replicas, word, why, message=why, limit=limit)
     if replicas == candidate.replicas:
-        return candidate.kept("bounds", f"within {low} and {high}")
+        return candidate.kept("bounds", f"within {low} and {high}{_lowered(situation)}")
     if replicas < candidate.replicas:
         why, word, limit = f"limited to max {high}", Reason.TOO_MANY_REPLICAS, "bounds.max"
     else:
-        why, word, limit = f"raised to min {low}", Reason.TOO_FEW_REPLICAS, "bounds.min"
+        why, word, limit = f"raised to min {low}{_lowered(situation)}", Reason.TOO_FEW_REPLICAS, "bounds.min"
     return candidate.moved("bounds", replicas, word, why, message=f"{candidate.message}; {why}", limit=limit)
+
+
+def _lowered(situation: Situation) -> str:
+    lowered = situation.circumstances.lowered
+    if lowered is None:
+        return ""
+    if situation.circumstances.slo is not SloState.OK:
+        return f" (not lowered by budget {lowered.by}: the SLO goes before)"
+    return f" (min lowered to {lowered.replicas} by budget {lowered.by})"
 
 
 def _tolerance(candidate: Candidate, replicas: int, situation: Situation) -> Candidate:

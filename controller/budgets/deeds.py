@@ -1,8 +1,8 @@
-"""What a firing threshold does: Inactive → AwaitingApproval → Acting → Held → Reverting → Inactive, Failed, Expired.
+"""What a firing threshold does: Inactive → AwaitingApproval → Acting → Held → Reverting → Inactive; or it fails.
 
 Pure: ``step`` says what is due, whoever does it reports with ``acted`` and ``reverted``. A deed is bound to its exact
 patch by a digest; it ends with the period at the latest, is taken back when its threshold clears, and is not done again
-in a period where it expired or failed.
+in a period where it expired, failed, or met somebody else who keeps the same field (Conflict).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ PROPOSED_FOR: Final = timedelta(hours=72)
 STANDS_FOR: Final = timedelta(hours=24)
 """A proposal keeps its numbers so long, though the forecast moves: else nobody could approve what he has read."""
 TRIES: Final = 5
+CONFLICT: Final = "conflict: "
+"""So begins a failure because somebody else keeps the field."""
 
 
 class DeedState(StrEnum):
@@ -34,7 +36,12 @@ class DeedState(StrEnum):
     HELD = "Held"
     REVERTING = "Reverting"
     FAILED = "Failed"
+    CONFLICT = "Conflict"
     EXPIRED = "Expired"
+
+
+_DONE_WITH: Final = (DeedState.FAILED, DeedState.CONFLICT, DeedState.EXPIRED)
+"""For the period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,7 @@ class Order:
         plan: What it would do.
         ends: The period's end.
         lasts: At most; None until ``ends``.
+        lifts: Why what stands must go now (an SLO burns); empty: it may stand.
     """
 
     id: str
@@ -102,6 +110,7 @@ class Order:
     plan: Plan
     ends: datetime
     lasts: timedelta | None = None
+    lifts: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +131,8 @@ class Deed:
     acted_at: datetime | None = None
     expires_at: datetime | None = None
     tries: int = 0
+    awake_until: datetime | None = None
+    """Somebody wants what sleeps by the clock awake until then."""
     over: bool = False
     """Expired while its threshold still fires: it is not done again in this period."""
     promised: Decimal | None = None
@@ -152,7 +163,7 @@ def step(deed: Deed | None, order: Order, now: datetime) -> Deed:
         if not order.firing:
             return deed if deed.state is DeedState.INACTIVE and deed.period == order.period else fresh
         deed = fresh
-    if deed.state in (DeedState.FAILED, DeedState.EXPIRED):
+    if deed.state in _DONE_WITH:
         return deed
     return _due(deed, order, now)
 
@@ -162,6 +173,8 @@ def acted(deed: Deed, now: datetime, *, failure: str = "", lasting: bool = False
     if not failure:
         return _entered(replace(deed, acted_at=now, tries=0, reason="in force"), DeedState.HELD, now)
     tries = deed.tries + 1
+    if lasting and failure.startswith(CONFLICT):
+        return _entered(replace(deed, tries=tries, reason=failure), DeedState.CONFLICT, now)
     if lasting or tries >= TRIES:
         return _entered(replace(deed, tries=tries, reason=failure), DeedState.FAILED, now)
     return replace(deed, tries=tries, reason=failure)
@@ -187,6 +200,11 @@ def approved(deed: Deed, approval: Approval) -> Deed:
     if approval.digest != deed.digest:
         raise ValueError(f"{deed.id} is about another patch by now: its digest is {deed.digest}")
     return replace(deed, approval=approval)
+
+
+def woken(deed: Deed, until: datetime) -> Deed:
+    """With somebody's wish that what sleeps by the clock is awake until then."""
+    return replace(deed, awake_until=until)
 
 
 def measured(deed: Deed, spent: Decimal, now: datetime) -> Deed:
@@ -217,6 +235,9 @@ def _running(deed: Deed, order: Order, now: datetime) -> Deed:
         why = "it has expired"
     elif order.mode not in (Mode.APPROVE, Mode.ENFORCE):
         why = f"its mode is {order.mode.value} now"
+    elif order.lifts:
+        why = order.lifts
+        deed = replace(deed, approval=None)  # a yes was to the world as it was then
     if not why:
         return deed
     going = replace(deed, reason=f"is taken back: {why}", over=over and deed.period == order.period, tries=0)

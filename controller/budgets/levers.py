@@ -17,6 +17,7 @@ from controller.budgets.deeds import Change, Deed, DeedState
 ON_RULE: Final = "rule "
 MAX: Final = "replicas.max"
 MIN: Final = "replicas.min"
+BY_CLOCK: Final = "spec.replicas by the clock"
 _PACE: Final = 0.1
 _MARGIN: Final = 1.1
 
@@ -72,3 +73,9 @@ def is_given_back(deed: Deed, now: datetime) -> bool:
 def never_below(limit: int, *, needed: float | None) -> int:
     """The ceiling, or what is needed and a tenth more; ``needed`` is the 95th percentile, None where nobody knows."""
     return limit if needed is None else max(limit, math.ceil(needed * _MARGIN - 1e-9))
+
+
+def rules_of(deed: Deed, field: str = "") -> list[str]:
+    """The rules that a deed limits (``field`` of); each once."""
+    ours = (one for one in deed.changes if one.target.startswith(ON_RULE) and field in ("", one.field))
+    return list(dict.fromkeys(one.target.removeprefix(ON_RULE) for one in ours))

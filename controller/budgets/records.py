@@ -11,7 +11,9 @@ from typing import Any
 from controller.budgets.alerts import Alert, AlertState
 from controller.budgets.deeds import Approval, Change, Deed, DeedState
 
-_TIMES = ("at", "since", "clearing_since", "proposed_at", "waiting_since", "acted_at", "expires_at")
+_TIMES = (
+    "at", "since", "clearing_since", "proposed_at", "waiting_since", "acted_at", "expires_at", "awake_until",
+)  # fmt: skip
 _MONEY = ("told", "promised", "realised", "realised_low", "realised_high")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from controller import decide, hpa
-from controller.around import circumstances
-from controller.guardrails import Ceiling, SloState
+from controller.around import circumstances, with_lowered
+from controller.guardrails import Ceiling, Lowered, SloState
 from controller.memory import Memory
 from controller.slo import Burn
 from controller.triggers import Missing, Reading
@@ -36,6 +36,7 @@ class World:
     limits: dict[str, Reading] = field(default_factory=dict)
     burn: Burn | None = None
     money: Ceiling | None = None
+    lowered: Lowered | None = None
 
     def decide(self, rps: float | None, *, soon: float | None = None) -> Decision:
         rule = rule_of({"replicas": {"min": 1, "max": 20}, "triggers": [RPS], "behavior": AT_ONCE, **self.spec})
@@ -46,7 +47,7 @@ class World:
         )
         decision = decide.decide(
             rule, signals={"rps": read(rps)}, workload=workload, memory=memory, now=self.now, cost_of=cost_of,
-            circumstances=around,
+            circumstances=with_lowered(around, self.lowered),
             forecasts={} if soon is None else {"soon": flat_forecast("s", soon, cutoff=self.now)},
         )  # fmt: skip
         self.memory = decide.remember(memory, decision, rule=rule)
@@ -162,6 +163,27 @@ def test_the_slo_beats_the_budget(burn: Burn | None) -> None:
     money = Ceiling(kind="budget", name="media", replicas=2)
     world = World({"guard": {"slo": "latency"}, "budget": "media"}, burn=burn, money=money)
     assert world.decide(60).desired_replicas == 6
+
+
+def test_a_budget_lowers_the_min_and_says_so() -> None:
+    five = {"replicas": {"min": 5, "max": 20}, "guard": {"slo": "latency"}}
+    lowered = Lowered(by="shop/month/over/lower", replicas=3)
+    world = World(five, current=5, burn=KEPT, lowered=lowered)
+    decision = world.decide(10)
+    assert (decision.desired_replicas, decision.limited_by) == (3, ("bounds.min",))
+    assert decision.message.endswith("raised to min 3 (min lowered to 3 by budget shop/month/over/lower)")
+    assert world.decide(60).desired_replicas == 6
+    assert World(five, current=5, burn=KEPT, lowered=Lowered(by="b", replicas=0)).decide(0).desired_replicas == 1
+    assert World(five, current=5, burn=KEPT, lowered=Lowered(by="b", replicas=9)).decide(0).desired_replicas == 5
+
+
+@pytest.mark.parametrize("burn", [BURNING, None])
+def test_a_min_is_not_lowered_while_the_slo_burns_or_is_not_known(burn: Burn | None) -> None:
+    guarded = {"replicas": {"min": 5, "max": 20}, "guard": {"slo": "latency"}}
+    world = World(guarded, current=3, burn=burn, lowered=Lowered(by="shop/month", replicas=3))
+    decision = world.decide(10)
+    assert decision.desired_replicas == 5
+    assert "not lowered by budget shop/month: the SLO goes before" in decision.message
 
 
 def test_a_pause_ends_by_itself() -> None:

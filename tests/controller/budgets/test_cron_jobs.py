@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from app.budget_writes import taken_back, written
-from controller.budgets.cron_jobs import CRON_JOB, RESTORE, CronJobs
+from controller.budgets.cron_jobs import CRON_JOB, CronJobs
 from controller.budgets.deeds import Change, Deed, DeedState
+from controller.budgets.notes import RESTORE
 from kube import Access, Connection, Writer, connect
 from tests.fakes.clock import ManualClock
 from tests.fakes.kube_api import KubeApi
@@ -34,6 +35,7 @@ class World:
     def __init__(self, connection: Connection) -> None:
         self.connection, self.frozen = connection, ""
         self.ours = CronJobs(connection, Writer(connection, qps=1000, burst=1000), switch=lambda: self.frozen)
+        self.hands = {"CronJob": self.ours}
         self.make()
 
     def make(self, name: str = "nightly", **metadata: Any) -> None:
@@ -68,10 +70,10 @@ class World:
         )  # fmt: skip
 
     def held(self, *changes: Change) -> Deed:
-        return written(self.deed(*changes), self.ours, NOON)
+        return written(self.deed(*changes), self.hands, NOON)
 
     def back(self, deed: Deed) -> Deed:
-        return taken_back(replace(deed, state=DeedState.REVERTING, since=NOON), self.ours, NOON)
+        return taken_back(replace(deed, state=DeedState.REVERTING, since=NOON), self.hands, NOON)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_a_user_who_suspends_it_himself_keeps_it_suspended(world: World) -> None
 def test_what_git_states_is_not_taken(world: World) -> None:
     world.git(False)
     deed = world.held()
-    assert (deed.state, world.suspended()) == (DeedState.FAILED, False)
+    assert (deed.state, world.suspended()) == (DeedState.CONFLICT, False)
     assert deed.reason == "conflict: argocd states spec.suspend of CronJob shop/nightly"
     assert RESTORE not in (world.raw()["metadata"].get("annotations") or {})
 
@@ -158,10 +160,10 @@ def test_one_that_is_gone_is_given_back(world: World) -> None:
 def test_a_lost_database_is_no_loss_the_reaper_reads_the_note(world: World) -> None:
     world.held()
     expires = NOON + timedelta(days=9)
-    assert world.ours.resume_expired(expires - timedelta(seconds=1)) == []
-    ((name, outcome),) = world.ours.resume_expired(expires)
-    assert (name, outcome.said, world.suspended(), world.traces()) == ("shop/nightly", "resumed", False, [])
-    assert world.ours.resume_expired(expires) == []
+    assert world.ours.expired(expires - timedelta(seconds=1)) == []
+    ((name, outcome),) = world.ours.expired(expires)
+    assert (name, outcome.said, world.suspended(), world.traces()) == ("CronJob shop/nightly", "resumed", False, [])
+    assert world.ours.expired(expires) == []
 
 
 def test_the_kill_switch_stops_the_writes(world: World) -> None:
@@ -169,7 +171,7 @@ def test_the_kill_switch_stops_the_writes(world: World) -> None:
     deed = world.held()
     assert (deed.state, deed.reason, world.suspended()) == (DeedState.ACTING, "the kill switch: an incident", False)
     world.frozen = ""
-    deed = written(deed, world.ours, NOON)
+    deed = written(deed, world.hands, NOON)
     world.frozen = "an incident"
     deed = world.back(deed)
     assert (deed.state, world.suspended()) == (DeedState.REVERTING, True)
@@ -180,7 +182,7 @@ def test_what_is_done_by_half_is_taken_back(world: World, fake: KubeApi) -> None
     deed = world.deed(NIGHTLY, replace(NIGHTLY, target="CronJob shop/report"))
     fake.fail(100, 503, method="PATCH", part="report")
     for _ in range(5):
-        deed = written(deed, CronJobs(world.connection, _hasty(world.connection), switch=lambda: ""), NOON)
+        deed = written(deed, {"CronJob": CronJobs(world.connection, _hasty(world.connection), switch=lambda: "")}, NOON)
     assert (deed.state, deed.over, world.suspended()) == (DeedState.REVERTING, True, True)
     fake.faults.clear()
     deed = world.back(deed)

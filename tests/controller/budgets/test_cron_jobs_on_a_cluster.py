@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from app.budget_writes import taken_back, written
-from controller.budgets.cron_jobs import CRON_JOB, RESTORE, CronJobs
+from controller.budgets.cron_jobs import CRON_JOB, CronJobs
 from controller.budgets.deeds import Change, Deed, DeedState
+from controller.budgets.notes import RESTORE
 from kube import Connection, Writer
 from tests.cluster.control_plane import Cluster
 from tests.controller.budgets.test_cron_jobs import NOON
@@ -47,12 +48,12 @@ def test_a_cron_job_is_given_back_without_a_trace(cluster: Cluster) -> None:
         id="b/over/stop", period="2026-11-01", state=DeedState.ACTING, since=NOON, changes=changes,
         expires_at=NOON + timedelta(days=9),
     )  # fmt: skip
-    deed = written(deed, ours, NOON)
+    deed = written(deed, {"CronJob": ours}, NOON)
     assert (deed.state, raw(admin, namespace, "nightly")["spec"]["suspend"]) == (DeedState.HELD, True)
     # The store is gone with the deed of `lost`: its note is enough for the reaper.
-    reaped = dict(cron_jobs(connection_of(cluster, REAPER)).resume_expired(NOON + timedelta(days=9)))
-    assert reaped[f"{namespace}/lost"].said == "resumed"
-    assert taken_back(ours_reverting(deed), ours, NOON).state is DeedState.INACTIVE
+    reaped = dict(cron_jobs(connection_of(cluster, REAPER)).expired(NOON + timedelta(days=9)))
+    assert reaped[f"CronJob {namespace}/lost"].said == "resumed"
+    assert taken_back(ours_reverting(deed), {"CronJob": ours}, NOON).state is DeedState.INACTIVE
     for name in ("nightly", "lost"):
         after = raw(admin, namespace, name)
         assert after["spec"] == before["spec"]
