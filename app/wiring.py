@@ -332,8 +332,8 @@ class House:
             backtests=BacktestDoor(
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
-            allocations=self._allocations, cost_outlooks=self._cost_outlooks,
             allocations=self._allocations,
+            cost_outlooks=self._cost_outlooks,
             prices=self.prices,
         )  # fmt: skip
         application = api.build(
