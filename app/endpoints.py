@@ -18,6 +18,7 @@ from app import (
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
+    cost_unused,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
@@ -27,6 +28,7 @@ from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
 from app.cost_outlook import CostOutlooks
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -94,6 +96,7 @@ class Sources:
     allocations: Allocations
     cost_outlooks: CostOutlooks
     prices: PriceParts
+    unused: Unused
     queries: Queries
 
 
@@ -110,6 +113,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(cost_unused.router(sources.unused))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

@@ -29,6 +29,7 @@ from app.cost_hours import HourlyCosts
 from app.cost_outlook import CostOutlooks
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -336,6 +337,10 @@ class House:
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
             prices=self.prices,
+            unused=Unused(
+                None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
+                self._clock,
+            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,

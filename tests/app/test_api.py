@@ -34,9 +34,9 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
         "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule", "getBacktest", "getCostAllocation",
         "getCostForecast", "getCostModel", "getCostPrices", "getDecision", "getForecastCapacity",
         "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
-        "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "listBacktests", "listBudgets",
-        "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals", "listSizings",
-        "listTraces", "startBacktest",
+        "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "getUnused", "listBacktests",
+        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals",
+        "listSizings", "listTraces", "startBacktest",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
