@@ -22,7 +22,7 @@ from controller.resizing.raw import MANAGER
 from controller.resizing.writes import Writes
 from domain.clock import Clock
 from domain.scaling import WorkloadRef
-from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
+from kube import Access, ClientMetrics, Connection, Elector, Events, Regarding, Writer, connect
 
 _WARNINGS = frozenset({
     "BoundsNotSet", "BufferNotSet", "ReleasesStopped", "ResizeHeld", "ResizeRolledBack", "RingHalted", "RolledBack",
@@ -110,6 +110,11 @@ class KubernetesParts:
             self._connection, Writer(self._connection, fence=self.elector.fence), namespace=config.namespace,
             plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
+
+    @property
+    def connection(self) -> Connection:
+        """For whoever only reads."""
+        return self._connection
 
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""

@@ -28,6 +28,7 @@ from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -329,6 +330,10 @@ class House:
             ),
             allocations=self._allocations,
             prices=self.prices,
+            unused=Unused(
+                None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
+                self._clock,
+            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
