@@ -112,7 +112,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
-    api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
