@@ -126,6 +126,8 @@ def test_what_no_pod_mounts_is_a_line(store: MetricsStore, clock: ManualClock) -
     out = StringIO()
     _table(found, out)
     assert "1 node, 2 volumes by PriceSheet default/eu" in out.getvalue()
+    heading = out.getvalue().splitlines()[1].split()
+    assert heading == ["pod", "cost", "cpu", "memory", "volume", "idle", "shared", "unused", "efficiency"]
 
 
 def test_a_volume_that_grows_costs_more_from_then_on(store: MetricsStore, clock: ManualClock) -> None:
