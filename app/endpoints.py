@@ -17,6 +17,7 @@ from app import (
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
+    cost_unused,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
@@ -25,6 +26,7 @@ from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -91,6 +93,7 @@ class Sources:
     backtests: BacktestDoor
     allocations: Allocations
     prices: PriceParts
+    unused: Unused
     queries: Queries
 
 
@@ -106,6 +109,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(cost_unused.router(sources.unused))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 
