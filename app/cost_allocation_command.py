@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
+from app.cost_attached import count
 from app.cost_focus import export, pieces
 from app.server_client import FailedError, Server, ServerError
 from app.system_clock import SystemClock
@@ -128,13 +129,16 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in found["by"] or ["all"]:
         table.add_column(name, no_wrap=True)
-    for name in ("cost", "cpu", "memory", "other", "idle", "shared", "unused", "efficiency"):
+    beside = _beside(found)
+    for name in ("cost", "cpu", "memory", *map(_words, beside), "idle", "shared", "unused", "efficiency"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found["rows"]:
         parts = {name: Decimal(value) for name, value in row["components"].items()}
-        cpu, memory = parts.pop("cpu"), parts.pop("memory")
         shared = Decimal(row["shared"]) + Decimal(row["overhead"])
-        amounts = (row["cost"], cpu, memory, sum(parts.values()), row["idle"], shared, row["requested_unused"])
+        amounts = (
+            row["cost"], parts["cpu"], parts["memory"], *(parts[name] for name in beside), row["idle"], shared,
+            row["requested_unused"],
+        )  # fmt: skip
         keys = [row["key"].get(name, "") for name in found["by"]] or [""]
         table.add_row(*keys, *map(_short, amounts), _percent(row["efficiency_ratio"]))
     for name, amount in _apart(found):
@@ -145,9 +149,28 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
     console.print(table)
     for price in found["prices"]:
         dated = f" of {price['as_of']}" if price["as_of"] else ""
-        console.print(f"{price['nodes']} nodes by {price['source']}{dated} ({price['confidence']})", soft_wrap=True)
+        console.print(f"{_priced(price)} by {price['source']}{dated} ({price['confidence']})", soft_wrap=True)
     for note in found["notes"]:
         console.print(f"note: {note}", soft_wrap=True, markup=False)
+
+
+def _beside(found: Mapping[str, Any]) -> list[str]:
+    """Components besides CPU and memory that cost anything."""
+    names = dict.fromkeys(name for row in found["rows"] for name in row["components"])
+    costs = ((name, row["components"][name]) for row in found["rows"] for name in names)
+    some = {name for name, cost in costs if Decimal(cost)}
+    return [name for name in names if name in some - {"cpu", "memory"}]
+
+
+def _words(name: str) -> str:
+    """``loadBalancer`` as a heading."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _priced(price: Mapping[str, Any]) -> str:
+    """Of what: ``3 nodes, 1 volume``."""
+    kinds = (("nodes", "node"), ("volumes", "volume"), ("load_balancers", "load balancer"))
+    return ", ".join(count(price[field], of) for field, of in kinds if price[field])
 
 
 def _apart(found: Mapping[str, Any]) -> list[tuple[str, str]]:
