@@ -16,7 +16,7 @@ cost.command(short_help="Read a FOCUS bill, check it, and hold a model of the co
     cost_reconcile_cli.reconcile
 )
 cost.callback()(cost_allocation_cli.allocation)
-cost.command(short_help="How much to commit to, from the hours of a bill; nothing is bought.")(
+cost.command(short_help="How much to commit to, of a running Foretide or a bill; nothing is bought.")(
     cost_commitments_cli.commitments
 )
 cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)

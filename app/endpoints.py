@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app import (
     backtest_endpoints,
     budget_endpoints,
+    cost_commitments_endpoint,
     cost_endpoints,
     cost_model_endpoint,
     cost_prices,
@@ -24,6 +25,7 @@ from app import (
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_commitments_live import LiveCommitments
 from app.cost_prices import PriceParts
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
@@ -91,6 +93,7 @@ class Sources:
     backtests: BacktestDoor
     allocations: Allocations
     prices: PriceParts
+    commitments: LiveCommitments
     queries: Queries
 
 
@@ -104,6 +107,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
+    api.include_router(cost_commitments_endpoint.router(sources.commitments))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))

@@ -24,6 +24,7 @@ from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
+from app.cost_commitments_live import LiveCommitments
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
 from app.cost_prices import READ_EVERY as PRICES_EVERY
@@ -328,6 +329,7 @@ class House:
             ),
             allocations=self._allocations,
             prices=self.prices,
+            commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
         )  # fmt: skip
         application = api.build(
             sources=sources,
