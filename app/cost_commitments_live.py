@@ -38,6 +38,7 @@ PATHS: Final = 64
 MOST_FORECASTS: Final = 5
 """Of the largest pools: a fit takes seconds of the one worker that decisions wait for, too."""
 FEW_HOURS: Final = 4 * HOURS_PER_WEEK
+ZONE: Final = "topology.kubernetes.io/zone"
 _HOUR: Final = timedelta(hours=1)
 _WEEK: Final = timedelta(days=7)
 _KEPT_SECONDS: Final = 3600.0
@@ -65,7 +66,7 @@ class Pool:
         node: One of them, the newest, as if on demand: what prices are asked for.
         demand: On demand or committed, spot left out; shape ``(hours,)``.
         spot: The same of spot.
-        names: Of all nodes that were there.
+        zones: In which its nodes stand or stood; 0 where nobody tells.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Pool:
     node: NodeFacts
     demand: FloatArray
     spot: FloatArray
-    names: frozenset[str]
+    zones: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class LiveCommitments:
         now = self._parts.clock.now()
         end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         sources = self._parts.prices.at(now)
-        labels = frozenset(label_names(sources))
+        labels = frozenset(label_names(sources) | {ZONE})
         seen = self._memo.get((end, labels), lambda: self._parts.seen.between(end - HISTORY, end, labels))
         start = min((span[0] for node in seen for span in node.stretches), default=end)
         start = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -212,7 +213,7 @@ def pools_of(seen: Sequence[SeenNode], *, start: datetime, hours: int) -> list[P
         if hours:
             pools.append(Pool(
                 name=name, region=region, node=as_capacity(newest.facts, "on-demand"), demand=demand, spot=spot,
-                names=frozenset(node.facts.name for node in nodes),
+                zones=len({node.facts.labels[ZONE] for node in nodes if ZONE in node.facts.labels}),
             ))  # fmt: skip
     return sorted(pools, key=lambda pool: (-float((pool.demand + pool.spot).sum()), pool.name, pool.region))
 

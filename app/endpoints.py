@@ -18,6 +18,7 @@ from app import (
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
+    cost_spot,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
@@ -27,6 +28,7 @@ from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
 from app.cost_commitments_live import LiveCommitments
 from app.cost_prices import PriceParts
+from app.cost_spot_objects import Seen as SpotSeen
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -94,6 +96,7 @@ class Sources:
     allocations: Allocations
     prices: PriceParts
     commitments: LiveCommitments
+    spot_objects: Callable[[], SpotSeen] | None
     queries: Queries
 
 
@@ -108,6 +111,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_commitments_endpoint.router(sources.commitments))
+    api.include_router(cost_spot.router(sources.prices, sources.commitments, sources.spot_objects))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from app.budget_world import Cluster
 from app.cluster_documents import ClusterObjects
+from app.cost_spot_objects import Seen, read
 from app.readiness import News
 from controller.actuation.rings import Plan
 from controller.budgets.cron_jobs import CronJobs
@@ -102,6 +103,10 @@ class KubernetesParts:
             self._connection, Writer(self._connection, fence=self.elector.fence), namespace=config.namespace,
             plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
+
+    def spot_objects(self) -> Seen:
+        """What the cluster's objects tell of readiness for spot, listed now."""
+        return read(self._connection)
 
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""

@@ -330,6 +330,7 @@ class House:
             allocations=self._allocations,
             prices=self.prices,
             commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
+            spot_objects=None if self._kubernetes is None else self._kubernetes.spot_objects,
         )  # fmt: skip
         application = api.build(
             sources=sources,
