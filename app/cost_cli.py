@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from app import cost_allocation_cli, cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli, cost_spot_cli
+from app import (
+    cost_allocation_cli,
+    cost_commitments_cli,
+    cost_reconcile_cli,
+    cost_sizing_cli,
+    cost_spot_cli,
+    cost_unused_cli,
+)
 
 cost = typer.Typer(
     help="What it costs: the bill, and what we say against it.",
@@ -21,3 +28,4 @@ cost.command(short_help="How much to commit to, of a running Foretide or a bill;
 )
 cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)
 cost.command(short_help="What may run on spot, and what that would save; nothing is moved.")(cost_spot_cli.spot)
+cost.command(short_help="What a cluster has and nobody uses; nothing is deleted.")(cost_unused_cli.unused)

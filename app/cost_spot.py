@@ -5,7 +5,7 @@ Commitments come first: spot takes only what is above what is owned and planned,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Final, Literal
@@ -16,13 +16,14 @@ from starlette.exceptions import HTTPException
 
 from app.cost_commitments_live import Advice, LiveCommitments, Terms, as_capacity
 from app.cost_prices import Amount, PriceParts
-from app.cost_spot_objects import Found, Seen
+from app.cost_spot_objects import Found, Seen, read
 from app.envelope import ERROR_RESPONSES, Ok, ok
 from app.memo import Memo
 from cost.commitments.spot import ASSUMED_INTERRUPTIONS_PER_HOUR, Check, SpotRates, mix, readiness
 from cost.pricing.chain import price_node
 from cost.pricing.sheet import HOURS_PER_MONTH
 from domain.errors import KubeError
+from kube import Connection
 
 _KEPT_SECONDS: Final = 60.0
 _MOST: Final = 1_000
@@ -77,8 +78,8 @@ class SpotView(BaseModel):
     notes: list[str]
 
 
-def router(parts: PriceParts, live: LiveCommitments, objects: Callable[[], Seen] | None) -> APIRouter:
-    """The one route; ``objects`` lists a cluster's, None where there is none."""
+def router(parts: PriceParts, live: LiveCommitments, cluster: Connection | None) -> APIRouter:
+    """The one route; ``cluster`` is whose objects are listed, None where there is none."""
     api = APIRouter(prefix="/cost", responses=ERROR_RESPONSES)
     memo = Memo(clock=parts.clock, keep_seconds=_KEPT_SECONDS)
 
@@ -99,7 +100,9 @@ def router(parts: PriceParts, live: LiveCommitments, objects: Callable[[], Seen]
     ) -> Ok[SpotView]:
         """What may run on spot, and what that would save; reads only."""
         try:
-            seen = Seen(workloads=(), unseen=()) if objects is None else memo.get("objects", objects)
+            seen = Seen(workloads=(), unseen=())
+            if cluster is not None:
+                seen = memo.get("objects", lambda: read(cluster))
         except KubeError as error:
             raise HTTPException(503, f"the API server does not list workloads: {error}") from error
         notice = timedelta(seconds=notice_seconds)
@@ -115,7 +118,7 @@ def router(parts: PriceParts, live: LiveCommitments, objects: Callable[[], Seen]
         return ok(SpotView(
             currency=advice.currency, eligible_ratio=eligible, workloads=shown[:limit], workloads_total=len(shown),
             pools=pools, assumptions=_assumed(interruptions, restart_cost, headroom),
-            notes=[*_notes(seen, has_cluster=objects is not None), *advice.notes],
+            notes=[*_notes(seen, has_cluster=cluster is not None), *advice.notes],
         ))  # fmt: skip
 
     return api

@@ -19,6 +19,7 @@ from app import (
     cost_prices,
     cost_sizing,
     cost_spot,
+    cost_unused,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
@@ -28,7 +29,7 @@ from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
 from app.cost_commitments_live import LiveCommitments
 from app.cost_prices import PriceParts
-from app.cost_spot_objects import Seen as SpotSeen
+from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -62,6 +63,7 @@ from domain.scaling import Decision
 from domain.shadow import ShadowScore
 from forecaster.challenge import Challenge
 from forecaster.signal_state import SignalStatus
+from kube import Connection
 from rules import RuleSet
 from rules.provenance import provenance
 from rules.ruleset import source_key
@@ -96,7 +98,8 @@ class Sources:
     allocations: Allocations
     prices: PriceParts
     commitments: LiveCommitments
-    spot_objects: Callable[[], SpotSeen] | None
+    cluster: Connection | None
+    unused: Unused
     queries: Queries
 
 
@@ -111,9 +114,10 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_commitments_endpoint.router(sources.commitments))
-    api.include_router(cost_spot.router(sources.prices, sources.commitments, sources.spot_objects))
+    api.include_router(cost_spot.router(sources.prices, sources.commitments, sources.cluster))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(cost_unused.router(sources.unused))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

@@ -8,19 +8,25 @@ from uuid import uuid4
 
 from app.budget_world import Cluster
 from app.cluster_documents import ClusterObjects
-from app.cost_spot_objects import Seen, read
 from app.readiness import News
 from controller.actuation.rings import Plan
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.quotas import Quotas
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
+from controller.resizing.objects import Sights
+from controller.resizing.raw import MANAGER
+from controller.resizing.writes import Writes
 from domain.clock import Clock
-from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
+from domain.scaling import WorkloadRef
+from kube import Access, ClientMetrics, Connection, Elector, Events, Regarding, Writer, connect
 
-_WARNINGS = frozenset({"BoundsNotSet", "BufferNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
+_WARNINGS = frozenset({
+    "BoundsNotSet", "BufferNotSet", "ReleasesStopped", "ResizeHeld", "ResizeRolledBack", "RingHalted", "RolledBack",
+})  # fmt: skip
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
 _EVENTS, _STATUSES = 0.1, 0.25
@@ -76,6 +82,7 @@ class KubernetesParts:
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
         )  # fmt: skip
+        self._namespace = config.namespace
         self._rate = float(config.writes_per_second)
         self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
         self._switch = Switch(self._connection, namespace=config.namespace, always=config.freeze)
@@ -104,9 +111,10 @@ class KubernetesParts:
             plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
 
-    def spot_objects(self) -> Seen:
-        """What the cluster's objects tell of readiness for spot, listed now."""
-        return read(self._connection)
+    @property
+    def connection(self) -> Connection:
+        """For whoever only reads."""
+        return self._connection
 
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
@@ -115,7 +123,28 @@ class KubernetesParts:
     def budget_hands(self) -> Cluster:
         """What budgets change."""
         writer = self.status_writer()
-        return Cluster(cron_jobs=CronJobs(self._connection, writer, switch=self._switch.why))
+        switch = self._switch.why
+        return Cluster(
+            cron_jobs=CronJobs(self._connection, writer, switch=switch),
+            quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
+        )
+
+    def resizing_hands(self) -> tuple[Sights, Writes]:
+        """What looks at workloads that are right-sized, and what writes there."""
+        writer = Writer(
+            self._connection, MANAGER, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence
+        )  # fmt: skip
+        return (
+            Sights(self._connection, switch=self._switch.why, own_namespace=self._namespace),
+            Writes(self._connection, writer, switch=self._switch.why),
+        )
+
+    def tell_of(self, ref: WorkloadRef, reason: str, message: str) -> None:
+        """An event about a workload."""
+        about = Regarding(
+            api_version=ref.api_version, kind=ref.kind, namespace=ref.namespace, name=ref.name, uid=""
+        )  # fmt: skip
+        self._said(about, reason, message)
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from app import api, cost_allocation, local_processes, self_metrics
+from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
@@ -29,6 +29,7 @@ from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -261,6 +262,7 @@ class House:
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
         )  # fmt: skip
+        self._resizings = resizing.wired(self._kubernetes, self.state, self.queries)
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -330,7 +332,11 @@ class House:
             allocations=self._allocations,
             prices=self.prices,
             commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
-            spot_objects=None if self._kubernetes is None else self._kubernetes.spot_objects,
+            cluster=None if self._kubernetes is None else self._kubernetes.connection,
+            unused=Unused(
+                None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
+                self._clock,
+            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -492,6 +498,8 @@ class House:
         if self.prices.has_files:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
+        if self._resizings is not None:
+            plan(BUDGETS_EVERY, "resizings", self._resizings.tick, first_after=30 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))

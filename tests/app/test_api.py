@@ -32,11 +32,11 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
         "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule", "getBacktest", "getCostAllocation",
-        "getDecision", "getForecastCapacity",
+        "getCostModel", "getCostPrices", "getDecision", "getForecastCapacity",
         "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
-        "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "listBacktests", "listBudgets",
-        "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals", "listSizings",
-        "listTraces", "startBacktest",
+        "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "getUnused", "listBacktests",
+        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals",
+        "listSizings", "listTraces", "startBacktest",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 

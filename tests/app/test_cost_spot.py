@@ -104,7 +104,7 @@ def test_spot_takes_what_is_above_commitments_and_only_of_what_is_ready(
     stated = RuleSet(price_sheets=(sheet(OWNED),))
     parts = PriceParts(settings, Queries(store, clock=clock), lambda: stated, clock)
     app = FastAPI()
-    route = cost_spot.router(parts, LiveCommitments(parts, naive), lambda: read(api[1]))
+    route = cost_spot.router(parts, LiveCommitments(parts, naive), api[1])
     app.include_router(route, prefix="/api/v1")
     found = json.loads(call(app, "/api/v1/cost/spot").body)["data"]
     store.close()
