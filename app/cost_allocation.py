@@ -81,6 +81,11 @@ class Allocations:
             volumes=made.attached.volumes, balancers=made.attached.balancers,
         )  # fmt: skip
 
+    def known(self, window: Window) -> tuple[Sources, Known]:
+        """What ran in a window, and what it may be priced by; raises ``QueryError`` as ``of`` does."""
+        sources = self._prices.at(window.end)
+        return sources, self._facts.known(window, Wanted(node_labels=frozenset(label_names(sources))))
+
     def books(
         self, start: datetime, end: datetime, basis: Basis = "conserving", by: frozenset[str] | None = None
     ) -> Books:

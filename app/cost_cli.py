@@ -7,6 +7,7 @@ import typer
 from app import (
     cost_allocation_cli,
     cost_commitments_cli,
+    cost_forecast_cli,
     cost_reconcile_cli,
     cost_sizing_cli,
     cost_spot_cli,
@@ -28,4 +29,7 @@ cost.command(short_help="How much to commit to, of a running Foretide or a bill;
 )
 cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)
 cost.command(short_help="What may run on spot, and what that would save; nothing is moved.")(cost_spot_cli.spot)
+cost.command(short_help="What a period comes to, by any grouping, and when an amount is passed.")(
+    cost_forecast_cli.forecast
+)
 cost.command(short_help="What a cluster has and nobody uses; nothing is deleted.")(cost_unused_cli.unused)

@@ -35,9 +35,7 @@ class PlanView(BaseModel):
     """What to buy for one pool."""
 
     quantity: int
-    unconstrained: int = Field(
-        description="What demand alone says; more where too few paths would use it."
-    )
+    unconstrained: int = Field(description="What demand alone says; more where too few paths would use it.")
     break_even: float
     hourly_now: Amount
     hourly_then: Amount

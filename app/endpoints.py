@@ -15,6 +15,7 @@ from app import (
     budget_endpoints,
     cost_commitments_endpoint,
     cost_endpoints,
+    cost_forecast_endpoints,
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
@@ -28,6 +29,7 @@ from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
 from app.cost_commitments_live import LiveCommitments
+from app.cost_outlook import CostOutlooks
 from app.cost_prices import PriceParts
 from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
@@ -96,6 +98,7 @@ class Sources:
     clock: Clock
     backtests: BacktestDoor
     allocations: Allocations
+    cost_outlooks: CostOutlooks
     prices: PriceParts
     commitments: LiveCommitments
     cluster: Connection | None
@@ -112,11 +115,12 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
+    api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_commitments_endpoint.router(sources.commitments))
     api.include_router(cost_spot.router(sources.prices, sources.commitments, sources.cluster))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
-    api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
