@@ -74,6 +74,11 @@ class Allocations:
         made = self.books(start, end, basis)
         return Allocated(window=made.window, basis=basis, report=report(made.ledger, asked), prices=made.prices)
 
+    def known(self, window: Window) -> tuple[Sources, Known]:
+        """What ran in a window, and what it may be priced by; raises ``QueryError`` as ``of`` does."""
+        sources = self._sources(window.end)
+        return sources, self._facts.known(window, _label_names(sources))
+
     def books(self, start: datetime, end: datetime, basis: Basis = "conserving") -> Books:
         """The ledger from ``start`` to ``end``; raises as ``of`` does."""
         window = _window(start, min(end, self._clock.now()))
