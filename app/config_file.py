@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.price_settings import PricesSection
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
 from rules.fields import DnsLabel, LabelKey, Text
 
@@ -241,5 +242,6 @@ class ConfigFile(_Section):
     """Where queries go that name no source, those about replicas included: ``local`` is the embedded store."""
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
+    prices: PricesSection = PricesSection()
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

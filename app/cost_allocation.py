@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,8 @@ from typing import Final
 
 from app.cost_facts import CostFacts
 from app.cost_known import Known
+from app.cost_model import label_names
+from app.cost_prices import Prices
 from app.queries import Queries
 from app.settings import Settings
 from cost.allocation import nodes
@@ -19,17 +21,14 @@ from cost.allocation.ledger import Basis, Idle, Item, Ledger, Line, cost_of, exa
 from cost.allocation.nodes import NodeInterval, Window
 from cost.allocation.report import Asked, Report, report
 from cost.allocation.subject import Subject
-from cost.pricing import defaults, opencost_metrics
 from cost.pricing.chain import PricedNode, Sources, notes_on, price_nodes
 from cost.pricing.covered import COMMITMENT_UNUSED
-from cost.pricing.things import INSTANCE_TYPES, REGIONS, SPOT_LABELS, Price
+from cost.pricing.things import Price
 from domain.clock import Clock
-from rules import RuleSet
 
 LONGEST: Final = timedelta(days=31)
 _STEPS: Final = ((timedelta(days=1), timedelta(minutes=1)), (timedelta(days=7), timedelta(minutes=5)))
 """Steps of usage by length of the window; longer ones have 15 minutes. Starts and ends are exact to a step."""
-_REPORTED: Final = f'{{__name__=~"{"|".join(opencost_metrics.NODE_METRICS)}"}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +59,9 @@ class Books:
 class Allocations:
     """Makes them; everything is read when it is asked for."""
 
-    def __init__(self, facts: CostFacts, queries: Queries, rules: Callable[[], RuleSet], clock: Clock) -> None:
+    def __init__(self, facts: CostFacts, prices: Prices, clock: Clock) -> None:
         """Nothing is asked yet."""
-        self._facts, self._queries, self._rules, self._clock = facts, queries, rules, clock
+        self._facts, self._prices, self._clock = facts, prices, clock
 
     def of(self, start: datetime, end: datetime, asked: Asked, basis: Basis) -> Allocated:
         """The allocation from ``start`` to ``end``.
@@ -82,22 +81,12 @@ class Allocations:
     def books(self, start: datetime, end: datetime, basis: Basis = "conserving") -> Books:
         """The ledger from ``start`` to ``end``; raises as ``of`` does."""
         window = _window(start, min(end, self._clock.now()))
-        sources = self._sources(window.end)
-        known = self._facts.known(window, _label_names(sources))
+        sources = self._prices.at(window.end)
+        known = self._facts.known(window, label_names(sources))
         priced, unused = price_nodes(sources, [node.facts for node in known.nodes], window.end.date())
         books = self._books(known, priced, unused, sources, window, basis)
         prices = tuple(one.price for _, one in sorted(priced.items()))
         return Books(window=window, ledger=books, prices=prices, seen=_seen(known, priced, window))
-
-    def _sources(self, at: datetime) -> Sources:
-        """The sheet that runs, and OpenCost's metrics where somebody brings them."""
-        sheet = self._rules().price_sheet
-        found = self._queries.instant(_REPORTED, at)
-        samples = [(dict(labels).get("__name__", ""), dict(labels), value) for labels, value in found.items()]
-        return Sources(
-            currency=defaults.SHEET.currency if sheet is None else sheet.spec.currency, sheet=sheet,
-            reported=opencost_metrics.read(samples) if samples else None,
-        )  # fmt: skip
 
     def _books(
         self,
@@ -125,7 +114,7 @@ class Allocations:
         )
 
 
-def wired(settings: Settings, queries: Queries, rules: Callable[[], RuleSet], clock: Clock) -> Allocations:
+def wired(settings: Settings, queries: Queries, prices: Prices, clock: Clock) -> Allocations:
     """What a running Foretide asks: with ``cluster: local`` its own processes, else what series tell."""
     local: dict[tuple[str, str], dict[str, float]] | None = None
     if settings.cluster == "local":
@@ -133,7 +122,7 @@ def wired(settings: Settings, queries: Queries, rules: Callable[[], RuleSet], cl
             (one.namespace, one.name): {str(name): float(quantity) for name, quantity in one.requests.items()}
             for one in settings.local.workloads
         }
-    return Allocations(CostFacts(queries, local=local), queries, rules, clock)
+    return Allocations(CostFacts(queries, local=local), prices, clock)
 
 
 def _window(start: datetime, end: datetime) -> Window:
@@ -200,12 +189,3 @@ def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterato
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _label_names(sources: Sources) -> set[str]:
-    """Every label that a price may ask for."""
-    if sources.sheet is None:
-        return {*INSTANCE_TYPES, *REGIONS, *SPOT_LABELS}
-    spec = sources.sheet.spec
-    matches = [*(rule.match for rule in spec.rules or ()), *(one.match for one in spec.commitments)]
-    return {*INSTANCE_TYPES, *REGIONS, *SPOT_LABELS, *(name for match in matches for name in match.node_labels)}

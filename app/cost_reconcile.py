@@ -1,27 +1,30 @@
 """``foretide cost reconcile``: reads a bill, checks it, and holds a model against it where there is one.
 
-It asks no server and writes nothing: the bill stays where it is.
+It writes nothing, and asks no server but the one that is named: the bill stays where it is.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TextIO
 
+from app.cost_bill_prices import node_types
+from app.cost_model_endpoint import asked_model
 from app.cost_price_sheet import as_price_sheet
 from app.cost_reconcile_json import as_csv, as_json
 from app.cost_reconcile_table import as_table
+from app.server_client import Server, ServerError
 from app.system_clock import SystemClock
 from cost.billing import cells
 from cost.billing.charges import Bill
 from cost.billing.effective import EffectivePrice, effective_prices
 from cost.billing.identities import CommitmentIdentity, InvoiceSum, Verdict, commitments, invoices
-from cost.billing.model import AssetKind, Modelled, read_model
+from cost.billing.model import Modelled, read_model
 from cost.billing.read import read_bill
 from cost.billing.reconcile import Reconciliation, reconcile
 from cost.billing.summary import Summary, is_provisional, summary
@@ -36,6 +39,9 @@ class Asked:
 
     bills: tuple[Path, ...]
     model: Path | None = None
+    server: str | None = None
+    token_file: Path | None = None
+    raw: bool = False
     currency: str | None = None
     rates: tuple[str, ...] = ()
     account: str | None = None
@@ -57,6 +63,7 @@ class Report:
     prices: tuple[EffectivePrice, ...]
     model: str | None
     found: Reconciliation | None
+    model_notes: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -74,12 +81,15 @@ def run(asked: Asked, out: TextIO) -> int:
     """Print the report.
 
     Returns:
-        The exit code: 0 all holds, 1 something does not, 2 an option or a file cannot be used.
+        The exit code: 0 all holds, 1 something does not, 2 an option or a file cannot be used, 4 no server answers.
     """
     try:
         if asked.output not in OUTPUTS:
             raise SettingsError(f"-o {asked.output}: expected one of {', '.join(OUTPUTS)}")
         report = made(asked, now=SystemClock().now())
+    except ServerError as error:
+        print(f"foretide: {error}", file=sys.stderr)
+        return 4
     except ForetideError as error:
         print(f"foretide: {error}", file=sys.stderr)
         return 2
@@ -105,27 +115,30 @@ def made(asked: Asked, *, now: datetime) -> Report:
     as_of = now if asked.as_of is None else _instant(asked.as_of)
     bill = read_bill(asked.bills, currency=asked.currency, account=asked.account, rates=_amounts("--rate", asked.rates))
     expected = _amounts("--invoice", asked.invoices)
-    modelled = None if asked.model is None else read_model(asked.model, bill.notes)
+    modelled, name, notes = _model(asked, bill, now)
     found = None if modelled is None else reconcile(bill, modelled, as_of=as_of, with_provisional=asked.provisional)
     final = [one for one in bill.charges if asked.provisional or not is_provisional(one, as_of)]
     return Report(
         bill=bill, summary=summary(bill, as_of=as_of), commitments=commitments(bill.charges),
-        invoices=invoices(bill.charges, expected), model=None if asked.model is None else str(asked.model),
-        prices=effective_prices(final, _types(found, modelled or ())), found=found,
+        invoices=invoices(bill.charges, expected), model=name,
+        prices=effective_prices(final, {} if found is None else node_types(found, modelled or ())), found=found,
+        model_notes=tuple(notes),
     )  # fmt: skip
 
 
-def _types(found: Reconciliation | None, modelled: Iterable[Modelled]) -> dict[str, str]:
-    """Machine types by ResourceId, as the model's nodes have them."""
-    if found is None:
-        return {}
-    skus = {one.name: one.sku for one in modelled if one.kind is AssetKind.NODE}
-    return {
-        resource: skus[one.names[0]]
-        for one in found.differences
-        if one.kind is AssetKind.NODE and skus.get(one.names[0])
-        for resource in one.resources
-    }
+def _model(asked: Asked, bill: Bill, now: datetime) -> tuple[Sequence[Modelled] | None, str | None, Sequence[str]]:
+    """What the bill is held against: a file, a running Foretide, or nothing."""
+    if asked.model is not None and asked.server is not None:
+        raise SettingsError("--model and --server: one of them is held against the bill")
+    if asked.raw and asked.server is None:
+        raise SettingsError("--raw goes with --server")
+    if asked.model is not None:
+        return read_model(asked.model, bill.notes), str(asked.model), ()
+    if asked.server is None:
+        return None, None, ()
+    with Server(asked.server, asked.token_file) as server:
+        rows, notes = asked_model(server, bill, now=now, raw=asked.raw)
+    return rows, asked.server, notes
 
 
 def _amounts(option: str, pairs: Iterable[str]) -> dict[str, Decimal]:

@@ -14,6 +14,15 @@ def reconcile(
     model: Annotated[
         Path | None, typer.Option("--model", help="CSV of what nodes, volumes and load balancers should have cost.")
     ] = None,
+    server: Annotated[
+        str | None, typer.Option("--server", help="A running Foretide, whose own costs the bill is held against.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Its token; by default what FORETIDE_API_TOKEN says.")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Its prices as they are before its own bills are held against them.")
+    ] = False,
     currency: Annotated[
         str | None, typer.Option("--currency", help="Of the sums; by default the one that most rows are in.")
     ] = None,
@@ -39,12 +48,13 @@ def reconcile(
 ) -> None:
     """Read a FOCUS bill, check it against itself, and hold a model of the costs against it. See docs/billing.md.
 
-    Exit codes: 0 all holds, 1 a check of the bill fails or the model is too far off, 2 an option or a file.
+    Exit codes: 0 all holds, 1 a check fails or the model is too far off, 2 an option or a file, 4 no server.
     """
     from app.cost_reconcile import Asked, run
 
     asked = Asked(
-        bills=tuple(bills), model=model, currency=currency, rates=tuple(rate or ()), account=account,
-        invoices=tuple(invoice or ()), as_of=as_of, provisional=provisional, limit=limit, output=output,
+        bills=tuple(bills), model=model, server=server, token_file=token_file, raw=raw, currency=currency,
+        rates=tuple(rate or ()), account=account, invoices=tuple(invoice or ()), as_of=as_of, provisional=provisional,
+        limit=limit, output=output,
     )  # fmt: skip
     raise typer.Exit(run(asked, sys.stdout))

@@ -53,6 +53,7 @@ def _document(report: Report) -> dict[str, Any]:
         "quality": notes.lines,
         "quality_lines": sum(notes.counts.values()),
         "model": report.model,
+        "model_notes": report.model_notes,
         "reconciliation": None if report.found is None else _reconciliation(report.found),
         "failures": report.failures,
     }

@@ -141,6 +141,7 @@ def _model(report: Report, money: _Money) -> Iterator[str]:
         return
     if found.window is None:
         yield f"Against {report.model}: the bill and the model have no hour in common."
+        yield from report.model_notes
         return
     yield f"Against {report.model}, {_minute(found.window.start)} to {_minute(found.window.end)} UTC"
     rows = [
@@ -161,6 +162,7 @@ def _model(report: Report, money: _Money) -> Iterator[str]:
         f"coverage {_percent(found.coverage)} of the bill's usage, {_percent(found.model_coverage)} of the model · "
         f"bias {_percent(found.bias, signed=True)} · MAPE per day {_percent(found.mape)}"
     )
+    yield from report.model_notes
     if found.like_nodes:
         yield f"Out of cluster, but tagged as a cluster's: {money(found.like_nodes)}. The model may not have seen them."
     if found.modelled_outside:

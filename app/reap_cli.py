@@ -77,14 +77,17 @@ def _given_back(
     """Whether nothing is left."""
     from app.reap_command import Where, give_back
     from controller.reaper import Orders
+    from controller.resizing.giving_back import Reaped
     from domain.errors import ForetideError, SettingsError
 
     where = Where(context=context, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
+    left: list[Reaped] = []
     try:
-        told = give_back(where, Orders(everything=everything, at_once=at_once, seconds=seconds), sys.stdout)
+        orders = Orders(everything=everything, at_once=at_once, seconds=seconds)
+        told = give_back(where, orders, sys.stdout, unfinished=left)
     except ForetideError as error:
         fail(str(error), 2 if isinstance(error, SettingsError) else 4)
-    return all(one.done for one in told)
+    return not left and all(one.done for one in told)
 
 
 def fail(message: str, code: int) -> NoReturn:

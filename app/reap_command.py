@@ -17,6 +17,8 @@ from controller.budgets.cron_jobs import CronJobs
 from controller.cluster.kubernetes_switch import Switch, freeze, thaw
 from controller.reaped_buffers import reap_buffers
 from controller.reaper import Orders, Reaper, Returned
+from controller.resizing.giving_back import Reaped, reap
+from controller.resizing.raw import MANAGER
 from kube import Access, Connection, Writer, connect
 from kube.kinds import HPA
 
@@ -38,8 +40,16 @@ class Where:
         return connect(access, clock=SystemClock())
 
 
-def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
+def give_back(
+    where: Where, orders: Orders, out: TextIO, *, unfinished: list[Reaped] | None = None
+) -> list[Returned]:  # fmt: skip
     """One run of the reaper, and its table.
+
+    Args:
+        where: Which cluster.
+        orders: What is to be given back.
+        out: Takes the table.
+        unfinished: Takes the workloads whose size is still to be given back.
 
     Raises:
         ForetideError: The cluster cannot be reached, or does not let us look.
@@ -49,6 +59,10 @@ def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
     switch, writer = Switch(connection, namespace=where.namespace).why, Writer(connection)
     cron_jobs = CronJobs(connection, writer, switch=switch)
     resumed = cron_jobs.expired(connection.clock.now(), everything=orders.everything)
+    resized = reap(
+        connection, Writer(connection, MANAGER), switch=switch, everything=orders.everything,
+        now=connection.clock.now(),
+    )  # fmt: skip
     reaper = Reaper(
         connection, writer, now=connection.clock.now, wait=lambda seconds: _wait(waiting, seconds), switch=switch,
         orders=orders,
@@ -59,6 +73,10 @@ def give_back(where: Where, orders: Orders, out: TextIO) -> list[Returned]:
     _print(told, out)
     for name, outcome in resumed:
         print(f"{name}: {outcome.failure or outcome.said}", file=out)
+    for one in resized:
+        print(f"{one.ref}: {one.said}", file=out)
+    if unfinished is not None:
+        unfinished += [one for one in resized if not one.done]
     return told
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from app.config_file import ConfigFile, Forecaster, KubernetesSection, Local, Retention
 from app.kubernetes_parts import KubernetesConfig
+from app.price_settings import PriceSettings, of_section
 from app.sources import LOCAL, read_sources
 from app.token import MIN_TOKEN_LENGTH, read_token
 from collector.config import ScrapeConfig, from_node
@@ -53,6 +54,7 @@ class Settings:
         challengers: What the served model is held against once a day.
         onnx_model: The file of challenger ``onnx``; None without it.
         challenged: On which signals; empty is the largest.
+        prices: Files that prices come from.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -78,6 +80,7 @@ class Settings:
     otlp_endpoint: str | None
     config_path: Path | None
     kubernetes: KubernetesConfig | None = None
+    prices: PriceSettings = field(default_factory=PriceSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
         config_path=path,
         kubernetes=_kubernetes(file, path, environment),
+        prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
     )
 
 

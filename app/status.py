@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from app.cost_price_files import SourceState
+from app.cost_price_view import source_view
 from app.schedule import Schedule
 from app.settings import Settings
 from app.telemetry import LastTicks
@@ -43,9 +45,10 @@ class StatusBoard:
         left_out: Callable[[], Sequence[LeftOut]] = tuple,
         rings: Callable[[], list[str]] = list,
         lease: Callable[[], str] = str,
+        prices: Callable[[], Sequence[SourceState]] = tuple,
     ) -> None:
         """Whom to ask."""
-        self._rings, self._lease = rings, lease
+        self._rings, self._lease, self._prices = rings, lease, prices
         self._sources, self._left_out = sources, left_out
         self._version, self._settings, self._cluster = version, settings, cluster
         self._rules, self._mistakes, self._targets, self._forecasts = rules, mistakes, targets, forecasts
@@ -101,6 +104,7 @@ class StatusBoard:
             left_out=[str(one) for one in self._left_out()],
             rings=self._rings(),
             lease=self._lease(),
+            prices=[source_view(one) for one in self._prices()],
             targets_up=brief.targets_up,
             targets_total=brief.targets_total,
             targets=[_target_view(target) for target in self._targets()],

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
+from app.cost_price_view import PriceSourceView
 from dashboard.contract import RowState
 from domain.forecasts import Forecast
 from domain.scaling import Mode, Outcome, Reason
@@ -522,6 +523,7 @@ class StatusView(BaseModel):
     rule_mistakes: list[MistakeView]
     left_out: list[str]
     rings: list[str] = []
+    prices: list[PriceSourceView] = Field([], description="Files that prices come from; empty without any.")
     lease: str = Field("", description="Why the last try for the Lease failed; empty when it did not.")
     targets_up: int
     targets_total: int

@@ -26,6 +26,8 @@ from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
+from app.cost_prices import READ_EVERY as PRICES_EVERY
+from app.cost_prices import PriceParts
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -251,6 +253,7 @@ class House:
             startup_of=lambda rule: self._reconciler.startup_of(rule),
         )  # fmt: skip
         self._spending = Spending(self.state)
+        self.prices = PriceParts(self.settings, self.queries, self.running_rules, self._clock)
         self.budgets = Budgets(
             rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
@@ -284,7 +287,7 @@ class House:
             shadows=self.shadows,
             capacities=self.capacities,
         )
-        self._allocations = cost_allocation.wired(self.settings, self.queries, self.running_rules, self._clock)
+        self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
         self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
@@ -302,6 +305,7 @@ class House:
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
             sources=self.guests.views, rings=self._rings.status,
             lease=lambda: "" if self._kubernetes is None else self._kubernetes.elector.problem,
+            prices=self.prices.files.states,
         )  # fmt: skip
         self._model = ReadModel(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -323,6 +327,7 @@ class House:
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
             allocations=self._allocations,
+            prices=self.prices,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -481,6 +486,8 @@ class House:
             plan(WRITE_EVERY, "remote_write", self.guests.write, first_after=WRITE_EVERY)
         if self._statuses is not None:
             plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
+        if self.prices.has_files:
+            plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)

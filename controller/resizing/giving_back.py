@@ -14,7 +14,7 @@ from typing import Any
 from controller.actuation.stamp import FREEZE
 from controller.resizing import raw as objects
 from controller.resizing.change import NOTE, Field, Note, Patch, Target, from_note, same
-from controller.resizing.merges import aim, pinned, resize_pod
+from controller.resizing.merges import afresh, aim, pinned, resize_pod
 from controller.resizing.pods import values_of, with_values
 from controller.resizing.raw import HPAS, KINDS, MANAGER, Raw
 from domain.errors import KubeError, RefusedError
@@ -44,13 +44,17 @@ class Givings:
         Raises:
             KubeError: Not written.
         """
+        said: list[str] = []
+        pending = afresh(lambda: self._back(ref, note, said, everything=everything))
+        return "; ".join(filter(None, dict.fromkeys(said))) or "nothing of it was written", pending
+
+    def _back(self, ref: WorkloadRef, note: Note, said: list[str], *, everything: bool) -> str:
         patch, falling = note.patch, note.patch.falling()
         raw = objects.workload(self._connection, ref)
-        said = [self._canary(ref, note)]
-        if raw is None:
-            return "the workload is gone", ""
-        if NOTE not in objects.annotations_of(raw):
-            return "somebody has taken our note away: left as it is", ""
+        said.append(self._canary(ref, note))
+        if raw is None or NOTE not in objects.annotations_of(raw):
+            said.append("the workload is gone" if raw is None else "somebody has taken our note away: left as it is")
+            return ""
         for one in patch.targets:
             if one.resource in falling:  # first: until pods have their old size the HPA sees them busier
                 said.append(self._target(ref, one))
@@ -58,13 +62,16 @@ class Givings:
         said += self._template(ref, raw, chosen)
         risen = [one for one in patch.targets if everything and one.resource not in falling]
         if risen and not self._has_all_pods(ref):
-            return "", "the HPA's target follows when all pods have their old size"
+            return "the HPA's target follows when all pods have their old size"
         said += [self._target(ref, one) for one in risen]
         self.leave(ref, patch)
-        return "; ".join(filter(None, said)) or "nothing of it was written", ""
+        return ""
 
     def leave(self, ref: WorkloadRef, patch: Patch) -> None:
-        """Our note, and our name in managed fields; no value changes by that."""
+        """Takes our note away, and our name in managed fields; no value changes by that."""
+        afresh(lambda: self._left(ref, patch))
+
+    def _left(self, ref: WorkloadRef, patch: Patch) -> None:
         for name in sorted({one.hpa for one in patch.targets}):
             hpa = objects.hpa(self._connection, ref.namespace, name)
             if hpa is not None and _is_manager(hpa):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 from controller.resizing.change import Values
 from controller.resizing.pods import SUBRESOURCE, with_values
 from controller.resizing.raw import HPAS, PODS, Raw
+from domain.errors import KubeError
 from kube import Writer
+
+T = TypeVar("T")
+TRIES: Final = 5
+"""A rollout's controller writes the status several times a second, and each makes what was read another."""
 
 
 def resize_pod(writer: Writer, raw: Raw, values: Values) -> None:
@@ -34,3 +39,18 @@ def pinned(raw: Raw, body: Mapping[str, Any]) -> dict[str, Any]:
     """Refused where the object is not as it was read any more, or was made anew."""
     about = {"resourceVersion": raw["metadata"]["resourceVersion"], "uid": raw["metadata"]["uid"]}
     return {**body, "metadata": {**body.get("metadata", {}), **about}}
+
+
+def afresh(deed: Callable[[], T]) -> T:
+    """Again, from a fresh read, where somebody wrote in between.
+
+    Raises:
+        KubeError: Not written, or outdated each time.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return deed()
+        except KubeError as error:
+            if not error.is_outdated:
+                raise
+    return deed()

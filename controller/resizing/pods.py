@@ -108,6 +108,9 @@ def _objection(pod: Raw, fields: Sequence[Field]) -> str:
             return f"pods ask for {live.get(one.where) or 'none'}, the template for {one.before or 'none'}"
         if one.before is None:
             return f"a pod cannot get {one.part} of {one.resource} that it has not"
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    if not all("resources" in one for one in statuses):  # by this the API server tells, too
+        return "its kubelet cannot resize pods"
     changed = {(one.container, one.resource) for one in fields}
     for container in containers:
         for policy in container.get("resizePolicy") or ():

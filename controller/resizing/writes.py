@@ -16,7 +16,7 @@ from controller.resizing import raw as objects
 from controller.resizing.case import Case, Deed
 from controller.resizing.change import NOTE, Field, Note, Patch, Target, same, to_note
 from controller.resizing.giving_back import Givings
-from controller.resizing.merges import aim, pinned, resize_pod
+from controller.resizing.merges import afresh, aim, pinned, resize_pod
 from controller.resizing.pods import values_of
 from controller.resizing.raw import KINDS
 from controller.resizing.stages import NOTE_LASTS
@@ -60,29 +60,29 @@ class Writes:
         """One deed; again does nothing that is done."""
         if why := self._switch():
             return Outcome(failure=f"the kill switch: {why}")
-        patch = case.patch
-        falling = patch.falling()
         try:
-            if deed is Deed.RESIZE_POD:
-                self._noted(case, now)
-                return self._resize(case, [one for one in patch.fields if one.resource in falling])
-            if deed is Deed.TEMPLATE:
-                self._apply(case, now, dry_run=False)
-                return Outcome()
-            if deed in (Deed.RAISED_TARGETS, Deed.FALLEN_TARGETS):
-                self._noted(case, now)
-                falls = deed is Deed.FALLEN_TARGETS
-                return self._aimed([one for one in patch.targets if (one.resource in falling) is falls], patch)
-            if deed is Deed.RENEW:
-                self._noted(case, now)
-                return Outcome()
-            if deed is Deed.LEAVE:
-                self._givings.leave(patch.ref, patch)
-                return Outcome()
-            said, pending = self._givings.back(patch.ref, _note(case, now), everything=case.everything)
-            return Outcome(said=said, failure=pending)
+            return afresh(lambda: self._done(case, deed, now))
         except KubeError as error:
             return _failed(error)
+
+    def _done(self, case: Case, deed: Deed, now: datetime) -> Outcome:
+        patch, falling = case.patch, case.patch.falling()
+        if deed is Deed.GIVE_BACK:
+            said, pending = self._givings.back(patch.ref, _note(case, now), everything=case.everything)
+            return Outcome(said=said, failure=pending)
+        if deed is Deed.LEAVE:
+            self._givings.leave(patch.ref, patch)
+            return Outcome()
+        if deed is Deed.TEMPLATE:
+            self._apply(case, now, dry_run=False)
+            return Outcome()
+        self._noted(case, now)
+        if deed is Deed.RESIZE_POD:
+            return self._resize(case, [one for one in patch.fields if one.resource in falling])
+        if deed is Deed.RENEW:
+            return Outcome()
+        falls = deed is Deed.FALLEN_TARGETS
+        return self._aimed([one for one in patch.targets if (one.resource in falling) is falls], patch)
 
     def _noted(self, case: Case, now: datetime) -> None:
         """The journal on the workload itself, before anything else is written."""

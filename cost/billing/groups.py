@@ -16,6 +16,7 @@ from cost.billing.charges import Charge, hours
 from cost.billing.differences import Difference, causes, split
 from cost.billing.exact import share, total
 from cost.billing.match import Asset
+from cost.billing.model import ESTIMATE, UNKNOWN
 from cost.billing.window import Window
 
 
@@ -69,7 +70,7 @@ def difference(group: Group, window: Window) -> Difference:
         price=price, quantity=quantity,
         causes=causes(
             charges, difference=(price, quantity), effective=effective, modelled=modelled,
-            capacity_type=own.capacity_type, sku=own.sku,
+            capacity_type=own.capacity_type, sku="" if own.price_source in (ESTIMATE, UNKNOWN) else own.sku,
         ),
     )  # fmt: skip
 

@@ -21,6 +21,12 @@ NEEDED: Final = ("kind", "id", "start", "end", "cost")
 OPTIONAL: Final = ("name", "hours", "currency", "sku", "capacity_type", "region", "price_source")
 
 
+ESTIMATE: Final = "estimate"
+UNKNOWN: Final = "unknown"
+"""Of ``price_source``: the price is a default, or there was none and the asset costs 0; no price of its own either
+way."""
+
+
 class AssetKind(StrEnum):
     """What a bill has a resource for."""
 
@@ -39,7 +45,7 @@ class Modelled:
         cost: Of that stretch.
         sku: Instance type or storage class; empty where the model had no price of its own for it.
         capacity_type: ``on-demand``, ``spot`` or ``reserved``, as the node's labels say; empty where they do not.
-        price_source: Where the price came from, e.g. ``estimate``.
+        price_source: Where the price came from: a sheet or file, else ``estimate`` or ``unknown``.
     """
 
     kind: AssetKind

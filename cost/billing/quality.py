@@ -15,6 +15,7 @@ rows with a broken column would hold a million sentences."""
 class Problem(StrEnum):
     """What kind of thing is wrong."""
 
+    UNREADABLE = "Unreadable"
     MISSING_COLUMN = "MissingColumn"
     EMPTY_CELL = "EmptyCell"
     BAD_NUMBER = "BadNumber"
@@ -37,6 +38,7 @@ class Problem(StrEnum):
 class Effect(StrEnum):
     """What was done about it."""
 
+    FILE_LEFT_OUT = "file left out"
     ROW_LEFT_OUT = "row left out"
     VALUE_LEFT_OUT = "value left out"
     COUNTED = "counted"
@@ -59,6 +61,11 @@ class QualityLine:
     problem: Problem
     effect: Effect
     message: str
+
+    def __str__(self) -> str:
+        """``file:row:column: message``, without what it is not about."""
+        place = ":".join([self.file, *([str(self.row)] if self.row else []), *([self.column] if self.column else [])])
+        return f"{place}: {self.problem}: {self.message} ({self.effect})"
 
 
 @dataclass(slots=True)

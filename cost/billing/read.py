@@ -27,6 +27,7 @@ def read_bill(
     currency: str | None = None,
     account: str | None = None,
     rates: Mapping[str, Decimal] | None = None,
+    leave_out_unreadable: bool = False,
 ) -> Bill:
     """One bill from one or more files.
 
@@ -35,16 +36,25 @@ def read_bill(
         currency: Of the result; by default the one that most rows are in.
         account: Rows of another BillingAccountId are left out; by default only said.
         rates: What one unit of another currency is worth in ``currency``; without one its rows are left out.
+        leave_out_unreadable: Read the other files where one cannot be read, and say it in a line.
 
     Raises:
-        BillError: A file cannot be read as a bill at all.
+        BillError: A file cannot be read as a bill at all; with ``leave_out_unreadable`` none of them can.
     """
     notes = Notes()
     charges: list[Charge] = []
-    refused = 0
+    refused = unreadable = 0
     for path in paths:
-        reader = _Reader(str(path), open_table(path), notes)
-        charges += reader.charges()
+        try:
+            reader = _Reader(str(path), open_table(path), notes)
+            charges += list(reader.charges())
+        except BillError as error:
+            unreadable += 1
+            if not leave_out_unreadable or unreadable == len(paths):
+                raise
+            message = str(error).removeprefix(f"{path}: ")
+            notes.add(str(path), 0, "", Problem.UNREADABLE, Effect.FILE_LEFT_OUT, message)
+            continue
         refused += reader.refused
     kept, apart = of_account(charges, account, notes)
     main = currency or most(one.currency for one in kept)

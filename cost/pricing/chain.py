@@ -1,18 +1,19 @@
 """The price of a node or a volume from the surest source that has one, with what it stands on.
 
 In this order: the sheet, the operator's file in OpenCost's form, OpenCost's metrics, defaults. What the bill says of
-such a machine is multiplied on top, and the price counts as billed then. A source in another currency is left out and
-told: nothing is converted, nothing is guessed silently.
+such a machine moves that price, or stands alone where there is none, and the price counts as billed then. A source in
+another currency is left out and told: nothing is converted, nothing is guessed silently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
 from cost.pricing import defaults
+from cost.pricing.billed import BilledPrice, ByBill
 from cost.pricing.covered import cover
 from cost.pricing.opencost_csv import PriceFile
 from cost.pricing.opencost_metrics import Reported
@@ -20,9 +21,6 @@ from cost.pricing.sheet import Costs, node_costs, volume_hourly
 from cost.pricing.split import split_node_price
 from cost.pricing.things import Confidence, NodeFacts, Price, VolumeFacts
 from rules.price_sheet import PriceSheet, SplitRatio
-
-Machine = tuple[str, str, str]
-"""Instance type, capacity type, region."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +32,25 @@ class Sources:
         sheet: The operator's.
         file: The operator's, in OpenCost's form; it names no currency and counts as being in ours.
         reported: OpenCost's metrics; the same.
-        calibration: What the bill said by what the model said, of machines of a kind.
-        billed_at: The day of that bill.
+        bill: What a bill says of machines of a kind.
     """
 
     currency: str
     sheet: PriceSheet | None = None
     file: PriceFile | None = None
     reported: Reported | None = None
-    calibration: Mapping[Machine, Decimal] = field(default_factory=dict)
-    billed_at: date | None = None
+    bill: ByBill = field(default_factory=ByBill)
 
     @property
     def split_ratio(self) -> tuple[Decimal, Decimal, Decimal]:
         """How prices of whole nodes are split."""
         ratio = SplitRatio() if self.sheet is None else self.sheet.spec.split_ratio
         return ratio.cpu, ratio.mem, ratio.gpu
+
+    @property
+    def without_bill(self) -> Sources:
+        """The same prices as they are before a bill is held against them."""
+        return replace(self, bill=ByBill())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +64,18 @@ class PricedNode:
 
 def price_node(sources: Sources, node: NodeFacts) -> PricedNode | None:
     """What the node costs in an hour; None where no source in our currency has a price of it."""
+    factor, billed = sources.bill.factor(node), sources.bill.price(node)
     for costs, source, as_of, confidence in _of_node(sources, node):
-        selectors = node.selectors
-        machine = (selectors.get("instanceType", ""), selectors["capacityType"], selectors.get("region", ""))
-        factor = sources.calibration.get(machine)
         if factor is not None:
-            costs, as_of, confidence = costs.times(factor), sources.billed_at, Confidence.BILLED
+            costs, as_of, confidence = costs.times(factor), sources.bill.at, Confidence.BILLED
             source = f"{source}, times {factor.normalize():f} by the bill"
+        elif billed is not None and confidence is not Confidence.ESTIMATE:
+            return _by_bill(sources, node, billed, billed.with_ours(costs.total))
+        elif billed is not None:  # a default price says less of this machine than one hour of its bill
+            break
         price = Price(amount=costs.total, currency=sources.currency, source=source, as_of=as_of, confidence=confidence)
         return PricedNode(parts=costs.parts, price=price, note=costs.note)
-    return None
+    return None if billed is None else _by_bill(sources, node, billed, billed.hourly)
 
 
 def price_nodes(sources: Sources, nodes: Sequence[NodeFacts], today: date) -> tuple[dict[str, PricedNode], Decimal]:
@@ -145,6 +148,14 @@ def _of_node(sources: Sources, node: NodeFacts) -> Iterable[tuple[Costs, str, da
         costs = node_costs(defaults.SHEET, node)
         if costs is not None:
             yield costs, "default prices", defaults.AS_OF, Confidence.ESTIMATE
+
+
+def _by_bill(sources: Sources, node: NodeFacts, billed: BilledPrice, hourly: Decimal) -> PricedNode:
+    parts = split_node_price(
+        hourly, cpus=node.cpu_cores, gib=node.memory_gib, gpus=node.gpus, ratio=sources.split_ratio
+    )
+    price = _price(sources, hourly, f"bill {billed.source}", billed.as_of, Confidence.BILLED)
+    return PricedNode(parts=parts, price=price)
 
 
 def _price(sources: Sources, amount: Decimal, source: str, as_of: date | None, confidence: Confidence) -> Price:

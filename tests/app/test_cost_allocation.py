@@ -18,6 +18,7 @@ from app.cost_allocation import Allocations
 from app.cost_allocation_command import Question, _csv, _table
 from app.cost_endpoints import conditions, view
 from app.cost_facts import CostFacts
+from app.cost_prices import Prices
 from app.queries import Queries
 from cost.allocation.report import Asked
 from domain.clock import to_ms
@@ -84,7 +85,8 @@ CLUSTER = [
 
 def allocations(store: MetricsStore, clock: ManualClock, *sheets: PriceSheet, local: Any = None) -> Allocations:
     queries = Queries(store, clock=clock)
-    return Allocations(CostFacts(queries, local=local), queries, lambda: RuleSet(price_sheets=sheets), clock)
+    prices = Prices(queries, lambda: RuleSet(price_sheets=sheets))
+    return Allocations(CostFacts(queries, local=local), prices, clock)
 
 
 def sheet(**spec: Any) -> PriceSheet:

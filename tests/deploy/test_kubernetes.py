@@ -15,7 +15,7 @@ ROLES = list(of_kind("ClusterRole", "Role"))
 RULES = [(role["metadata"]["name"], rule) for role in ROLES for rule in role["rules"]]
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 SCALING = {"autoscaling", "autoscaling.x-k8s.io", "apps", "keda.sh"}
-BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "buffer", "hpa", "scale")}
+BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "buffer", "hpa", "resize", "scale")}
 
 
 def test_kustomize_names_every_file() -> None:
@@ -89,7 +89,8 @@ def test_every_network_policy_finds_a_pod() -> None:
 
 
 def test_both_guardrails_say_the_same_but_for_the_fields() -> None:
-    first, _, second = of_kind("ValidatingAdmissionPolicy")
+    policies = {one["metadata"]["name"]: one for one in of_kind("ValidatingAdmissionPolicy")}
+    first, second = policies["foretide-guardrails"], policies["foretide-guardrails-keda"]
     said = [
         {re.sub(r"[Rr]eplica(s|Count)", "", one.get("message", "")) for one in policy["spec"]["validations"]}
         for policy in (first, second)

@@ -270,7 +270,10 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
         "authentication.k8s.io/tokenreviews": {"create"}, "authorization.k8s.io/subjectaccessreviews": {"create"},
     },
     "collector": DISCOVERED,
-    "reaper": {one: {"get", "list"} for one in (HPAS, KEDAS, BUFFERS, "batch/cronjobs")},
+    "reaper": {
+        one: {"get", "list"}
+        for one in (HPAS, KEDAS, BUFFERS, "batch/cronjobs", "apps/deployments", "apps/statefulsets")
+    },
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
 AT_HOME: dict[str, dict[str, set[str]]] = {

@@ -46,9 +46,10 @@ class Shop:
     def by(self, manager: str = "kubectl-create") -> Writer:
         return Writer(self.admin, manager, qps=1000, burst=1000)
 
-    def make(self, *, manager: str = "kubectl-create", hpa: bool = True, **metadata: Any) -> None:
+    def make(self, *, manager: str = "kubectl-create", hpa: bool = True, node: str = "", **metadata: Any) -> None:
         container = {"name": "web", "image": "example.invalid/web:1", "resources": SIZE}
         template = {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}}
+        template["spec"] |= {"nodeName": node} if node else {}
         spec = {"replicas": 3, "selector": {"matchLabels": LABELS}, "template": template}
         self.by(manager).create(DEPLOYMENT, self.namespace, {"metadata": {"name": "web", **metadata}, "spec": spec})
         if hpa:

@@ -10,6 +10,7 @@ import pytest
 
 from cost.prices import cost_per_hour
 from cost.pricing import defaults, opencost_metrics
+from cost.pricing.billed import BilledPrice, ByBill
 from cost.pricing.chain import Sources, notes_on, price_node, price_nodes, price_volume
 from cost.pricing.covered import cover
 from cost.pricing.sheet import node_costs
@@ -113,11 +114,25 @@ def test_a_price_says_where_it_comes_from_and_the_surest_source_counts() -> None
 
 def test_what_the_bill_says_of_a_kind_of_machine_is_multiplied_on_top() -> None:
     factor = {("m6i.xlarge", "on-demand", "eu-central-1"): Decimal("0.5")}
-    sources = Sources(currency="EUR", sheet=OF_THE_SPEC, calibration=factor, billed_at=TODAY)
+    sources = Sources(currency="EUR", sheet=OF_THE_SPEC, bill=ByBill(factors=factor, at=TODAY))
     found = price_node(sources, node(type="m6i.xlarge", region="eu-central-1"))
     assert found is not None
     assert (found.price.amount, found.price.confidence) == (Decimal("0.115"), Confidence.BILLED)
     assert found.price.source == "PriceSheet default/eu, times 0.5 by the bill"
+
+
+def test_a_price_of_the_bill_counts_with_its_hours_and_ours_with_a_day() -> None:
+    billed = BilledPrice(hourly=Decimal("0.1"), hours=Decimal(72), as_of=TODAY, source="october.csv")
+    of_any_region = ByBill(prices={("m6i.xlarge", "on-demand", ""): billed})
+    sources = Sources(currency="EUR", sheet=OF_THE_SPEC, bill=of_any_region)
+    found = price_node(sources, node(type="m6i.xlarge", region="eu-central-1"))
+    assert found is not None
+    assert found.price.amount == Decimal("0.1325") == sum(found.parts)  # (72 · 0.1 + 24 · 0.23) ÷ 96
+    assert (found.price.source, found.price.confidence) == ("bill october.csv", Confidence.BILLED)
+    alone = price_node(Sources(currency="EUR", bill=of_any_region), node(type="m6i.xlarge"))
+    assert alone is not None
+    assert alone.price.amount == Decimal("0.1")  # nobody else has one in euros
+    assert price_node(Sources(currency="EUR", bill=of_any_region), node()) is None
 
 
 def test_defaults_are_said_to_be_estimates_and_old_prices_to_be_old() -> None:
