@@ -75,8 +75,8 @@ class Allocations:
 
     def known(self, window: Window) -> tuple[Sources, Known]:
         """What ran in a window, and what it may be priced by; raises ``QueryError`` as ``of`` does."""
-        sources = self._sources(window.end)
-        return sources, self._facts.known(window, _label_names(sources))
+        sources = self._prices.at(window.end)
+        return sources, self._facts.known(window, label_names(sources))
 
     def books(self, start: datetime, end: datetime, basis: Basis = "conserving") -> Books:
         """The ledger from ``start`` to ``end``; raises as ``of`` does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app import cost_allocation_cli, cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli
+from app import cost_allocation_cli, cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli, recommendations_cli
 
 cost = typer.Typer(
     help="What it costs: the bill, and what we say against it.",
@@ -20,3 +20,4 @@ cost.command(short_help="How much to commit to, from the hours of a bill; nothin
     cost_commitments_cli.commitments
 )
 cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)
+cost.add_typer(recommendations_cli.recommendations, name="recommendations")

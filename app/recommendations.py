@@ -143,11 +143,13 @@ class RecommendationDesk:
         with self._state.transaction() as session:
             return Recommendations(session).all(wanted)
 
-    def list(self, *, every: bool = False, wanted: Collection[RecommendationState] = ()) -> Sequence[KeptRecommendation]:
+    def items(
+        self, *, every: bool = False, wanted: Collection[RecommendationState] = ()
+    ) -> Sequence[KeptRecommendation]:
         """Best first; unless ``every`` without what is small, and of the states that wait for somebody."""
-        items = self._all(wanted or (() if every else SHOWN))
-        items = sorted(items, key=lambda one: (-one.advice.rank, one.id))
-        return items if every else list(self._worth(items))
+        found = self._all(wanted or (() if every else SHOWN))
+        found = sorted(found, key=lambda one: (-one.advice.rank, one.id))
+        return found if every else list(self._worth(found))
 
     def _worth(self, items: Sequence[KeptRecommendation]) -> Iterable[KeptRecommendation]:
         """Also what a shown item needs for its node to go, and whatever somebody has said yes to."""

@@ -38,11 +38,9 @@ class TargetView(BaseModel):
 class ChangeView(BaseModel):
     """One field; null is one that is not there."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     path: str
-    before: str | None = Field(alias="from")
-    after: str | None = Field(alias="to")
+    before: str | None = Field(serialization_alias="from")
+    after: str | None = Field(serialization_alias="to")
 
 
 class PatchView(BaseModel):
@@ -162,7 +160,7 @@ def router(desk: RecommendationDesk, clock: Clock) -> APIRouter:
     ) -> Page[RecommendationView]:
         """Items, best first: by saving, times the chance that it comes, by effort."""
         found = [
-            one for one in desk.list(every=every, wanted=() if state is None else {state})
+            one for one in desk.items(every=every, wanted=() if state is None else {state})
             if kind in (None, one.advice.kind) and namespace in (None, one.advice.target.namespace)
         ]  # fmt: skip
         shown = found[(page - 1) * limit : page * limit]
@@ -196,17 +194,13 @@ def _add_answers(api: APIRouter, desk: RecommendationDesk, clock: Clock) -> None
     def reject(id: Id, body: RejectRequest, request: Request) -> Ok[RecommendationView]:  # noqa: A002
         """Say no, with a reason; with ``until`` it comes back then."""
         by, now = request.state.actor, clock.now()
-        return _made(
-            desk, id, lambda one: states.reject(one, reason=body.reason, until=body.until, by=by, now=now)
-        )
+        return _made(desk, id, lambda one: states.reject(one, reason=body.reason, until=body.until, by=by, now=now))
 
     @api.post("/{id}/snooze", operation_id="snoozeRecommendation")
     def snooze(id: Id, body: SnoozeRequest, request: Request) -> Ok[RecommendationView]:  # noqa: A002
         """Say not now; it comes back at ``until``."""
         by, now = request.state.actor, clock.now()
-        return _made(
-            desk, id, lambda one: states.snooze(one, reason=body.reason, until=body.until, by=by, now=now)
-        )
+        return _made(desk, id, lambda one: states.snooze(one, reason=body.reason, until=body.until, by=by, now=now))
 
     @api.post("/{id}/reopen", operation_id="reopenRecommendation")
     def reopen(id: Id, request: Request) -> Ok[RecommendationView]:  # noqa: A002
@@ -246,8 +240,8 @@ def view(one: KeptRecommendation) -> RecommendationView:
 
 
 def _summary(desk: RecommendationDesk) -> SummaryView:
-    last, shown = desk.last, len(desk.list())
-    hidden = len(desk.list(every=True)) - shown
+    last, shown = desk.last, len(desk.items())
+    hidden = len(desk.items(every=True)) - shown
     if last is None:
         why = "nothing is computed yet: the first pass needs a node with a price"
         return SummaryView(computed_at=None, currency=None, current_monthly=None, saving_monthly=None, shown=shown,
@@ -264,5 +258,3 @@ def _known(amount: Decimal | None) -> str | None:
 
 def _exact(amount: Decimal) -> str:
     return f"{amount:f}"
-
-

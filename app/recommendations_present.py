@@ -52,15 +52,14 @@ class Today:
 
 def today(allocations: Allocations, now: datetime) -> Today:
     """Read it; raises ``QueryError`` where the source does not answer."""
-    # The last step begins now: what has just come is there, too.
-    window = Window(start=now - (STEPS - 1) * STEP, steps=STEPS, step=STEP)
+    window = Window(start=now - STEPS * STEP, steps=STEPS, step=STEP)
     sources, known = allocations.known(window)
     facts = [node.facts for node in known.nodes]
     priced, unused_hourly = price_nodes(sources, facts, now.date())
     commitments = () if sources.sheet is None else sources.sheet.spec.commitments
     covered = cover(facts, commitments, now.date())
-    step = _busiest(known, window)
-    busiest = window.start + step * STEP
+    # Series are looked at where a step ends: that is the moment, and what has only just come is there.
+    busiest = window.start + (_busiest(known, window) + 1) * STEP - timedelta(microseconds=1)
     there = [node for node in known.nodes if node.facts.name in priced and _at(node.start, node.end, busiest)]
     observed = window.end - min((node.start for node in known.nodes), default=window.start)
     nodes = tuple(_node(one, priced, covered.ends, window, observed) for one in there)
@@ -94,8 +93,8 @@ def _busiest(known: Known, window: Window) -> int:
     """The step in which pods requested the largest share of a mean node; of equal ones the last."""
     asked = np.zeros((2, window.steps + 1))
     for pod in known.pods:
-        first = max(0, -(-(pod.start - window.start) // STEP))
-        last = window.steps if pod.end is None else min(window.steps, -(-(pod.end - window.start) // STEP))
+        first = max(0, (pod.start - window.start) // STEP)
+        last = window.steps if pod.end is None else min(window.steps, (pod.end - window.start) // STEP)
         if last > first:
             amounts = (pod.requests.cpu_cores, pod.requests.memory_bytes)
             asked[:, first] += amounts
@@ -143,9 +142,7 @@ def _loads(pods: Sequence[PodInterval], nodes: Sequence[KnownNode], moment: date
                    on_every_node=every)  # fmt: skip
 
 
-def _spot_ratios(
-    nodes: Sequence[KnownNode], priced: Mapping[str, PricedNode], sources: Sources
-) -> dict[str, Decimal]:
+def _spot_ratios(nodes: Sequence[KnownNode], priced: Mapping[str, PricedNode], sources: Sources) -> dict[str, Decimal]:
     """What a pool's largest machine costs on spot by what it costs on demand, where a source knows both."""
     ratios: dict[str, Decimal] = {}
     for pool in sorted({pool_of(node) for node in nodes}):

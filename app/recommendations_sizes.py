@@ -66,6 +66,8 @@ def candidates(queries: Queries, present: Present, running: RuleSet, now: dateti
             notes.append(f"{place.key}: {error}")
             unread.add(place.key)
             continue
+        if not seen.containers:  # nobody measures it at the moment: that is no reason to take anything back
+            unread.add(place.key)
         hpa = hpas.get(place.key)
         sizing = sizing_of(place, seen, hpa, engine="forecast", now=now, in_place=False)
         found += _sizes(place, sizing, hpa, conflicts.get(place.key, ()), present.currency)
@@ -212,5 +214,3 @@ def _hourly(containers: Sequence[Observed]) -> tuple[FloatArray, datetime]:
 
 def _target(place: Place) -> Target:
     return Target(namespace=place.namespace, kind=place.kind, name=place.name)
-
-

@@ -40,6 +40,8 @@ from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
+from app.recommendations import LOOK_EVERY as RECOMMEND_EVERY
+from app.recommendations import RecommendationDesk
 from app.ring_parts import RingParts
 from app.schedule import Schedule
 from app.settings import Settings
@@ -289,6 +291,10 @@ class House:
         )
         self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
         self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
+        self.recommendations = RecommendationDesk(
+            state=self.state, allocations=self._allocations, queries=self.queries, rules=self.running_rules,
+            leads=self._leads_the_cluster,
+        )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -327,7 +333,7 @@ class House:
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
             allocations=self._allocations,
-            prices=self.prices,
+            prices=self.prices, recommendations=self.recommendations,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -489,6 +495,7 @@ class House:
         if self.prices.has_files:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
+        plan(RECOMMEND_EVERY, "recommendations", self.recommendations.tick, first_after=RECOMMEND_EVERY)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
