@@ -17,7 +17,7 @@ from typing import Final
 from app import budget_minima
 from app.budget_needs import NEEDS_EVERY, Needs
 from app.budget_outlook import HOUR, Fit, Outlooks
-from app.budget_plans import plan_of
+from app.budget_plans import lifts_of, plan_of
 from app.budget_seen import Sight, sight
 from app.budget_world import Cluster, World, needed
 from app.budget_writes import kept, taken_back, writes, written
@@ -203,13 +203,13 @@ class Budgets:
             plan = plan_of(budget, threshold, action, seen, self._world(now), now=now)
         return Order(
             id=id_, period=seen.span.id, mode=action.mode, firing=firing, plan=plan, ends=seen.span.end,
-            lasts=action.max_duration,
+            lasts=action.max_duration, lifts="" if plans else lifts_of(action, self._world(now)),
         )  # fmt: skip
 
     def _world(self, now: datetime) -> World:
         return World(
-            rules=self._rules().rules, price=self._price_of, burn=lambda rule: self._burn(rule, now),
-            outlooks=self._outlooks, needs=self._needs, cluster=self._cluster,
+            rules=self._rules().rules, price=self._price_of, replicas=self._replicas_of,
+            burn=lambda rule: self._burn(rule, now), outlooks=self._outlooks, needs=self._needs, cluster=self._cluster,
         )  # fmt: skip
 
     def _price_of(self, rule: str) -> Decimal | None:
@@ -218,6 +218,11 @@ class Budgets:
         if newest is None or newest.cost_per_hour is None or not newest.desired_replicas:
             return None
         return newest.cost_per_hour.amount / newest.desired_replicas
+
+    def _replicas_of(self, rule: str) -> int | None:
+        with self._state.transaction() as session:
+            newest = DecisionLedger(session).latest(rule)
+        return None if newest is None else newest.current_replicas
 
     def _decided(self, rule: str, since: datetime, until: datetime) -> list[Decision]:
         with self._state.transaction() as session:

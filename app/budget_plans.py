@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from app import budget_minima
+from app import budget_minima, budget_quota
 from app.budget_outlook import history_of
 from app.budget_seen import Sight, doubt_of, replica_paths
 from app.budget_world import CRITICAL, NEED, TIER, World, by_itself, expected, paths_of, selects, slo_objection
@@ -28,6 +28,8 @@ def plan_of(
         return _suspension(threshold, action, seen, world)
     if action.type == "lowerMinReplicas":
         return budget_minima.plan(threshold, action, seen, world, now=now)
+    if action.type == "quota":
+        return budget_quota.plan(budget, threshold, action, seen, world, now=now)
     targets = [rule for rule in world.rules if rule.key in seen.rules and selects(action.select, rule)]
     if action.type == "reduceNonCritical":
         targets = [rule for rule in targets if TIER in rule.metadata.labels]
@@ -51,6 +53,11 @@ def plan_of(
         saving=Decimal(repr(round(sum(cut.found.saving for cut in cuts), 4))),
         expected=expected([cut.cost_paths for cut in cuts]),
     )  # fmt: skip
+
+
+def lifts_of(action: BudgetAction, world: World) -> str:
+    """Why what stands of an action must go now; decisions lift their own limits."""
+    return budget_quota.lifts(action, world) if action.type == "quota" else ""
 
 
 def _suspension(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: World) -> Plan:

@@ -205,11 +205,11 @@ def deed_view(name: str, deed: Deed, currency: str) -> DeedView:
 
 def _undo(deed: Deed) -> str:
     if deed.state is DeedState.REVERTING:
-        return "is being given back, a tenth of the replicas a minute"
+        return "is being given back, replicas by a tenth a minute"
     if not deed.in_force:
         return "nothing stands of it"
     until = "" if deed.expires_at is None else f", by itself at {deed.expires_at:%Y-%m-%d %H:%M} UTC"
-    return f"set the action's mode to observe, or take it out of the threshold's do: replicas come back{until}"
+    return f"set the action's mode to observe, or take it out of the threshold's do: what was there comes back{until}"
 
 
 def _money(amount: object, currency: str) -> MoneyView:

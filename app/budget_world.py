@@ -15,6 +15,7 @@ from app.budget_outlook import Outlook, Outlooks, history_of
 from app.budget_seen import Sight, replica_paths
 from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.notes import Hand
+from controller.budgets.quotas import Quotas
 from controller.guardrails import SloState
 from controller.slo import Burn
 from domain.series import FloatArray
@@ -30,11 +31,12 @@ class Cluster:
     """Whoever plans and writes there, one for each kind of change."""
 
     cron_jobs: CronJobs
+    quotas: Quotas
 
     @property
     def hands(self) -> Mapping[str, Hand]:
         """By the first word of a change's target."""
-        return {"CronJob": self.cron_jobs}
+        return {"CronJob": self.cron_jobs, "ResourceQuota": self.quotas}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class World:
     Attributes:
         rules: All that run, those of policies too.
         price: Of one replica and hour of a rule; None where nobody knows.
+        replicas: That a rule has now; None where nobody knows.
         burn: Of the SLO that guards a rule; None without a guard.
         outlooks: Forecasts of what rules cost, and of what they need.
         needs: What rules needed, below their ``min`` too.
@@ -52,6 +55,7 @@ class World:
 
     rules: Sequence[ScalingRule]
     price: Callable[[str], Decimal | None]
+    replicas: Callable[[str], int | None]
     burn: Callable[[ScalingRule], Burn | None]
     outlooks: Outlooks
     needs: Needs

@@ -9,18 +9,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from app.cost_attached import AttachedBooks, attached_books
 from app.cost_facts import CostFacts
-from app.cost_known import Known
+from app.cost_known import Known, Wanted
 from app.cost_model import label_names
 from app.cost_prices import Prices
 from app.queries import Queries
 from app.settings import Settings
 from cost.allocation import nodes
 from cost.allocation.distribute import OVERHEAD
-from cost.allocation.ledger import Basis, Idle, Item, Ledger, Line, cost_of, exact_sum, ledger
+from cost.allocation.ledger import Basis, Idle, Ledger, Line, cost_of, exact_sum, ledger
 from cost.allocation.nodes import NodeInterval, Window
 from cost.allocation.report import Asked, Report, report
-from cost.allocation.subject import Subject
+from cost.allocation.subject import Subject, label_of
 from cost.pricing.chain import PricedNode, Sources, notes_on, price_nodes
 from cost.pricing.covered import COMMITMENT_UNUSED
 from cost.pricing.things import Price
@@ -33,12 +34,14 @@ _STEPS: Final = ((timedelta(days=1), timedelta(minutes=1)), (timedelta(days=7), 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocated:
-    """A window's report and the prices that it stands on."""
+    """A window's report and the prices that it stands on: of nodes, volumes and load balancers."""
 
     window: Window
     basis: Basis
     report: Report
     prices: tuple[Price, ...]
+    volumes: tuple[Price, ...] = ()
+    balancers: tuple[Price, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class Books:
 
     Attributes:
         prices: Of each node, in order of names.
+        attached: Volumes, load balancers and traffic, which are in the ledger, with their prices.
         seen: Share of the window in which a node with a price was known (ratio).
     """
 
@@ -54,14 +58,15 @@ class Books:
     ledger: Ledger
     prices: tuple[Price, ...]
     seen: float
+    attached: AttachedBooks = AttachedBooks()
 
 
 class Allocations:
     """Makes them; everything is read when it is asked for."""
 
-    def __init__(self, facts: CostFacts, prices: Prices, clock: Clock) -> None:
-        """Nothing is asked yet."""
-        self._facts, self._prices, self._clock = facts, prices, clock
+    def __init__(self, facts: CostFacts, prices: Prices, clock: Clock, *, pod_labels: tuple[str, ...] = ()) -> None:
+        """``pod_labels`` are those of books that nobody has asked a question of."""
+        self._facts, self._prices, self._clock, self._labels = facts, prices, clock, pod_labels
 
     def of(self, start: datetime, end: datetime, asked: Asked, basis: Basis) -> Allocated:
         """The allocation from ``start`` to ``end``.
@@ -70,23 +75,36 @@ class Allocations:
             ValueError: The window is empty, too long or in the future.
             QueryError: It is more than one query may touch.
         """
-        made = self.books(start, end, basis)
-        return Allocated(window=made.window, basis=basis, report=report(made.ledger, asked), prices=made.prices)
+        made = self.books(start, end, basis, asked.dimensions)
+        return Allocated(
+            window=made.window, basis=basis, report=report(made.ledger, asked), prices=made.prices,
+            volumes=made.attached.volumes, balancers=made.attached.balancers,
+        )  # fmt: skip
 
     def known(self, window: Window) -> tuple[Sources, Known]:
         """What ran in a window, and what it may be priced by; raises ``QueryError`` as ``of`` does."""
         sources = self._prices.at(window.end)
-        return sources, self._facts.known(window, label_names(sources))
+        return sources, self._facts.known(window, Wanted(node_labels=frozenset(label_names(sources))))
 
-    def books(self, start: datetime, end: datetime, basis: Basis = "conserving") -> Books:
-        """The ledger from ``start`` to ``end``; raises as ``of`` does."""
+    def books(
+        self, start: datetime, end: datetime, basis: Basis = "conserving", by: frozenset[str] | None = None
+    ) -> Books:
+        """The ledger from ``start`` to ``end``, for questions ``by`` these dimensions; None: by any.
+
+        Raises as ``of`` does.
+        """
         window = _window(start, min(end, self._clock.now()))
         sources = self._prices.at(window.end)
-        known = self._facts.known(window, label_names(sources))
+        labels = self._labels if by is None else tuple(sorted(filter(None, map(label_of, by))))
+        wanted = Wanted(
+            node_labels=frozenset(label_names(sources)), pod_labels=labels, services=by is None or "service" in by
+        )
+        known = self._facts.known(window, wanted)
         priced, unused = price_nodes(sources, [node.facts for node in known.nodes], window.end.date())
-        books = self._books(known, priced, unused, sources, window, basis)
+        beside = attached_books(known, sources, window)
+        books = self._books(known, priced, unused, sources, window, basis, beside)
         prices = tuple(one.price for _, one in sorted(priced.items()))
-        return Books(window=window, ledger=books, prices=prices, seen=_seen(known, priced, window))
+        return Books(window=window, ledger=books, prices=prices, attached=beside, seen=_seen(known, priced, window))
 
     def _books(
         self,
@@ -96,10 +114,12 @@ class Allocations:
         sources: Sources,
         window: Window,
         basis: Basis,
+        beside: AttachedBooks,
     ) -> Ledger:
-        items: list[Item] = []
+        items = list(beside.items)
         idle: list[Idle] = []
-        notes = [*notes_on(sources, [one.price for one in priced.values()], window.end.date())]
+        used = [*(one.price for one in priced.values()), *beside.volumes, *beside.balancers]
+        notes = [*notes_on(sources, used, window.end.date())]
         if sources.reported is not None:
             notes += sources.reported.notes
         intervals = list(_intervals(known, priced))
@@ -108,10 +128,9 @@ class Allocations:
             items += share.items
             idle += [share.idle] if share.idle is not None else []
             notes += share.notes
-        notes += _gaps(known, priced, sources.currency)
-        return ledger(
-            sources.currency, items=items, idle=idle, lines=_lines(sources, unused, window), notes=notes, basis=basis
-        )
+        notes += [*_gaps(known, priced, sources.currency), *known.notes, *beside.notes]
+        lines = [*_lines(sources, unused, window), *beside.lines]
+        return ledger(sources.currency, items=items, idle=idle, lines=lines, notes=notes, basis=basis)
 
 
 def wired(settings: Settings, queries: Queries, prices: Prices, clock: Clock) -> Allocations:
@@ -122,7 +141,8 @@ def wired(settings: Settings, queries: Queries, prices: Prices, clock: Clock) ->
             (one.namespace, one.name): {str(name): float(quantity) for name, quantity in one.requests.items()}
             for one in settings.local.workloads
         }
-    return Allocations(CostFacts(queries, local=local), prices, clock)
+    labels = () if settings.kubernetes is None else settings.kubernetes.collect_labels
+    return Allocations(CostFacts(queries, local=local), prices, clock, pod_labels=labels)
 
 
 def _window(start: datetime, end: datetime) -> Window:
@@ -180,6 +200,9 @@ def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterato
     blind = {pod.subject.pod for pod in known.pods if pod.cpu_usage is None and pod.memory_usage is None}
     if blind:
         yield f"no usage is known of {len(blind)} pods: they are charged for what they request"
+    free = sorted(name for name, one in priced.items() if not one.price.amount)
+    if free:
+        yield f"{_some(free)} cost nothing: {priced[free[0]].price.source} has a price of 0"
     told: dict[str, list[str]] = defaultdict(list)
     for name, one in priced.items():
         if one.note:

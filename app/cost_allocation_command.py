@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
+from app.cost_attached import count
 from app.cost_focus import export, pieces
 from app.server_client import FailedError, Server, ServerError
 from app.system_clock import SystemClock
@@ -145,9 +146,15 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
     console.print(table)
     for price in found["prices"]:
         dated = f" of {price['as_of']}" if price["as_of"] else ""
-        console.print(f"{price['nodes']} nodes by {price['source']}{dated} ({price['confidence']})", soft_wrap=True)
+        console.print(f"{_priced(price)} by {price['source']}{dated} ({price['confidence']})", soft_wrap=True)
     for note in found["notes"]:
         console.print(f"note: {note}", soft_wrap=True, markup=False)
+
+
+def _priced(price: Mapping[str, Any]) -> str:
+    """Of what: ``3 nodes, 1 volume``."""
+    kinds = (("nodes", "node"), ("volumes", "volume"), ("load_balancers", "load balancer"))
+    return ", ".join(count(price[field], of) for field, of in kinds if price[field])
 
 
 def _apart(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -18,7 +19,7 @@ from cost.allocation.distribute import ShareIdle, Split
 from cost.allocation.ledger import COMPONENTS, Basis, exact_sum
 from cost.allocation.report import Asked, Row
 from cost.allocation.subject import Condition, dimensions
-from cost.pricing.things import Confidence, Price
+from cost.pricing.things import Confidence
 from domain.clock import Clock
 
 Amount = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str, when_used="json")]
@@ -42,12 +43,14 @@ class RowView(BaseModel):
 
 
 class PriceView(BaseModel):
-    """Where prices of nodes come from: how many, and what these nodes cost in an hour."""
+    """Where prices come from: of how many nodes, volumes and load balancers, and what these cost in an hour."""
 
     source: str
     as_of: str | None
     confidence: Confidence
     nodes: int
+    volumes: int
+    load_balancers: int
     hourly: Amount
 
 
@@ -131,7 +134,7 @@ def view(found: Allocated, by: Sequence[str], limit: int) -> AllocationView:
         currency=made.currency, basis=found.basis, by=list(by), rows=[_row(row, by) for row in ordered[:limit]],
         rows_total=len(ordered), left_out=exact_sum(row.cost for row in ordered[limit:]), idle=dict(made.idle),
         lines=dict(made.lines), filtered=made.filtered, system_reserved=made.system_reserved, total=made.total,
-        prices=_prices(found.prices), notes=list(made.notes),
+        prices=_prices(found), notes=list(made.notes),
     )  # fmt: skip
 
 
@@ -147,16 +150,23 @@ def _row(row: Row, by: Sequence[str]) -> RowView:
     )  # fmt: skip
 
 
-def _prices(prices: Sequence[Price]) -> list[PriceView]:
-    sources = {(price.source, price.as_of, price.confidence) for price in prices}
-    views = []
-    for source, as_of, confidence in sorted(sources, key=lambda one: (one[0], str(one[1]))):
-        of = [price.amount for price in prices if (price.source, price.as_of) == (source, as_of)]
-        views.append(PriceView(
-            source=source, as_of=None if as_of is None else as_of.isoformat(), confidence=confidence, nodes=len(of),
-            hourly=exact_sum(of),
-        ))  # fmt: skip
-    return views
+def _prices(found: Allocated) -> list[PriceView]:
+    every = {"nodes": found.prices, "volumes": found.volumes, "load_balancers": found.balancers}
+    by_source: dict[tuple[str, date | None, Confidence], Counter[str]] = defaultdict(Counter)
+    hourly: dict[tuple[str, date | None, Confidence], list[Decimal]] = defaultdict(list)
+    for kind, prices in every.items():
+        for price in prices:
+            source = price.source, price.as_of, price.confidence
+            by_source[source][kind] += 1
+            hourly[source].append(price.amount)
+    return [
+        PriceView(
+            source=name, as_of=None if as_of is None else as_of.isoformat(), confidence=confidence,
+            nodes=counts["nodes"], volumes=counts["volumes"], load_balancers=counts["load_balancers"],
+            hourly=exact_sum(hourly[name, as_of, confidence]),
+        )
+        for (name, as_of, confidence), counts in sorted(by_source.items(), key=lambda one: (one[0][0], str(one[0][1])))
+    ]  # fmt: skip
 
 
 def _with_offset(moment: datetime | None, name: str) -> datetime | None:

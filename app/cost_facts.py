@@ -11,10 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from app.cost_belongings import Belongings, balancers, uses_of
 from app.cost_host import HostFacts
-from app.cost_known import Known, KnownNode
+from app.cost_known import Known, KnownNode, Wanted
+from app.cost_labels import LabelFacts
 from app.cost_pods import RESOURCES, PodFacts
-from app.cost_series import GIB, Line, SeriesReader, cluster_of, exact, in_series, latest, span
+from app.cost_series import GIB, NO_CLUSTER, Line, SeriesReader, cluster_of, exact, latest, named, span
+from app.cost_services import ServiceFacts, Services
+from app.cost_traffic import TrafficReader
+from app.cost_volumes import VolumeReader
 from app.queries import Queries
 from collector.kubernetes import exporter
 from cost.allocation.nodes import Amounts, Window
@@ -40,20 +45,30 @@ class CostFacts:
         self._reader = SeriesReader(queries)
         self._host = None if local is None else HostFacts(self._reader, local)
 
-    def known(self, window: Window, label_names: Iterable[str] = ()) -> Known:
+    def known(self, window: Window, wanted: Wanted) -> Known:
         """What ran in the window.
-
-        Args:
-            window: Its step is that of usage.
-            label_names: Labels of nodes that prices ask for, under their real names: the series have others.
 
         Raises:
             QueryError: The window is more than one query may touch, or the source does not answer.
         """
         if self._host is not None:
             return self._host.known(window)
-        nodes = tuple(self._nodes(window, label_names))
-        return Known(nodes=nodes, pods=tuple(PodFacts(self._reader).of(window)), missing="" if nodes else _MISSING)
+        nodes = tuple(self._nodes(window, wanted.node_labels))
+        clusters = {node.subject.cluster for node in nodes}
+        alone = clusters.pop() if len(clusters) == 1 else NO_CLUSTER
+        services = ServiceFacts(self._reader, alone).of(window, every=wanted.services)
+        labels = LabelFacts(self._reader, wanted.pod_labels, window, alone)
+        belongs = Belongings(nodes, services, labels)
+        pods = tuple(belongs.complete(PodFacts(self._reader).of(window, alone)))
+        uses = uses_of(pods)
+        volumes = VolumeReader(self._reader, window, alone).of(uses, _regions(nodes))
+        traffic = TrafficReader(self._reader, window, alone)
+        sent = traffic.of(uses)
+        return Known(
+            nodes=nodes, pods=pods, volumes=volumes.known, balancers=tuple(balancers(services, uses)), traffic=sent,
+            notes=(*labels.notes, *volumes.notes, *_waiting(services), *traffic.notes),
+            missing="" if nodes else _MISSING,
+        )  # fmt: skip
 
     def _nodes(self, window: Window, label_names: Iterable[str]) -> Iterator[KnownNode]:
         resources = "|".join(RESOURCES)
@@ -64,14 +79,13 @@ class CostFacts:
         capacity, allocatable = amounts.values()
         labels = {node: lines[0].labels for node, lines in self._by_node("kube_node_labels", window).items()}
         info = {node: lines[0].labels for node, lines in self._by_node("kube_node_info", window).items()}
-        real = {in_series(name): name for name in label_names}
         for (cluster, name), lines in sorted(capacity.items()):
             has = _amounts(lines)
             known = labels.get((cluster, name), {})
             start, end = span(lines[0].values, window)
             facts = NodeFacts(
                 name=name, provider_id=info.get((cluster, name), {}).get("provider_id", ""),
-                labels={real[own]: value for own, value in known.items() if own in real},
+                labels={name: value for name in sorted(label_names) if (value := named(known, name))},
                 cpu_cores=exact(has.cpu_cores), memory_gib=exact(has.memory_bytes) / GIB, gpus=exact(has.gpus),
             )  # fmt: skip
             pool = next((known[label] for label in _POOLS if known.get(label)), "")
@@ -91,3 +105,16 @@ def _amounts(lines: Iterable[Line]) -> Amounts:
     found = {line.labels.get("resource", ""): latest(line.values) for line in lines}
     cpu, memory, gpus = (found.get(name, 0.0) for name in RESOURCES)
     return Amounts(cpu_cores=cpu, memory_bytes=memory, gpus=gpus)
+
+
+def _regions(nodes: Iterable[KnownNode]) -> dict[str, str]:
+    """The region of each cluster whose nodes are all in one: volumes tell none."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for node in nodes:
+        found[node.subject.cluster].add(node.facts.selectors.get("region", ""))
+    return {cluster: next(iter(regions)) for cluster, regions in found.items() if len(regions) == 1}
+
+
+def _waiting(services: Services) -> Iterator[str]:
+    for _, namespace, name in services.waiting:
+        yield f"load balancer {namespace}/{name}: it has no address in this time, and costs nothing here"

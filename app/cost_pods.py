@@ -24,6 +24,7 @@ _PLACED: Final = (
     'max by (job, instance, cluster, namespace, pod, node, created_by_kind, created_by_name) (kube_pod_info{node!=""})'
 )
 """One series for each pod: a pod that gets its address becomes another series of ``kube_pod_info``."""
+_CONTAINERS: Final = '{container!="",container!="POD"}'
 _ENDED: Final = ("Succeeded", "Failed")
 
 
@@ -34,26 +35,24 @@ class PodFacts:
         """Nothing is asked yet."""
         self._reader = reader
 
-    def of(self, window: Window) -> Iterator[PodInterval]:
-        """Each pod in pieces of equal requests."""
-        requests = self._requests(window)
-        cpu = self._usage(
-            USED_CPU, 'rate(container_cpu_usage_seconds_total{container!="",container!="POD"}[5m])', window
-        )
-        memory = self._usage(USED_MEMORY, 'container_memory_working_set_bytes{container!="",container!="POD"}', window)
-        created = {key_of(line.labels): line.values for line in self._reader.lines("kube_pod_created", window)}
+    def of(self, window: Window, alone: str) -> Iterator[PodInterval]:
+        """Each pod in pieces of equal requests; series that name no cluster are of ``alone``."""
+        requests = self._requests(window, alone)
+        cpu = self._usage(USED_CPU, f"rate(container_cpu_usage_seconds_total{_CONTAINERS}[5m])", window, alone)
+        memory = self._usage(USED_MEMORY, f"container_memory_working_set_bytes{_CONTAINERS}", window, alone)
+        created = {key_of(line.labels, alone): line.values for line in self._reader.lines("kube_pod_created", window)}
         ended = {
-            key_of(line.labels): line.values
+            key_of(line.labels, alone): line.values
             for phase in _ENDED
             for line in self._reader.lines(f'kube_pod_status_phase{{phase="{phase}"}} == 1', window)
         }
         deployments = {
-            (cluster_of(line.labels), line.labels.get(NAMESPACE, ""), line.labels.get("replicaset", "")):
+            (cluster_of(line.labels, alone), line.labels.get(NAMESPACE, ""), line.labels.get("replicaset", "")):
                 line.labels.get("owner_name", "")
             for line in self._reader.lines('kube_replicaset_owner{owner_kind="Deployment"}', window)
         }  # fmt: skip
         for line in self._reader.lines(_PLACED, window):
-            key = key_of(line.labels)
+            key = key_of(line.labels, alone)
             start, end = span(line.values, window, created=created.get(key))
             if key in ended:
                 over = seen(int(np.flatnonzero(np.isfinite(ended[key]))[0]), window)
@@ -70,20 +69,20 @@ class PodFacts:
             )  # fmt: skip
             yield from _resized(pod, requests.get(key, {}), window)
 
-    def _requests(self, window: Window) -> dict[Key, dict[str, FloatArray]]:
+    def _requests(self, window: Window, alone: str) -> dict[Key, dict[str, FloatArray]]:
         found: dict[Key, dict[str, FloatArray]] = defaultdict(dict)
         for resource in RESOURCES:
             of = f'kube_pod_container_resource_requests{{resource="{resource}",node!=""}}'
             for line in self._reader.lines(_OF_POD.format(of=of), window):
-                found[key_of(line.labels)][resource] = line.values
+                found[key_of(line.labels, alone)][resource] = line.values
         return found
 
-    def _usage(self, ours: str, theirs: str, window: Window) -> dict[Key, np.ndarray]:
+    def _usage(self, ours: str, theirs: str, window: Window, alone: str) -> dict[Key, np.ndarray]:
         """Usage by pod from metrics.k8s.io, else from cAdvisor; never both, which would be twice."""
         for of in (ours, theirs):
             lines = self._reader.lines(_OF_POD.format(of=of), window)
             if lines:
-                return {key_of(line.labels): line.values.astype(np.float32) for line in lines}
+                return {key_of(line.labels, alone): line.values.astype(np.float32) for line in lines}
         return {}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from app.queries import Queries
+from app.queries import LabelPairs, Queries
 from collector.kubernetes import exporter, usage
 from cost.allocation.nodes import Window
 from domain.clock import to_ms
@@ -20,11 +21,15 @@ from domain.series import FloatArray, IntArray
 
 Key = tuple[str, str, str]
 """Cluster, namespace, name of a pod."""
+NO_CLUSTER: Final = "default"
 GIB: Final = Decimal(2) ** 30
 _OURS: Final = (exporter.JOB, usage.JOB)
 _AT_ONCE: Final = timedelta(hours=6)
 """1,440 samples of a series that comes every 15 s: 13,000 pods within the limit."""
+_COUNTED_AT_ONCE: Final = timedelta(hours=1)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_]")
+_NEW_WORD: Final = re.compile(r"([a-z0-9])([A-Z])")
+_SPLIT: Final = r"\1_\2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,15 @@ class Line:
 
     labels: Mapping[str, str]
     values: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One series by when it was there; ``end`` is None while it is."""
+
+    labels: Mapping[str, str]
+    start: datetime
+    end: datetime | None
 
 
 class SeriesReader:
@@ -47,16 +61,51 @@ class SeriesReader:
 
         At the end, so that what has only just come is there: a minute after a start somebody asks for the first time.
         """
+        found: dict[LabelPairs, FloatArray] = {}
+        for labels, places, values in self._read(expr, window):
+            found.setdefault(labels, np.full(window.steps, np.nan))[places] = values
+        return [Line(labels=dict(labels), values=values) for labels, values in found.items()]
+
+    def spells(self, expr: str, window: Window) -> list[Spell]:
+        """From when to when each series was there: two numbers, where a whole line of 30,000 pods is 350 MB."""
+        found: dict[LabelPairs, tuple[int, int]] = {}
+        for labels, places, _ in self._read(expr, window):
+            first, _ = found.get(labels, (int(places[0]), 0))
+            found[labels] = first, int(places[-1])
+        return [
+            Spell(
+                labels=dict(labels), start=moment(first, window),
+                end=None if last == window.steps - 1 else seen(last, window),
+            )
+            for labels, (first, last) in found.items()
+        ]  # fmt: skip
+
+    def increases(self, counter: str, by: str, window: Window) -> dict[LabelPairs, float]:
+        """By how much counters grew in the window, summed ``by`` labels; nothing is asked of hours that have none.
+
+        An hour at once: five classes of traffic of 5,000 pods every 15 s are 6,000,000 samples an hour.
+        """
+        found: dict[LabelPairs, float] = defaultdict(float)
+        at = window.start
+        while at < window.end:
+            until = min(at + _COUNTED_AT_ONCE, window.end)
+            if self._queries.instant(f"count({counter})", until):
+                seconds = round((until - at).total_seconds())
+                grown = self._queries.instant(f"sum by ({by}) (increase({counter}[{seconds}s]))", until)
+                for labels, value in grown.items():
+                    found[labels] += value
+            at = until
+        return found
+
+    def _read(self, expr: str, window: Window) -> Iterator[tuple[LabelPairs, IntArray, FloatArray]]:
+        """Pieces of series: the steps that they are of, and their values."""
         first_ms, step_ms = to_ms(window.start + window.step), round(window.step / timedelta(milliseconds=1))
-        found: dict[tuple[tuple[str, str], ...], FloatArray] = {}
         at = window.start + window.step
         while at <= window.end:
             until = min(at + _AT_ONCE - window.step, window.end)
             for labels, (times, values) in self._queries.lines(expr, at, until, window.step).items():
-                own = found.setdefault(labels, np.full(window.steps, np.nan))
-                own[_places(times, first_ms, step_ms)] = values
+                yield labels, (times - first_ms) // step_ms, values
             at = until + window.step
-        return [Line(labels=dict(labels), values=values) for labels, values in found.items()]
 
 
 def filled(values: FloatArray | None, steps: int) -> FloatArray:
@@ -77,7 +126,7 @@ def span(values: FloatArray, window: Window, *, created: FloatArray | None = Non
     seconds = np.nan if created is None else created[np.isfinite(created)][0] if np.isfinite(created).any() else np.nan
     if np.isfinite(seconds):
         began = (float(seconds) - window.start.timestamp()) * timedelta(seconds=1) + window.start
-        if start < began < start + window.step:
+        if start < began <= start + window.step:
             start = began
     return start, None if last == window.steps - 1 else seen(last, window)
 
@@ -97,26 +146,33 @@ def latest(values: FloatArray) -> float:
     return float(values[np.flatnonzero(np.isfinite(values))[-1]])
 
 
-def cluster_of(labels: Mapping[str, str]) -> str:
-    """Our own series have the cluster's name as ``instance``; others' instance is an exporter."""
-    return labels.get(INSTANCE, "") if labels.get(JOB) in _OURS else labels.get("cluster", "default")
+def cluster_of(labels: Mapping[str, str], alone: str = NO_CLUSTER) -> str:
+    """Our own series have the cluster's name as ``instance``; others' instance is an exporter.
+
+    What names no cluster is of the one that is known ``alone``: cAdvisor's usage beside our own pods.
+    """
+    return labels.get(INSTANCE, "") if labels.get(JOB) in _OURS else labels.get("cluster", alone)
 
 
-def key_of(labels: Mapping[str, str]) -> Key:
+def key_of(labels: Mapping[str, str], alone: str = NO_CLUSTER) -> Key:
     """Of the pod that a series is about."""
-    return cluster_of(labels), labels.get(NAMESPACE, ""), labels.get("pod", "")
+    return cluster_of(labels, alone), labels.get(NAMESPACE, ""), labels.get("pod", "")
 
 
-def in_series(name: str) -> str:
-    """The name that an object's label has in a series."""
-    return f"label_{_NOT_IN_NAMES.sub('_', name)}"
+def named(labels: Mapping[str, str], name: str) -> str:
+    """The value of an object's label, by the label's own name; empty where the series has none."""
+    return next(filter(None, (labels.get(one) for one in series_names(name))), "")
+
+
+def series_names(name: str) -> tuple[str, str]:
+    """The names that an object's label may have in a series.
+
+    kube-state-metrics writes ``capacityType`` as ``label_capacity_type``, others as it is.
+    """
+    plain = _NOT_IN_NAMES.sub("_", name)
+    return f"label_{_NEW_WORD.sub(_SPLIT, plain).lower()}", f"label_{plain}"
 
 
 def exact(value: float) -> Decimal:
     """As it is printed."""
     return Decimal(repr(value))
-
-
-def _places(times: IntArray, first_ms: int, step_ms: int) -> IntArray:
-    places: IntArray = (times - first_ms) // step_ms
-    return places

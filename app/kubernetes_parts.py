@@ -11,6 +11,7 @@ from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.quotas import Quotas
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
@@ -75,6 +76,7 @@ class KubernetesParts:
             self._connection, namespace=config.namespace, name=config.lease,
             identity=f"{socket.gethostname()}_{uuid4().hex[:8]}", at_least=lambda: self.cluster.highest_epoch(),
         )  # fmt: skip
+        self._namespace = config.namespace
         self._rate = float(config.writes_per_second)
         self._events = Events(Writer(self._connection, qps=_EVENTS * self._rate, burst=20), clock=clock)
         self._switch = Switch(self._connection, namespace=config.namespace, always=config.freeze)
@@ -110,7 +112,11 @@ class KubernetesParts:
     def budget_hands(self) -> Cluster:
         """What budgets change."""
         writer = self.status_writer()
-        return Cluster(cron_jobs=CronJobs(self._connection, writer, switch=self._switch.why))
+        switch = self._switch.why
+        return Cluster(
+            cron_jobs=CronJobs(self._connection, writer, switch=switch),
+            quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
+        )
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

@@ -14,6 +14,8 @@ from typing import TextIO
 from app.system_clock import SystemClock
 from controller.actuation.stamp import FREEZE
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.notes import Hand
+from controller.budgets.quotas import Quotas
 from controller.cluster.kubernetes_switch import Switch, freeze, thaw
 from controller.reaped_buffers import reap_buffers
 from controller.reaper import Orders, Reaper, Returned
@@ -57,11 +59,14 @@ def give_back(
     connection = where.connection()
     waiting = threading.Event()
     switch, writer = Switch(connection, namespace=where.namespace).why, Writer(connection)
-    cron_jobs = CronJobs(connection, writer, switch=switch)
-    resumed = cron_jobs.expired(connection.clock.now(), everything=orders.everything)
+    hands: list[Hand] = [
+        CronJobs(connection, writer, switch=switch),
+        Quotas(connection, writer, switch=switch, own_namespace=where.namespace),
+    ]
+    now = connection.clock.now()
+    budgets = [told for hand in hands for told in hand.expired(now, everything=orders.everything)]
     resized = reap(
-        connection, Writer(connection, MANAGER), switch=switch, everything=orders.everything,
-        now=connection.clock.now(),
+        connection, Writer(connection, MANAGER), switch=switch, everything=orders.everything, now=now
     )  # fmt: skip
     reaper = Reaper(
         connection, writer, now=connection.clock.now, wait=lambda seconds: _wait(waiting, seconds), switch=switch,
@@ -71,7 +76,7 @@ def give_back(
         connection, writer, switch=switch(), everything=orders.everything, now=connection.clock.now()
     )
     _print(told, out)
-    for name, outcome in resumed:
+    for name, outcome in budgets:
         print(f"{name}: {outcome.failure or outcome.said}", file=out)
     for one in resized:
         print(f"{one.ref}: {one.said}", file=out)

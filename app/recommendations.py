@@ -105,7 +105,7 @@ class RecommendationDesk:
         survey = self._survey(now)
         findings = () if survey is None else survey.findings
         used = sizes.candidates(self._queries, seen.present, self._rules(), now)
-        present = sources.with_things(seen.present, findings)
+        present = sources.with_things(seen, findings)
         candidates = [
             *sources.unused(findings, present.currency), *used.found, *sources.node_pools(present),
             *sources.idle_commitments(seen),

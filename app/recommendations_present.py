@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from app.cost_allocation import Allocations
+from app.cost_attached import attached_books
 from app.cost_known import Known, KnownNode
 from cost.allocation.nodes import PodInterval, Window
 from cost.pricing.chain import PricedNode, Sources, notes_on, price_node, price_nodes
@@ -39,12 +40,14 @@ class Today:
 
     Attributes:
         present: Without volumes and load balancers.
+        attached: What those cost in a month, as far as they are seen.
         busiest: When most was requested.
         unused: Commitments that nobody uses, and how much of each.
         notes: What is not known, or not sure.
     """
 
     present: Present
+    attached: Decimal
     busiest: datetime
     unused: tuple[tuple[Commitment, Decimal], ...]
     notes: tuple[str, ...]
@@ -72,10 +75,12 @@ def today(allocations: Allocations, now: datetime) -> Today:
         spot_ratio=_spot_ratios(there, priced, sources),
         other=grain(paid - sum((one.monthly for one in nodes), Decimal(0)) + hourly * HOURS_PER_MONTH),
     )  # fmt: skip
+    beside = attached_books(known, sources, window)
+    attached = sum((one.amount for one in (*beside.volumes, *beside.balancers)), Decimal(0)) * HOURS_PER_MONTH
     notes = notes_on(sources, [one.price for one in priced.values()], now.date())
     if not nodes:
         notes = [*notes, f"no node with a price is known: {known.missing or 'no price fits'}"]
-    return Today(present=present, busiest=busiest, unused=covered.unused, notes=tuple(notes))
+    return Today(present=present, attached=grain(attached), busiest=busiest, unused=covered.unused, notes=tuple(notes))
 
 
 def pool_of(node: KnownNode) -> str:

@@ -25,13 +25,14 @@ _GONE_FOR_GOOD: Final = {Kind.UNUSED_PVC, Kind.RELEASED_PV, Kind.OVERSIZED_PV, K
 _THINGS: Final = {Kind.UNUSED_PVC, Kind.RELEASED_PV, Kind.ORPHAN_LB, Kind.OVERSIZED_PV}
 
 
-def with_things(present: Present, findings: Sequence[Finding]) -> Present:
-    """The volumes and load balancers of the findings, at what they cost; others are not in this bill."""
-    things: dict[str, Decimal] = dict(present.things)
+def with_things(today: Today, findings: Sequence[Finding]) -> Present:
+    """The present with volumes and load balancers: those of findings one by one, what else is seen of them as a sum."""
+    things: dict[str, Decimal] = {}
     for one in findings:
         if one.kind in _THINGS and one.monthly is not None:
             things[str(one.target)] = max(things.get(str(one.target), NOTHING), grain(one.monthly))
-    return replace(present, things=things)
+    rest = max(NOTHING, today.attached - sum(things.values(), NOTHING))
+    return replace(today.present, things=things, other=today.present.other + rest)
 
 
 def unused(findings: Sequence[Finding], currency: str) -> Iterator[Candidate]:

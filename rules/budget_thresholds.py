@@ -115,7 +115,6 @@ _NOT_YET: Final = {
     "webhook": "notify tells the audit trail, the log and the API",
     "raiseTarget": "capMaxReplicas limits the same replicas",
     "blockCreate": "nothing here refuses new objects",
-    "quota": "nothing here limits a namespace",
 }
 _ON_RULES: Final = ("capMaxReplicas", "lowerMinReplicas", "reduceNonCritical")
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {

@@ -25,6 +25,7 @@ from alerts.templates.lex import quoted
 from alerts.templates.printing import general, shortest
 from alerts.templates.times import SECOND, Duration, Time
 from alerts.templates.values import AnyMap, QueryResult, Sample, Value, type_name
+from domain.expand import expanded
 
 ANY: Final = "interface {}"
 STRING: Final = "string"
@@ -38,7 +39,6 @@ _WORD: Final = re.compile(r"\w+(?:[.'’:·]\w+)*")
 _DURATION: Final = re.compile(r"(-?)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 _UNIT_SECONDS: Final = (365 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0, 0.001)
 _GO_KINDS: Final = {"missing )": "missing closing )", "missing ]": "missing closing ]"}
-_REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
 Ask = Callable[[str], QueryResult]
 """Answers a query at the time of the template; raises ValueError with a sentence where it cannot."""
@@ -109,22 +109,8 @@ def _replaced(pattern: str, replacement: str, text: str) -> str:
         compiled = _pattern(pattern)
     except CallError as error:
         raise CallError(f"regexp: Compile(`{pattern}`): {error}") from None
-    replaced: str = compiled.sub(lambda found: _referenced(found, replacement), text)
+    replaced: str = compiled.sub(lambda found: expanded(replacement, found), text)
     return replaced
-
-
-def _referenced(found: re.Match[str], replacement: str) -> str:
-    def group(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        key: str | int = int(name) if name.isdecimal() else name
-        try:
-            return found.group(key) or ""
-        except (IndexError, KeyError):
-            return ""
-
-    return _REFERENCE.sub(group, replacement)
 
 
 def _title(text: str) -> str:

@@ -112,25 +112,9 @@ class CronJobs:
         Raises:
             KubeError: They cannot be listed; 403 and 404 are none.
         """
-        try:
-            there = listed(self._connection, CRON_JOB).objects.values()
-        except KubeError as error:
-            if error.status in (403, 404):
-                return []
-            raise
-        stamped = [
-            one for one in there
-            if notes.is_noted(one.metadata) and (everything or notes.is_expired(one.metadata, now))
-        ]  # fmt: skip
-        told = []
-        for one in sorted(stamped, key=lambda each: (each.metadata.namespace, each.metadata.name)):
-            target = f"{ON_CRON_JOB}{one.metadata.namespace}/{one.metadata.name}"
-            why = "" if everything else self._switch()
-            try:
-                told.append((target, Outcome(failure=f"the kill switch: {why}") if why else self._given_back(one)))
-            except KubeError as error:
-                told.append((target, Outcome(failure=str(error))))
-        return told
+        return notes.reaped(
+            self._connection, CRON_JOB, now, everything=everything, switch=self._switch, give_back=self._given_back
+        )
 
     def _given_back(self, one: CronJob) -> Outcome:
         if not notes.is_noted(one.metadata):

@@ -7,6 +7,7 @@ overwritten. Whatever somebody else says of a field wins.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -14,7 +15,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from controller.budgets.deeds import Change
-from kube.kinds import OwnedMeta
+from domain.errors import KubeError
+from kube import Connection, listed
+from kube.kinds import Kind, OwnedMeta
 from kube.ownership import owners
 
 RESTORE: Final = "foretide.dev/budget-restore"
@@ -111,3 +114,35 @@ def placed(change: Change) -> tuple[str, str]:
     """Namespace and name of ``Kind namespace/name``."""
     namespace, _, name = change.target.partition(" ")[2].partition("/")
     return namespace, name
+
+
+def spared(namespace: str, own: str) -> str:
+    """Why nothing is written in a namespace; empty: it may be."""
+    return f"nothing is written in namespace {namespace}" if namespace.startswith("kube-") or namespace == own else ""
+
+
+def reaped(
+    connection: Connection, kind: Kind[Any], now: datetime, *, everything: bool, switch: Callable[[], str],
+    give_back: Callable[[Any], Outcome],
+) -> list[tuple[str, Outcome]]:  # fmt: skip
+    """What became of each object of a kind with a note that has expired, or with any.
+
+    Raises:
+        KubeError: They cannot be listed; 403 and 404 are none.
+    """
+    try:
+        there = listed(connection, kind).objects.values()
+    except KubeError as error:
+        if error.status in (403, 404):
+            return []
+        raise
+    noted = [one for one in there if is_noted(one.metadata) and (everything or is_expired(one.metadata, now))]
+    told = []
+    for one in sorted(noted, key=lambda each: (each.metadata.namespace, each.metadata.name)):
+        target = f"{kind.kind} {one.metadata.namespace}/{one.metadata.name}"
+        why = "" if everything else switch()
+        try:
+            told.append((target, Outcome(failure=f"the kill switch: {why}") if why else give_back(one)))
+        except KubeError as error:
+            told.append((target, Outcome(failure=str(error))))
+    return told

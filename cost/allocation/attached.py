@@ -90,12 +90,13 @@ def coefficients(spans: Sequence[tuple[datetime, datetime]], first: datetime, la
     ends = np.array([(end - first) / timedelta(seconds=1) for _, end in spans])
     whole = (last - first) / timedelta(seconds=1)
     edges = np.unique(np.concatenate([begins, ends, [0.0, whole]]))
-    left, right = edges[:-1], edges[1:]
-    active = (begins[:, None] <= left) & (ends[:, None] >= right)
-    count = active.sum(axis=0)
-    lengths = (right - left) / whole
-    own = (active / np.maximum(count, 1)) @ lengths
-    return np.append(own, lengths[count == 0].sum())
+    lengths = np.diff(edges) / whole
+    first_piece, last_piece = np.searchsorted(edges, begins), np.searchsorted(edges, ends)
+    steps = np.bincount(first_piece, minlength=len(edges)) - np.bincount(last_piece, minlength=len(edges))
+    count = np.cumsum(steps)[:-1]
+    # Sums up to each edge: a month of a CronJob's pods on one volume is 40,000 users times 80,000 pieces otherwise.
+    paid = np.concatenate([[0.0], np.cumsum(lengths / np.maximum(count, 1))])
+    return np.append(paid[last_piece] - paid[first_piece], lengths[count == 0].sum())
 
 
 def traffic_items(traffic: Traffic, per_gib: Mapping[Direction, Decimal]) -> list[Item]:

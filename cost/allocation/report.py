@@ -42,6 +42,12 @@ class Asked:
     share_idle: ShareIdle = "none"
     share_overhead: bool = False
 
+    @property
+    def dimensions(self) -> frozenset[str]:
+        """Everything that it groups or filters by."""
+        conditions = [*self.only, *(one for alternative in self.shared for one in alternative)]
+        return frozenset([*self.by, *(one.dimension for one in conditions)])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Efficiency:

@@ -72,6 +72,11 @@ def dimensions(names: Iterable[str]) -> tuple[str, ...]:
     return asked
 
 
+def label_of(dimension: str) -> str:
+    """The name of the label; empty for a dimension that is none."""
+    return dimension.removeprefix(_LABEL) if dimension.startswith(_LABEL) else ""
+
+
 def value_of(subject: Subject, dimension: str) -> str:
     """The subject's value; empty where it has none."""
     if dimension.startswith(_LABEL):

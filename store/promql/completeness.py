@@ -7,7 +7,6 @@ Where series carry no target (pushed or recorded ones), nobody knows how many ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -16,8 +15,8 @@ from typing import Final
 from domain.errors import QueryError
 from domain.units import format_duration
 from store.promql.parse import parse
-from store.promql.plan import Aggregation, Binary, Call, Negation, Node, RangeSelector, Selector, Subquery
 from store.promql.render import render
+from store.promql.selectors import selectors
 
 LOOK_BACK: Final = timedelta(minutes=15)
 """A guess: three times the 5 min after which a series counts as gone. After that a target that is down is a fact."""
@@ -42,7 +41,7 @@ class Checks:
 def checks_of(query: str) -> tuple[Checks, ...]:
     """For every selector of ``query`` that reads now; none for a query that Foretide does not read itself."""
     try:
-        texts = dict.fromkeys(render(one) for one in _selectors(parse(query)) if one.at is None and not one.offset_ms)
+        texts = dict.fromkeys(render(one) for one in selectors(parse(query)) if one.at is None and not one.offset_ms)
     except QueryError:
         return ()
     window = format_duration(LOOK_BACK)
@@ -54,19 +53,3 @@ def checks_of(query: str) -> tuple[Checks, ...]:
         )
         for text in texts
     )
-
-
-def _selectors(node: Node) -> Iterator[Selector]:
-    match node:
-        case Selector():
-            yield node
-        case RangeSelector():
-            yield node.selector
-        case Subquery() | Negation() | Aggregation():
-            yield from _selectors(node.expr)
-        case Call():
-            for arg in node.args:
-                yield from _selectors(arg)
-        case Binary():
-            yield from _selectors(node.left)
-            yield from _selectors(node.right)

@@ -45,7 +45,7 @@ def store(tmp_path: Path, clock: ManualClock) -> Iterator[MetricsStore]:
 
 
 def series(
-    name: str, value: float, *, first: int = 0, last: int = 60, of: dict[str, str] = OURS, **labels: str
+    name: str, value: float, /, *, first: int = 0, last: int = 60, of: dict[str, str] = OURS, **labels: str
 ) -> Series:
     """One sample a minute, ``first`` and ``last`` counted from an hour ago."""
     start = to_ms(NOW - HOUR)

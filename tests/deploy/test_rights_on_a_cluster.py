@@ -272,7 +272,7 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
     "collector": DISCOVERED,
     "reaper": {
         one: {"get", "list"}
-        for one in (HPAS, KEDAS, BUFFERS, "batch/cronjobs", "apps/deployments", "apps/statefulsets")
+        for one in (HPAS, KEDAS, BUFFERS, "batch/cronjobs", "/resourcequotas", "apps/deployments", "apps/statefulsets")
     },
 }  # fmt: skip
 OPTED_IN = {HPAS: {"patch"}, KEDAS: {"patch"}}
