@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from app.cost_allocation import Allocations
+from app.cost_sizing_money import Amount, UnitPrices, Units, monthly_saving, unit_prices
 from app.cost_sizing_outlook import outlook
 from app.cost_sizing_read import Place, Scaler, Seen, places, read, resizes_in_place, scalers
 from app.envelope import Page, page_of
@@ -56,6 +58,9 @@ class SizingView(BaseModel):
     p95: int | None
     peak: int | None
     ooms: int
+    monthly_saving: Amount | None = Field(
+        default=None, description="Of all pods in 730 hours; below 0 where more is asked for. null without a price."
+    )
 
 
 class PatchView(BaseModel):
@@ -76,9 +81,12 @@ class WorkloadSizing(BaseModel):
     sizings: list[SizingView]
     patches: list[PatchView]
     problem: str | None = Field(description="Why nothing could be read; null where something was.")
+    pods: int = Field(default=0, description="That are there now.")
+    prices: UnitPrices | None = Field(default=None, description="null where no node with a price is known.")
+    no_prices: str = Field(default="", description="Why there are none.")
 
 
-def router(queries: Queries, clock: Clock) -> APIRouter:
+def router(queries: Queries, allocations: Allocations, clock: Clock) -> APIRouter:
     """The one route."""
     api = APIRouter(tags=["cost"])
 
@@ -104,7 +112,8 @@ def router(queries: Queries, clock: Clock) -> APIRouter:
             )
             for one in shown
         ]
-        return page_of(views, page=page, limit=limit, total=len(known))
+        units = unit_prices(allocations, now) if known else Units(prices=None)
+        return page_of([priced(one, units) for one in views], page=page, limit=limit, total=len(known))
 
     return api
 
@@ -134,7 +143,7 @@ def sizing_of(
     return WorkloadSizing(
         target=place.key, engine=engine, hpa=name,
         sizings=[_view(one, *verdict) for one, verdict in zip(found, verdicts, strict=True)],
-        patches=_patches(place, changed, seen, hpa, in_place), problem=None,
+        patches=_patches(place, changed, seen, hpa, in_place), problem=None, pods=len(seen.pods),
     )  # fmt: skip
 
 
@@ -234,6 +243,16 @@ def _view(one: Sizing, verdict: Verdict, why: Sequence[str]) -> SizingView:
         window_seconds=seen.window.total_seconds(), samples=seen.samples, pods=seen.pods, p95=seen.p95, peak=seen.peak,
         ooms=seen.ooms,
     )  # fmt: skip
+
+
+def priced(one: WorkloadSizing, units: Units) -> WorkloadSizing:
+    """With what each size is worth."""
+    sizings = [
+        each.model_copy(update={"monthly_saving": monthly_saving(each.resource, each.current.request,
+                                None if each.wanted is None else each.wanted.request, one.pods, units.prices)})
+        for each in one.sizings
+    ]  # fmt: skip
+    return one.model_copy(update={"sizings": sizings, "prices": units.prices, "no_prices": units.why})
 
 
 def _severity(one: Sizing) -> krr.Severity:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import urlencode
@@ -23,11 +24,12 @@ ENGINES: Final = ("vpa", "krr", "forecast")
 _COLUMNS: Final = (
     "target", "container", "resource", "engine", "unit", "current_request", "current_limit", "wanted_request",
     "wanted_limit", "hpa_target_percent", "severity", "confidence", "risk", "verdict", "window_seconds", "samples",
-    "pods", "p95", "peak", "ooms", "reasons",
+    "pods", "p95", "peak", "ooms", "monthly_saving", "currency", "reasons",
 )  # fmt: skip
 
 
-_HEADING: Final = ("CONTAINER", "", "REQUEST", "WANTED", "LIMIT", "WANTED", "PEAK", "RISK", "VERDICT", "")
+_HEADING: Final = ("CONTAINER", "", "REQUEST", "WANTED", "LIMIT", "WANTED", "PEAK", "SAVES", "RISK", "VERDICT", "")
+_NOTHING: Final = "no workload that kube-state-metrics, or Foretide in a cluster, tells of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ def _rows(workloads: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
     for workload in workloads:
         for one in workload["sizings"]:
             flat = {**one, "target": workload["target"], "engine": workload["engine"],
+                    "currency": (workload["prices"] or {}).get("currency", ""),
                     "reasons": "; ".join(one["reasons"])}  # fmt: skip
             for side in ("current", "wanted"):
                 flat |= {f"{side}_{part}": (one[side] or {}).get(part) for part in ("request", "limit")}
@@ -94,17 +97,38 @@ def _rows(workloads: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
 
 
 def _table(workloads: Sequence[dict[str, Any]]) -> Iterator[str]:
-    rows: list[tuple[str, ...]] = [
-        ("CONTAINER", "", "REQUEST", "WANTED", "LIMIT", "WANTED", "PEAK", "RISK", "VERDICT", "")
-    ]
+    rows: list[tuple[str, ...]] = [_HEADING]
     rows += [_line(workload, one) for workload in workloads for one in workload["sizings"]]
     if len(rows) == 1:
-        yield "no workload that kube-state-metrics, or Foretide in a cluster, tells of"
+        yield _NOTHING
         return
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[-1]]).rstrip()
+    yield ""
+    yield _worth(workloads)
+
+
+def _worth(workloads: Sequence[dict[str, Any]]) -> str:
+    """What the sizes that may be tried come to, and what a price stands on."""
+    prices = next((one["prices"] for one in workloads if one["prices"]), None)
+    if prices is None:
+        return f"no saving is told: {next((one['no_prices'] for one in workloads if one['no_prices']), 'no price')}"
+    each = [one for workload in workloads for one in workload["sizings"]
+            if one["verdict"] == "go" and one["monthly_saving"] is not None]  # fmt: skip
+    total = sum((Decimal(one["monthly_saving"]) for one in each), Decimal("0.00"))
+    dated = f" of {prices['as_of']}" if prices["as_of"] else ""
+    core, gib = (_short(prices[name]) for name in ("cpu_core_hour", "memory_gib_hour"))
+    return (
+        f"what may be tried now saves {total} {prices['currency']} in a month of 730 h, and {prices['note']}: "
+        f"a core {core}, a GiB {gib} an hour, the mean of {prices['nodes']} nodes "
+        f"by {prices['source']}{dated} ({prices['confidence']})"
+    )
+
+
+def _short(amount: str) -> str:
+    return f"{Decimal(amount).quantize(Decimal('0.000001')).normalize():f}"
 
 
 def _line(workload: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
@@ -117,15 +141,26 @@ def _line(workload: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
     request, limit = (told(wanted[part]) if wanted else "?" for part in ("request", "limit"))
     return (
         f"{workload['target']}:{one['container']}", resource.value, told(one["current"]["request"]), request,
-        told(one["current"]["limit"]), limit, told(one["peak"], "?"), one["risk"], one["verdict"],
+        told(one["current"]["limit"]), limit, told(one["peak"], "?"), one["monthly_saving"] or "?", one["risk"],
+        one["verdict"],
         "; ".join(one["reasons"]),
     )  # fmt: skip
 
 
 def _patches(workloads: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if not any(workload["patches"] for workload in workloads):
+        yield f"# nothing to paste: {_why_nothing(workloads)}"
     for workload in workloads:
         for one in workload["patches"]:
             yield f"{one['command']} -p {shlex.quote(json.dumps(one['patch'], separators=(',', ':')))}"
         for one in workload["sizings"]:
             if one["verdict"] != "go":
                 yield f"# {workload['target']}:{one['container']} {one['resource']} waits: {'; '.join(one['reasons'])}"
+
+
+def _why_nothing(workloads: Sequence[dict[str, Any]]) -> str:
+    sizings = [one for workload in workloads for one in workload["sizings"]]
+    if not sizings:
+        return _NOTHING
+    waiting = sum(one["verdict"] != "go" for one in sizings)
+    return f"{len(sizings) - waiting} sizes fit as they are, {waiting} have to wait"

@@ -14,9 +14,11 @@ from app import (
     backtest_endpoints,
     budget_endpoints,
     cost_endpoints,
+    cost_forecast_endpoints,
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
+    cost_unused,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
@@ -25,7 +27,9 @@ from app import (
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_outlook import CostOutlooks
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
@@ -92,7 +96,9 @@ class Sources:
     clock: Clock
     backtests: BacktestDoor
     allocations: Allocations
+    cost_outlooks: CostOutlooks
     prices: PriceParts
+    unused: Unused
     queries: Queries
     recommendations: RecommendationDesk
 
@@ -106,9 +112,11 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
+    api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
-    api.include_router(cost_sizing.router(sources.queries, sources.clock))
+    api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
+    api.include_router(cost_unused.router(sources.unused))
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api

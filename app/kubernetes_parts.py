@@ -17,10 +17,16 @@ from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
 from controller.cluster.kubernetes_view import View
 from controller.cluster.observe import ObserveCluster
+from controller.resizing.objects import Sights
+from controller.resizing.raw import MANAGER
+from controller.resizing.writes import Writes
 from domain.clock import Clock
-from kube import Access, ClientMetrics, Elector, Events, Regarding, Writer, connect
+from domain.scaling import WorkloadRef
+from kube import Access, ClientMetrics, Connection, Elector, Events, Regarding, Writer, connect
 
-_WARNINGS = frozenset({"BoundsNotSet", "BufferNotSet", "ReleasesStopped", "RingHalted", "RolledBack"})
+_WARNINGS = frozenset({
+    "BoundsNotSet", "BufferNotSet", "ReleasesStopped", "ResizeHeld", "ResizeRolledBack", "RingHalted", "RolledBack",
+})  # fmt: skip
 _FIRST_LOOK_SECONDS = 2.0
 """At the start, for each kind: so that the first decision already knows its replicas."""
 _EVENTS, _STATUSES = 0.1, 0.25
@@ -105,6 +111,11 @@ class KubernetesParts:
             plan=config.rings or Plan(), leads=self.elector.leading,
         )  # fmt: skip
 
+    @property
+    def connection(self) -> Connection:
+        """For whoever only reads."""
+        return self._connection
+
     def status_writer(self) -> Writer:
         """With a rate of its own: a status never waits before a bound, nor a bound for a status."""
         return Writer(self._connection, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence)
@@ -117,6 +128,23 @@ class KubernetesParts:
             cron_jobs=CronJobs(self._connection, writer, switch=switch),
             quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
         )
+
+    def resizing_hands(self) -> tuple[Sights, Writes]:
+        """What looks at workloads that are right-sized, and what writes there."""
+        writer = Writer(
+            self._connection, MANAGER, qps=_STATUSES * self._rate, burst=20, fence=self.elector.fence
+        )  # fmt: skip
+        return (
+            Sights(self._connection, switch=self._switch.why, own_namespace=self._namespace),
+            Writes(self._connection, writer, switch=self._switch.why),
+        )
+
+    def tell_of(self, ref: WorkloadRef, reason: str, message: str) -> None:
+        """An event about a workload."""
+        about = Regarding(
+            api_version=ref.api_version, kind=ref.kind, namespace=ref.namespace, name=ref.name, uid=""
+        )  # fmt: skip
+        self._said(about, reason, message)
 
     def tell(self, regarding: Regarding, one: News) -> None:
         """An event about a document."""

@@ -23,6 +23,7 @@ from cost.recommendations import states
 from cost.recommendations.effects import Candidate
 from cost.recommendations.sequence import Simulated, simulate
 from cost.unused.survey import Survey
+from domain.errors import KubeError, QueryError
 from domain.recommendations import KeptRecommendation, RecommendationKind, RecommendationState
 from rules import RuleSet
 from store.state import Recommendations, State
@@ -102,7 +103,7 @@ class RecommendationDesk:
         seen = today(self._allocations, now)
         if not seen.present.nodes:
             return
-        survey = self._survey(now)
+        survey, blind = self._surveyed(now)
         findings = () if survey is None else survey.findings
         used = sizes.candidates(self._queries, seen.present, self._rules(), now)
         present = sources.with_things(seen, findings)
@@ -117,9 +118,16 @@ class RecommendationDesk:
                 aside=[one.id for one in kept.values() if _unwanted(one, now)],
             )  # fmt: skip
             self._keep(found, kept, now, silent=_silent(survey), unread=used.unread)
-        notes = (*seen.notes, *used.notes, *(() if survey is None else survey.notes))
+        notes = (*seen.notes, *used.notes, *blind, *(() if survey is None else survey.notes))
         self.last = Pass(at=now, currency=found.currency, before=found.before, total=found.total, notes=notes)
         log.info("recommendations computed", extra={"count": len(found.items), "monthly": str(found.total)})
+
+    def _surveyed(self, now: datetime) -> tuple[Survey | None, tuple[str, ...]]:
+        """What is unused; a cluster that does not answer is a note, and what was found before stays."""
+        try:
+            return self._survey(now), ()
+        except (KubeError, QueryError) as error:
+            return None, (f"what is unused could not be looked for: {error}",)
 
     def _keep(
         self, found: Simulated, kept: dict[str, KeptRecommendation], now: datetime, *, silent: Collection[str],
@@ -129,9 +137,12 @@ class RecommendationDesk:
         with self._state.transaction() as session:
             repository = Recommendations(session)
             for item in found.items:
-                before = kept.pop(item.id, None)
+                kept.pop(item.id, None)
+                before = repository.get(item.id)  # as it stands now: whoever applies it writes, too
                 repository.put(states.first(item, now) if before is None else states.computed(before, item, now))
-            for one in kept.values():
+            for id_ in kept:
+                if (one := repository.get(id_)) is None:
+                    continue
                 blind = one.advice.kind in silent or (
                     one.advice.kind in _BY_USE and str(one.advice.target) in unread
                 )  # fmt: skip

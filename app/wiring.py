@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from app import api, cost_allocation, local_processes, self_metrics
+from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
@@ -26,8 +26,10 @@ from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
+from app.cost_outlook import CostOutlooks
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
+from app.cost_unused import Unused
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
 from app.explanations import Explanations
@@ -85,6 +87,7 @@ from forecaster.leads import plans as lead_plans
 from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
+from forecaster.together import draw
 from forecaster.workers import FitPool, OneShotPool
 from kube import ClientMetrics, connect
 from rules import RuleSet, RulesFolder
@@ -262,6 +265,7 @@ class House:
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
         )  # fmt: skip
+        self._resizings = resizing.wired(self._kubernetes, self.state, self.queries)
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -291,9 +295,19 @@ class House:
         )
         self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
         self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
+        self._cost_outlooks = CostOutlooks(
+            self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
+            draw=lambda task: self.fits.submit(draw, task).result(),
+        )  # fmt: skip
+        self._unused = Unused(
+            None if self._kubernetes is None else self._kubernetes.connection,
+            self.queries,
+            self.prices.prices.at,
+            self._clock,
+        )
         self.recommendations = RecommendationDesk(
             state=self.state, allocations=self._allocations, queries=self.queries, rules=self.running_rules,
-            leads=self._leads_the_cluster,
+            leads=self._leads_the_cluster, survey=lambda now: self._unused.surveyed().survey,
         )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
@@ -333,7 +347,8 @@ class House:
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
             allocations=self._allocations,
-            prices=self.prices, recommendations=self.recommendations,
+            cost_outlooks=self._cost_outlooks,
+            prices=self.prices, unused=self._unused, recommendations=self.recommendations,
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -496,6 +511,8 @@ class House:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(RECOMMEND_EVERY, "recommendations", self.recommendations.tick, first_after=RECOMMEND_EVERY)
+        if self._resizings is not None:
+            plan(BUDGETS_EVERY, "resizings", self._resizings.tick, first_after=30 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
@@ -569,6 +586,7 @@ class House:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         self.operations.close()
+        self._cost_outlooks.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):

@@ -70,6 +70,7 @@ class Live:
         unresizable: Why its kubelet puts it off, or refuses; empty where it does not.
         rolled_out: Whether all pods are of the newest template.
         stuck: Why they will not be.
+        replicas: That are wanted.
     """
 
     template: Values | None = None
@@ -84,6 +85,7 @@ class Live:
     unresizable: str = ""
     rolled_out: bool = False
     stuck: str = ""
+    replicas: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,6 @@ class Case:
         return self.stage in (Stage.DONE, Stage.ROLLED_BACK, Stage.HELD)
 
     @property
-    def is_first_of_its_kind(self) -> bool:
-        """A whole workload as the canary: no other may begin while it soaks."""
-        return self.canary is None and self.stage in (Stage.REST, Stage.WATCHING)
+    def goes_by_rollout(self) -> bool:
+        """A whole workload is the canary: no other may begin while it soaks."""
+        return self.canary is None and self.stage in (Stage.REST, Stage.WATCHING) and bool(self.patch.falling())

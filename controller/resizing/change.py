@@ -1,11 +1,10 @@
-"""The exact patch of a right-sizing, its digest, and the note on the workload by which it can be undone without us."""
+"""The exact patch of a right-sizing, and the note on the workload by which it can be undone without us."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -75,14 +74,6 @@ class Patch:
                 found.add(resource)
         return frozenset(found)
 
-    def digest(self) -> str:
-        """Of the exact patch: another number, container or target is another digest."""
-        ref = self.ref
-        fields = [[one.container, one.part, one.resource, one.before, one.after] for one in self.fields]
-        targets = [[one.hpa, one.resource, one.before, one.after] for one in self.targets]
-        body = [ref.namespace, ref.kind, ref.name, sorted(fields, key=str), sorted(targets)]
-        return hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).hexdigest()[:16]
-
     def __str__(self) -> str:
         """One line."""
         return "; ".join(str(one) for one in (*self.fields, *self.targets))
@@ -112,6 +103,15 @@ def same(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return one is other
     return _amount(one) == _amount(other)
+
+
+def spelled(patch: Patch, live: Values) -> Patch:
+    """With what stood there before as the API server spells it: ``1``, not ``1000m``."""
+    fields = [
+        replace(one, before=live[one.where]) if one.where in live and same(live[one.where], one.before) else one
+        for one in patch.fields
+    ]  # fmt: skip
+    return replace(patch, fields=tuple(fields))
 
 
 def differing(patch: Patch, live: Values, targets: Mapping[tuple[str, str], int | None], *, written: bool) -> list[str]:

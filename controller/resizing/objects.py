@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,16 @@ from controller.resizing.raw import (
 from controller.resizing.rivals import rival
 from domain.scaling import WorkloadRef
 from kube import Connection, listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harm:
+    """What the pods themselves tell: how often they ran out of memory and restarted, and whether CPU is limited."""
+
+    ooms: int = 0
+    restarts: int = 0
+    pods: tuple[str, ...] = ()
+    limited: bool = False
 
 
 class Sights:
@@ -64,6 +75,7 @@ class Sights:
             canary=None if canary is None else of_pods.values_of(canary["spec"]["containers"], patch.fields),
             resized=canary is not None and of_pods.is_resized(canary, falling),
             unresizable="" if canary is None else of_pods.put_off(canary), rolled_out=done, stuck=stuck,
+            replicas=int(raw["spec"].get("replicas", 1)),
         )  # fmt: skip
 
     def pods(self, ref: WorkloadRef) -> list[Raw]:
@@ -71,20 +83,25 @@ class Sights:
         raw = workload(self._connection, ref)
         return [] if raw is None else self._pods(raw)
 
-    def harm(self, case: Case) -> tuple[int, int, tuple[str, ...]]:
-        """OOMs and restarts since it began, and the pods that were looked at."""
+    def harm(self, case: Case) -> Harm:
+        """Since it began, of the pods that have what was written.
+
+        Raises:
+            KubeError: They cannot be seen.
+        """
         if case.began_at is None:
-            return 0, 0, ()
+            return Harm()
         since = case.began_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         raws = [one for one in self.pods(case.patch.ref) if _counts(case, one, case.began_at)]
-        before = (
-            0
-            if case.canary is None
-            else sum(case.canary.restarts for one in raws if one["metadata"]["uid"] == case.canary.uid)
-        )
+        uid, had = ("", 0) if case.canary is None else (case.canary.uid, case.canary.restarts)
+        before = sum(had for one in raws if one["metadata"]["uid"] == uid)
         ooms = sum(of_pods.ended_for_memory(one, since) for one in raws)
         again = max(0, sum(map(of_pods.restarts, raws)) - before)
-        return ooms, again, tuple(sorted(one["metadata"]["name"] for one in raws))
+        asked = (each.get("resources") or {} for one in raws for each in one["spec"]["containers"])
+        return Harm(
+            ooms=ooms, restarts=again, pods=tuple(sorted(one["metadata"]["name"] for one in raws)),
+            limited=any("cpu" in (one.get("limits") or {}) for one in asked),
+        )  # fmt: skip
 
     def _pods(self, raw: Raw) -> list[Raw]:
         labels = (raw["spec"].get("selector") or {}).get("matchLabels") or {}

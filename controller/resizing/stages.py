@@ -35,7 +35,7 @@ def step(case: Case, live: Live, ruling: Ruling, now: datetime) -> Case:
     if case.over or case.stage is Stage.REVERTING:
         return case
     if live.template is None:
-        return _ended(replace(case, reason="the workload is gone"), Stage.HELD, now)
+        return _entered(replace(case, reason="the workload is gone"), Stage.HELD, now)
     if case.stage is not Stage.ACCEPTED and live.blocked:
         return replace(case, reason=f"waits: {live.blocked}")
     by_stage = {
@@ -43,6 +43,15 @@ def step(case: Case, live: Live, ruling: Ruling, now: datetime) -> Case:
         Stage.WATCHING: _watching,
     }  # fmt: skip
     return by_stage[case.stage](case, live, ruling, now)
+
+
+def withdrawn(case: Case, why: str, now: datetime) -> Case:
+    """Whoever accepted it, or somebody else, takes the yes back."""
+    if case.over or case.stage is Stage.REVERTING:
+        return case
+    if case.stage is Stage.ACCEPTED:
+        return _entered(replace(case, reason=why), Stage.HELD, now)
+    return _reverting(case, Stage.HELD, why, now)
 
 
 def due(case: Case, live: Live, now: datetime) -> Deed:
@@ -70,9 +79,9 @@ def acted(case: Case, deed: Deed, now: datetime, *, failure: str = "", lasting: 
         back = replace(
             case, reason=why, canary=None, began_at=None, template_at=None, expires_at=None, written=(), tries=0
         )
-        return _ended(back, case.then, now)
+        return _entered(back, case.then, now)
     if deed is Deed.LEAVE:
-        return _ended(replace(case, reason="stands since a week without harm", expires_at=None), Stage.DONE, now)
+        return _entered(replace(case, reason="stands since a week without harm", expires_at=None), Stage.DONE, now)
     case = replace(case, expires_at=now + NOTE_LASTS, written=tuple(dict.fromkeys((*case.written, deed))), tries=0)
     return replace(case, began_at=case.began_at or now, template_at=now) if deed is Deed.TEMPLATE else case
 
@@ -80,9 +89,9 @@ def acted(case: Case, deed: Deed, now: datetime, *, failure: str = "", lasting: 
 def _accepted(case: Case, live: Live, ruling: Ruling, now: datetime) -> Case:
     if now - case.accepted_at >= STANDS_FOR:
         why = live.blocked or case.reason or "it never began"
-        return _ended(replace(case, reason=f"expired after {STANDS_FOR.days} days: {why}"), Stage.HELD, now)
+        return _entered(replace(case, reason=f"expired after {STANDS_FOR.days} days: {why}"), Stage.HELD, now)
     if why := _obstacle(case, live):
-        return _ended(replace(case, reason=why), Stage.HELD, now)
+        return _entered(replace(case, reason=why), Stage.HELD, now)
     if live.blocked:
         return replace(case, reason=f"waits: {live.blocked}")
     if not case.patch.falling():
@@ -219,10 +228,6 @@ def _failed(case: Case, deed: Deed, now: datetime, failure: str, lasting: bool) 
 def _reverting(case: Case, then: Stage, why: str, now: datetime) -> Case:
     going = replace(case, then=then, why=why, reason=f"is given back: {why}", tries=0)
     return _entered(going, Stage.REVERTING, now)
-
-
-def _ended(case: Case, stage: Stage, now: datetime) -> Case:
-    return _entered(case, stage, now)
 
 
 def _entered(case: Case, stage: Stage, now: datetime) -> Case:

@@ -57,7 +57,7 @@ def _not_known(root: Root, traffic: Hours | None, cpu: Hours | None) -> str:
 
 
 def _finding(root: Root, traffic: Hours, cpu: Hours, snapshot: Snapshot, prices: Prices) -> Finding:
-    of = root.target
+    of, price = root.target, prices.pods(root.pods)
     kubectl = f"kubectl -n {of.namespace}"
     if of.kind == "Pod":
         command = f"{kubectl} get pod {of.name} -o yaml > {of.name}.yaml && {kubectl} delete pod {of.name}"
@@ -70,12 +70,12 @@ def _finding(root: Root, traffic: Hours, cpu: Hours, snapshot: Snapshot, prices:
             "not come back"
         )
     return Finding(
-        kind=Kind.ABANDONED_WORKLOAD, target=of, monthly=prices.pods(root.pods), since=snapshot.at - WEEK,
+        kind=Kind.ABANDONED_WORKLOAD, target=of, monthly=price.amount, since=snapshot.at - WEEK,
         evidence=(
             ("traffic", f"{traffic.highest:.0f} B/s in the busiest hour of 7 days"),
             ("cpu", f"{1000 * cpu.lowest:.0f}m to {1000 * cpu.highest:.0f}m by hour"),
             ("hours", f"{min(traffic.known, cpu.known)} of {HOURS} are known"),
-            ("pods", str(len(root.pods))),
+            ("pods", str(len(root.pods))), *price.evidence,
         ),
         advice="Ask its owner whether anybody needs it; at no replicas it costs nothing and can be back in a minute.",
         command=command, undo=undo,

@@ -35,14 +35,6 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """How full a volume was: the most within the week, and its size."""
-
-    hours: Hours
-    capacity_bytes: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AtMax:
     """How long an autoscaler stood at its maximum, of the part of the week that is known."""
 
@@ -59,7 +51,7 @@ class Activity:
             CPU is known has traffic, too.
         cpu: Cores of all pods of a workload.
         at_max: Of autoscalers.
-        filled: Claims that are mounted.
+        filled: Bytes that are used in claims that are mounted; the highest within each hour.
         mounted: When a claim was last seen mounted, within the week.
         missing: Kinds of findings that cannot be made at all, and why.
     """
@@ -67,6 +59,6 @@ class Activity:
     traffic: Mapping[Target, Hours] = field(default_factory=dict)
     cpu: Mapping[Target, Hours] = field(default_factory=dict)
     at_max: Mapping[tuple[str, str], AtMax] = field(default_factory=dict)
-    filled: Mapping[tuple[str, str], Filled] = field(default_factory=dict)
+    filled: Mapping[tuple[str, str], Hours] = field(default_factory=dict)
     mounted: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     missing: Mapping[Kind, str] = field(default_factory=dict)

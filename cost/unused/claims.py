@@ -58,7 +58,7 @@ def referrers(snapshot: Snapshot) -> Referrers:
 
 def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Finding | Unknown]:
     """Every claim older than a week that nobody refers to and that nobody was seen to mount."""
-    known = referrers(snapshot)
+    known, regions = referrers(snapshot), regions_of(snapshot)
     for claim in snapshot.claims:
         of = claim.about.target
         if known.of(of) is not None or not claim.about.is_older_than(WEEK, snapshot.at):
@@ -68,13 +68,17 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
             kind = f"{owner.kind}.{owner.group}" if owner.group else owner.kind
             yield Unknown(kind=Kind.UNUSED_PVC, target=of, why=f"belongs to a {kind}, which decides about it")
         elif (of.namespace, of.name) not in activity.mounted:
-            yield _finding(claim, snapshot, prices)
+            yield _finding(claim, regions.get(claim.volume, ""), snapshot, prices)
 
 
-def _finding(claim: Claim, snapshot: Snapshot, prices: Prices) -> Finding:
+def regions_of(snapshot: Snapshot) -> dict[str, str]:
+    """Where volumes are, by name."""
+    return {one.about.target.name: one.region for one in snapshot.volumes}
+
+
+def _finding(claim: Claim, region: str, snapshot: Snapshot, prices: Prices) -> Finding:
     of = claim.about.target
-    region = next((one.region for one in snapshot.volumes if one.about.target.name == claim.volume), "")
-    price = prices.volume(claim.volume, claim.storage_class, region, claim.gib) if claim.volume else NOTHING
+    price = prices.volume(claim.volume, claim.storage_class, region, claim.gib)
     evidence = [
         ("referrers", "none among pods, Deployments, StatefulSets and their claim templates, DaemonSets, ReplicaSets, "
                       "ReplicationControllers, Jobs and CronJobs"),
@@ -88,13 +92,13 @@ def _finding(claim: Claim, snapshot: Snapshot, prices: Prices) -> Finding:
     delete = f"kubectl -n {of.namespace} delete persistentvolumeclaim {of.name}"
     if not claim.volume:
         return Finding(
-            kind=Kind.UNUSED_PVC, target=of, monthly=price, since=None, evidence=tuple(evidence), command=delete,
+            kind=Kind.UNUSED_PVC, target=of, monthly=NOTHING, since=None, evidence=tuple(evidence), command=delete,
             advice="It never got a volume; delete it once its owner says so.",
             undo="create it again from its manifest: nothing is stored in it",
         )  # fmt: skip
     retain = """-p '{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}'"""
     return Finding(
-        kind=Kind.UNUSED_PVC, target=of, monthly=price, since=None, evidence=tuple(evidence),
+        kind=Kind.UNUSED_PVC, target=of, monthly=price.amount, since=None, evidence=(*evidence, *price.evidence),
         advice="Quarantine first: with its volume set to Retain the claim can go and the data stays; the money is "
                "saved when the released volume is deleted.",
         command=f"kubectl patch persistentvolume {claim.volume} {retain} && {delete}",

@@ -25,12 +25,12 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
 
 
 def _finding(one: LoadBalancer, prices: Prices) -> Finding:
-    of = one.about.target
+    of, price = one.about.target, prices.load_balancer()
     changed = () if one.unchanged_since is None else (("endpoints unchanged since", stamp(one.unchanged_since)),)
     patch = f"kubectl -n {of.namespace} patch service {of.name} -p"
     return Finding(
-        kind=Kind.ORPHAN_LB, target=of, monthly=prices.load_balancer(), since=one.unchanged_since,
-        evidence=(("ready endpoints", "0"), *changed, ("address", one.address or "none")),
+        kind=Kind.ORPHAN_LB, target=of, monthly=price.amount, since=one.unchanged_since,
+        evidence=(("ready endpoints", "0"), *changed, ("address", one.address or "none"), *price.evidence),
         advice="Ask whether its workload comes back; as a ClusterIP the Service stays and the load balancer goes.",
         command=f"""{patch} '{{"spec":{{"type":"ClusterIP"}}}}'""",
         undo=f"""{patch} '{{"spec":{{"type":"LoadBalancer"}}}}'; the address is another one then, unless it was """

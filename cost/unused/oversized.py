@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from cost.unused.activity import Activity, Filled
+from cost.unused.activity import Activity, Hours
+from cost.unused.claims import regions_of
 from cost.unused.finding import Finding, Kind, Unknown
 from cost.unused.prices import Prices
 from cost.unused.snapshot import WEEK, Claim, Snapshot
@@ -21,32 +22,33 @@ LEAST_GIB: Final = 10
 
 def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Finding | Unknown]:
     """Only claims of which every hour of a week is known; of the others nothing is said: most drivers tell nothing."""
+    regions = regions_of(snapshot)
     for claim in snapshot.claims:
         of = claim.about.target
         filled = activity.filled.get((of.namespace, of.name))
-        if filled is None or not filled.hours.cover_the_week or not claim.about.is_older_than(WEEK, snapshot.at):
+        if filled is None or not filled.cover_the_week or not claim.about.is_older_than(WEEK, snapshot.at):
             continue
         wanted = _wanted_gib(filled)
         if wanted <= MOST_RATIO * claim.gib and claim.gib - wanted >= LEAST_GIB:
-            yield _finding(claim, filled, wanted, snapshot, prices)
+            yield _finding(claim, filled, wanted, regions.get(claim.volume, ""), snapshot, prices)
 
 
-def _wanted_gib(filled: Filled) -> Decimal:
-    return max(Decimal(filled.hours.highest / _GIB * ROOM).to_integral_value(ROUND_CEILING), Decimal(1))
+def _wanted_gib(filled: Hours) -> Decimal:
+    return max(Decimal(filled.highest / _GIB * ROOM).to_integral_value(ROUND_CEILING), Decimal(1))
 
 
-def _finding(claim: Claim, filled: Filled, wanted: Decimal, snapshot: Snapshot, prices: Prices) -> Finding:
+def _finding(claim: Claim, filled: Hours, wanted: Decimal, region: str, snapshot: Snapshot, prices: Prices) -> Finding:
     of = claim.about.target
-    region = next((one.region for one in snapshot.volumes if one.about.target.name == claim.volume), "")
     now = prices.volume(claim.volume, claim.storage_class, region, claim.gib)
     then = prices.volume(claim.volume, claim.storage_class, region, wanted)
     return Finding(
-        kind=Kind.OVERSIZED_PV, target=of, monthly=None if now is None or then is None else now - then,
+        kind=Kind.OVERSIZED_PV, target=of,
+        monthly=None if now.amount is None or then.amount is None else now.amount - then.amount,
         since=snapshot.at - WEEK,
         evidence=(
             ("size", f"{claim.gib.normalize():f} GiB of class {claim.storage_class or 'none'}"),
-            ("most used", f"{filled.hours.highest / _GIB:.1f} GiB within 7 days"), ("would do", f"{wanted:f} GiB"),
-            ("hours", f"{filled.hours.known} are known"),
+            ("most used", f"{filled.highest / _GIB:.1f} GiB within 7 days"), ("would do", f"{wanted:f} GiB"),
+            ("hours", f"{filled.known} are known"), *now.evidence,
         ),
         advice=f"A volume cannot shrink: make a claim of {wanted:f} GiB, copy the data while the workload stands "
                "still, and let it mount that one.",

@@ -22,6 +22,7 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
 
 def _finding(volume: Volume, prices: Prices) -> Finding:
     name = volume.about.target.name
+    price = prices.volume(name, volume.storage_class, volume.region, volume.gib)
     evidence = [("phase", volume.phase), ("was of", volume.claim or "nobody"), ("reclaim policy", volume.reclaim)]
     if volume.handle:
         evidence.append(("disk", volume.handle))
@@ -29,8 +30,8 @@ def _finding(volume: Volume, prices: Prices) -> Finding:
         evidence.append(("since", stamp(volume.phase_since)))
     delete = """-p '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'"""
     return Finding(
-        kind=Kind.RELEASED_PV, target=volume.about.target, since=volume.phase_since, evidence=tuple(evidence),
-        monthly=prices.volume(name, volume.storage_class, volume.region, volume.gib),
+        kind=Kind.RELEASED_PV, target=volume.about.target, since=volume.phase_since, monthly=price.amount,
+        evidence=(*evidence, *price.evidence),
         advice="Take a snapshot of the disk if anybody may want the data, then let the driver delete it; deleting the "
                "PersistentVolume alone leaves a disk with Retain on the bill.",
         command=f"kubectl patch persistentvolume {name} {delete}",

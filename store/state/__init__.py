@@ -14,11 +14,12 @@ from store.state.documents import DocumentsSeen
 from store.state.engine import State
 from store.state.forecasts import ForecastMemories, ForecastShelf
 from store.state.recommendations import Recommendations
+from store.state.resizings import ResizingCases
 from store.state.shadows import ShadowScores
 
 __all__ = [
     "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "CostHour", "CostHours",
     "DecisionLedger", "DocumentsSeen",
-    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ShadowScores",
+    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ResizingCases", "ShadowScores",
     "State",
 ]  # fmt: skip

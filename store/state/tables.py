@@ -197,6 +197,16 @@ class CostHourRow(Base):
     body: Mapped[bytes]
 
 
+class ResizingRow(Base):
+    """An accepted right-sizing on its way, or done: the exact patch, and where it stands."""
+
+    __tablename__ = "resizing"
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    over: Mapped[bool] = mapped_column(index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

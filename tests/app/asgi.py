@@ -59,11 +59,12 @@ def messages(
 ) -> list[Message]:
     """What the application sends."""
     given = {"host": "localhost:8080", **(headers or {})}
+    path, _, query = path.partition("?")
     scope: Scope = {
         "type": kind,
         "method": method,
         "path": path,
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in given.items()],
         "server": ("127.0.0.1", port),
         "scheme": "http",

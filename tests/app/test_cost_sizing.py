@@ -5,22 +5,27 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.cost_sizing import WorkloadSizing, workload_sizing
+from app.cost_sizing import WorkloadSizing, priced, workload_sizing
 from app.cost_sizing_command import Asked, run, write
+from app.cost_sizing_money import UnitPrices, Units, monthly_saving, unit_prices
 from app.cost_sizing_read import places, resizes_in_place, scalers
 from app.queries import Queries
+from cost.pricing.things import Confidence
+from cost.sizing.observed import Resource
 from domain.clock import to_ms
 from domain.labels import METRIC_NAME, Labels
 from domain.series import Series
 from store.metrics import MetricsStore
 from tests.app.conftest import Served
+from tests.app.test_cost_allocation import CLUSTER, EUROS, allocations
 from tests.app.world import NOW
 from tests.fakes.clock import ManualClock
 
@@ -146,7 +151,8 @@ def test_the_command_writes_tables_csv_and_lines_to_paste(store: MetricsStore, c
         write(workloads, Asked(**options), out)
         return out.getvalue().splitlines()
 
-    heading, cpu, memory = written()
+    heading, cpu, memory, _, worth = written()
+    assert worth == "no saving is told: no price"
     assert heading.split()[:3] == ["CONTAINER", "REQUEST", "WANTED"]
     assert cpu.split()[:4] == ["shop/Deployment/web:web", "cpu", "1000m", "920m"]
     assert memory.split()[1:6] == ["memory", "1Gi", "806Mi", "2Gi", "1612Mi"]
@@ -167,3 +173,56 @@ def test_a_server_without_a_cluster_says_so(served: Served) -> None:
     out = io.StringIO()
     assert run(Asked(), server=f"http://127.0.0.1:{served.port}", token_file=None, out=out) == 0
     assert out.getvalue() == "no workload that kube-state-metrics, or Foretide in a cluster, tells of\n"
+
+
+def units(cpu: str = "0.031611", gib: str = "0.004237") -> Units:
+    return Units(prices=UnitPrices(
+        currency="USD", cpu_core_hour=Decimal(cpu), memory_gib_hour=Decimal(gib), nodes=3, source="a sheet",
+        as_of=date(2026, 10, 1), confidence=Confidence.STATED,
+    ))  # fmt: skip
+
+
+def test_a_size_is_worth_what_its_requests_cost_on_the_nodes_of_now(store: MetricsStore, clock: ManualClock) -> None:
+    found = priced(asked(store, clock, "forecast", cluster()), units())
+
+    # 80m for 730 h at 0.031611, and 218 MiB of 1,024 at 0.004237: exact, then to the cent.
+    assert [one.monthly_saving for one in found.sizings] == [Decimal("1.85"), Decimal("0.66")]
+    out = io.StringIO()
+    write([json.loads(found.model_dump_json())], Asked(), out)
+    assert out.getvalue().splitlines()[-1] == (
+        "what may be tried now saves 2.51 USD in a month of 730 h, and counts as money when nodes go: a core 0.031611, "
+        "a GiB 0.004237 an hour, the mean of 3 nodes by a sheet of 2026-10-01 (stated)"
+    )
+
+
+def test_more_than_before_costs(store: MetricsStore, clock: ManualClock) -> None:
+    assert monthly_saving(Resource.CPU, 500, 1000, 4, units().prices) == Decimal("-46.15")
+    assert monthly_saving(Resource.CPU, None, 1000, 4, units().prices) is None
+
+
+def test_patches_of_nothing_are_a_sentence(store: MetricsStore, clock: ManualClock) -> None:
+    out = io.StringIO()
+    write([], Asked(patches=True), out)
+    assert out.getvalue() == (
+        "# nothing to paste: no workload that kube-state-metrics, or Foretide in a cluster, tells of\n"
+    )
+    waiting = json.loads(asked(store, clock, "krr", cluster()).model_dump_json())
+    out = io.StringIO()
+    write([{**waiting, "patches": []}], Asked(patches=True), out)
+    assert out.getvalue().splitlines()[0] == "# nothing to paste: 1 sizes fit as they are, 1 have to wait"
+
+
+def test_unit_prices_are_the_mean_of_the_nodes_that_are_there(store: MetricsStore, clock: ManualClock) -> None:
+    store.load(CLUSTER)
+    found = unit_prices(allocations(store, clock, EUROS), NOW).prices
+
+    assert found is not None
+    assert (found.currency, found.cpu_core_hour, found.memory_gib_hour) == ("EUR", Decimal("0.5"), 0)
+    assert (found.nodes, found.confidence) == (1, Confidence.STATED)
+
+
+def test_without_nodes_there_is_no_price_and_the_reason(store: MetricsStore, clock: ManualClock) -> None:
+    found = unit_prices(allocations(store, clock, EUROS), NOW)
+
+    assert found.prices is None
+    assert found.why.startswith("no node with a price is known: ")

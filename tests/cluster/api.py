@@ -21,7 +21,8 @@ _PLURALS: Final = {
 }  # fmt: skip
 _OF_THE_CLUSTER: Final = {
     "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "Node",
-    "PriorityClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+    "PersistentVolume", "PriorityClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import tomllib
 
 import yaml
 
+from app.cost_unused_kinds import EVERY
 from rules.crd_names import plural
 from rules.schema import KINDS
 from tests.deploy.manifests import APART, CRDS, FOLDER, ROOT, everything, of_kind, pods
@@ -51,6 +52,17 @@ def test_every_kind_of_document_can_be_read_and_told_about() -> None:
         {f"{one}/status" for one in plurals},
         plurals,  # the webhook
     ]
+
+
+def test_everything_that_is_looked_through_for_what_is_unused_may_be_listed() -> None:
+    """And nothing of it may be changed: foretide cost unused only reads."""
+    ours = {one["roleRef"]["name"] for one in of_kind("ClusterRoleBinding")
+            if any(who["name"] == "foretide-controller" for who in one["subjects"])}  # fmt: skip
+    may = {(group, resource) for role, rule in RULES if role in ours and "list" in rule["verbs"]
+           for group in rule["apiGroups"] for resource in rule["resources"]}  # fmt: skip
+
+    assert {(kind.group, kind.plural) for kind in EVERY} - may == set()
+    assert all(rule["verbs"] == ["list"] for role, rule in RULES if role == "foretide-unused")
 
 
 def test_no_token_is_mounted_where_none_is_needed() -> None:

@@ -257,9 +257,13 @@ DISCOVERED: dict[str, set[str]] = {
     "metrics.k8s.io/pods": {"get", "list"}, "metrics.k8s.io/nodes": {"get", "list"},
 }  # fmt: skip
 """deploy/kubernetes/discovery: for the collector, and for the controller, which collects while both are one process."""
+UNUSED: dict[str, set[str]] = dict.fromkeys(
+    ("/replicationcontrollers", "apps/daemonsets", "batch/jobs", "batch/cronjobs"), {"list"}
+)  # fmt: skip
+"""deploy/kubernetes/discovery/unused.yaml."""
 ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
-        **DISCOVERED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
+        **DISCOVERED, **UNUSED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
         BUFFERS: READ, "argoproj.io/rollouts": READ, "argoproj.io/rollouts/scale": {"get"},
         "policy/poddisruptionbudgets": READ, "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
         "/events": {"create", "patch"},

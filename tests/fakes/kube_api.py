@@ -217,6 +217,9 @@ class KubeApi:
             self.reviewed.append(review)
             resource = "/".join(part for part in (wanted["resource"], wanted.get("subresource")) if part)
             return {**review, "status": {"allowed": (wanted["verb"], resource) not in self.denied}}
+        if asked.path == "/apis":
+            names = {name.partition("/")[0] for name in self.groups}
+            return {"kind": "APIGroupList", "groups": [{"name": name} for name in sorted(names)]}
         group = asked.path.removeprefix("/apis/")
         if group == asked.path or group.count("/") > 1:
             return None

@@ -330,9 +330,13 @@ def placed(path: str) -> Place:
 
 
 def chosen(kept: Object, place: Place, query: dict[str, str]) -> bool:
-    """Namespace, labelSelector (``a=b,c=d`` only) and fieldSelector (``metadata.name=…`` only)."""
+    """Namespace, labelSelector (``a=b,c=d`` or one ``a in (b,c)``) and fieldSelector (``metadata.name=…`` only)."""
     metadata = kept["metadata"]
-    labels = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
+    selector = query.get("labelSelector", "")
+    label, is_set, values = selector.partition(" in ")
+    if is_set and metadata.get("labels", {}).get(label) not in values.strip("()").split(","):
+        return False
+    labels = [] if is_set else [pair.split("=") for pair in selector.split(",") if pair]
     names = [pair.split("=")[1] for pair in query.get("fieldSelector", "").split(",") if pair]
     return (
         place.namespace in ("", metadata.get("namespace", ""))

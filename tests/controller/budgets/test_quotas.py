@@ -171,6 +171,7 @@ def test_system_namespaces_and_our_own_never(world: World, namespace: str) -> No
 
 def test_a_pod_asks_for_its_largest_moment() -> None:
     """As the API server counts: init containers one after the other, sidecars beside all that come later."""
+
     def part(cpu: str, **more: Any) -> dict[str, Any]:
         return {"name": "c", "resources": {"requests": {"cpu": cpu, "memory": "1Mi"}}, **more}
 

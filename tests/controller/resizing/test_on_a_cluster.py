@@ -74,7 +74,7 @@ def test_one_pod_in_place_then_all_and_all_of_it_back_without_a_trace(cluster: C
     cluster.api.until("the rollout is done", lambda: rolled_out(shop, case))
     case = shop.until(case, Stage.WATCHING)
     assert (shop.cpu, shop.percent) == ("920m", 87)
-    assert shop.sights.harm(case)[0] == 0
+    assert shop.sights.harm(case).ooms == 0
     # The store is gone: the reaper, as itself, needs the note alone.
     reaper = connection_of(cluster, REAPER)
     writer, late = Writer(reaper, MANAGER, qps=1000, burst=1000), shop.now + timedelta(hours=49)

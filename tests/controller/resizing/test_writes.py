@@ -14,6 +14,7 @@ from controller.actuation.stamp import FREEZE
 from controller.resizing.case import Ruling, Stage, Word
 from controller.resizing.change import NOTE, Target
 from controller.resizing.giving_back import Reaped, reap
+from controller.resizing.objects import Harm
 from controller.resizing.raw import HPAS, MANAGER, PODS
 from kube import Access, Writer, connect
 from tests.controller.resizing.shop import DEPLOYMENT, NOON, SIZE, Shop, patch_of
@@ -82,7 +83,7 @@ def test_without_the_subresource_the_rollout_is_the_canary(shop: Shop, fake: Kub
     shop.pod()
     case = shop.tick(shop.accepted(patch_of("shop", hpa=False)))
     assert (case.stage, shop.cpu, shop.pod_cpu()) == (Stage.REST, "920m", "1")
-    assert case.is_first_of_its_kind
+    assert case.goes_by_rollout
 
 
 @pytest.mark.parametrize(
@@ -246,10 +247,10 @@ def test_harm_is_counted_from_the_pods_themselves(shop: Shop) -> None:
     shop.pod()
     shop.pod("web-2")
     case = shop.soaking(shop.accepted())
-    assert shop.sights.harm(case) == (0, 0, ("web-1",))
+    assert shop.sights.harm(case) == Harm(pods=("web-1",))
     ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-11-21T13:00:00Z"}}
     shop.kubelet(restartCount=1, lastState=ended)
-    assert shop.sights.harm(case) == (1, 1, ("web-1",))
+    assert shop.sights.harm(case) == Harm(ooms=1, restarts=1, pods=("web-1",))
 
 
 def test_a_kubelet_that_puts_it_off_says_why(shop: Shop) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost.unused.activity import Filled, Hours
+from cost.unused.activity import Hours
 from cost.unused.finding import Kind
 from cost.unused.snapshot import WORKLOADS, Pod, PodShape, Snapshot, Workload
 from tests.cost.unused.things import NOW, activity, claim, cluster, found, owned, pod, surveyed, volume, workload
@@ -131,9 +131,9 @@ def test_a_class_without_a_price_is_no_guess() -> None:
     assert one.monthly is None
 
 
-def filled(gib: float, known: int = 168) -> Filled:
+def filled(gib: float, known: int = 168) -> Hours:
     used = gib * 2**30
-    return Filled(hours=Hours(known=known, lowest=used / 2, highest=used), capacity_bytes=100 * 2.0**30)
+    return Hours(known=known, lowest=used / 2, highest=used)
 
 
 @pytest.mark.parametrize(("seen", "monthly"), [
@@ -141,7 +141,7 @@ def filled(gib: float, known: int = 168) -> Filled:
     (filled(40.0), None),  # 60 of 100
     (filled(20.0, known=100), None),
 ])  # fmt: skip
-def test_a_volume_is_oversized_by_what_was_in_it_for_a_week(seen: Filled, monthly: Decimal | None) -> None:
+def test_a_volume_is_oversized_by_what_was_in_it_for_a_week(seen: Hours, monthly: Decimal | None) -> None:
     user = pod("db-0", shape=PodShape(claims=frozenset({"data"})))
     snapshot = cluster(claims=(claim(),), pods=(user,))
     told = found(Kind.OVERSIZED_PV, snapshot, activity(filled={("shop", "data"): seen}))

@@ -16,7 +16,7 @@ from cost.unused.snapshot import About, Claim, ContainerAsks, Owner, Pod, PodSha
 from cost.unused.survey import Survey, survey
 from rules.schema import PriceSheet
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OLD = NOW - timedelta(days=30)
 GIB = Decimal(2) ** 30
 WEB = Target(namespace="shop", kind="Deployment", name="web")

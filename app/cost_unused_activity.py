@@ -1,0 +1,191 @@
+"""What was measured of workloads, claims and autoscalers within a week, hour by hour, from whatever answers queries.
+
+A week is asked for in pieces of six hours: one query may touch so many samples and no more. What cannot be asked for
+silences the rules that stand on it, with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.fleet import workload_of
+from app.queries import Queries
+from cost.unused.activity import HOURS, Activity, AtMax, Hours
+from cost.unused.belonging import Root, roots
+from cost.unused.finding import Kind, Target
+from cost.unused.snapshot import WEEK, Snapshot
+from domain.clock import to_ms
+from domain.errors import QueryError
+from domain.names import USED_CPU
+from domain.series import FloatArray
+
+BoolArray = NDArray[np.bool_]
+
+Named = tuple[str, str]
+"""Namespace and name."""
+HOUR: Final = timedelta(hours=1)
+QUARTER: Final = timedelta(minutes=15)
+_AT_ONCE: Final = timedelta(hours=6)
+_BY_POD: Final = "sum by (namespace, pod)"
+_RECEIVED, _SENT = "container_network_receive_bytes_total", "container_network_transmit_bytes_total"
+TRAFFIC: Final = f'{_BY_POD} (rate({_RECEIVED}{{pod!=""}}[1h])) + {_BY_POD} (rate({_SENT}{{pod!=""}}[1h]))'
+CPU: Final = (
+    f'{_BY_POD} (avg_over_time({USED_CPU}{{container!=""}}[1h]))',
+    f'{_BY_POD} (rate(container_cpu_usage_seconds_total{{container!="",container!="POD"}}[1h]))',
+)
+"""From metrics.k8s.io, else from cAdvisor."""
+_CLAIM, _HPA = "max by (namespace, persistentvolumeclaim)", "max by (namespace, horizontalpodautoscaler)"
+FILLED: Final = f"{_CLAIM} (max_over_time(kubelet_volume_stats_used_bytes[1h]))"
+MOUNTED: Final = f"{_CLAIM} (max_over_time(kube_pod_spec_volumes_persistentvolumeclaims_info[1h]))"
+AT_MAX: Final = (
+    f"({_HPA} (kube_horizontalpodautoscaler_status_desired_replicas)) >= bool "
+    f"({_HPA} (kube_horizontalpodautoscaler_spec_max_replicas))"
+)
+NO_FIGURES: Final = "no figures of the last 7 days are read here: a running Foretide has them (--server)"
+
+
+def unmeasured() -> Activity:
+    """Where nobody can be asked."""
+    kinds = (Kind.ABANDONED_WORKLOAD, Kind.HPA_PINNED_AT_MAX, Kind.OVERSIZED_PV)
+    return Activity(missing=dict.fromkeys(kinds, NO_FIGURES))
+
+
+def measured(queries: Queries, snapshot: Snapshot) -> Activity:
+    """All of it, as of the snapshot."""
+    ask = _Asking(queries, snapshot.at)
+    traffic, cpu = ask.by(TRAFFIC, "pod"), ask.by(CPU[0], "pod") or ask.by(CPU[1], "pod")
+    filled, mounted = ask.by(FILLED, "persistentvolumeclaim"), ask.by(MOUNTED, "persistentvolumeclaim")
+    at_max = ask.by(AT_MAX, "horizontalpodautoscaler", QUARTER)
+    missing = {}
+    if why := _absent(ask, (_RECEIVED, traffic), (f"{USED_CPU} or container_cpu_usage_seconds_total", cpu)):
+        missing[Kind.ABANDONED_WORKLOAD] = why
+    if why := _absent(ask, ("kubelet_volume_stats_used_bytes", filled)):
+        missing[Kind.OVERSIZED_PV] = why
+    if why := _absent(ask, ("kube_horizontalpodautoscaler_status_desired_replicas", at_max)):
+        missing[Kind.HPA_PINNED_AT_MAX] = why
+    by_workload = _Workloads(roots(snapshot), snapshot.at)
+    return Activity(
+        traffic=by_workload.traffic(traffic, cpu), cpu=by_workload.summed(cpu),
+        at_max={name: _share(values) for name, values in at_max.items()},
+        filled={name: hours for name, values in filled.items() if (hours := hours_of(values)) is not None},
+        mounted=_last_seen((filled, mounted), snapshot.at), missing=missing,
+    )  # fmt: skip
+
+
+class _Asking:
+    """One question after the other; the first that is refused is remembered, with why."""
+
+    def __init__(self, queries: Queries, at: datetime) -> None:
+        self._queries, self._at = queries, at
+        self.problems: dict[str, str] = {}
+
+    def by(self, expr: str, label: str, step: timedelta = HOUR) -> dict[Named, FloatArray]:
+        """Values at each step of the week, NaN where there is none, by namespace and name."""
+        steps = WEEK // step
+        first = self._at - (steps - 1) * step
+        found: dict[Named, FloatArray] = {}
+        for start in range(0, steps, _AT_ONCE // step):
+            since = first + start * step
+            until = min(since + _AT_ONCE - step, self._at)
+            try:
+                lines = self._queries.lines(expr, since, until, step)
+            except QueryError as error:
+                self.problems[expr] = str(error)
+                return {}
+            for pairs, (times, values) in lines.items():
+                labels = dict(pairs)
+                own = found.setdefault((labels.get("namespace", ""), labels.get(label, "")), np.full(steps, np.nan))
+                own[(times - to_ms(first)) // round(step / timedelta(milliseconds=1))] = values
+        return found
+
+
+def _absent(ask: _Asking, *series: tuple[str, Mapping[Named, FloatArray]]) -> str:
+    """Why there is nothing of one of them; empty where there is something of each."""
+    for name, found in series:
+        if not found:
+            refused = next((why for expr, why in ask.problems.items() if name.split(" ")[0] in expr), "")
+            return f"cannot be asked for: {refused}" if refused else f"no series {name} within 7 days"
+    return ""
+
+
+class _Workloads:
+    """Pods' figures as their workloads': those that are there by their owners, those that are gone by their names."""
+
+    def __init__(self, known: Iterable[Root], at: datetime) -> None:
+        self._roots = tuple(known)
+        self._at = at
+        self._by_pod = {(pod.about.target.namespace, pod.about.target.name): [root.target]
+                        for root in self._roots for pod in root.pods}  # fmt: skip
+        self._by_name: dict[Named, list[Target]] = defaultdict(list)
+        for root in self._roots:
+            self._by_name[root.target.namespace, root.target.name].append(root.target)
+
+    def summed(self, by_pod: Mapping[Named, FloatArray]) -> dict[Target, Hours]:
+        """The sum of all pods, where each that is there now has figures of now."""
+        sums: dict[Target, FloatArray] = {}
+        for pod, values in by_pod.items():
+            for target in self._of(pod):
+                before = sums.get(target)
+                sums[target] = values if before is None else _added(before, values)
+        blind = {root.target for root in self._roots if self._is_blind(root, by_pod)}
+        known = {target: hours_of(values) for target, values in sums.items() if target not in blind}
+        return {target: hours for target, hours in known.items() if hours is not None}
+
+    def traffic(self, traffic: Mapping[Named, FloatArray], cpu: Mapping[Named, FloatArray]) -> dict[Target, Hours]:
+        """The same, but an hour in which a pod ran of which no traffic is known is not known either."""
+        dark: dict[Target, BoolArray] = {}
+        for pod, used in cpu.items():
+            unseen = np.isfinite(used) & ~np.isfinite(traffic.get(pod, np.full(len(used), np.nan)))
+            for target in self._of(pod):
+                dark[target] = dark.get(target, np.zeros(len(used), bool)) | unseen
+        found = self.summed(traffic)
+        return {
+            target: Hours(known=hours.known - int(dark[target].sum()), lowest=hours.lowest, highest=hours.highest)
+            if target in dark else hours
+            for target, hours in found.items()
+        }  # fmt: skip
+
+    def _of(self, pod: Named) -> list[Target]:
+        return self._by_pod.get(pod) or self._by_name.get((pod[0], workload_of(pod[1])), [])
+
+    def _is_blind(self, root: Root, by_pod: Mapping[Named, FloatArray]) -> bool:
+        """Whether a pod has run for two hours and the last two know nothing of it."""
+        for pod in root.pods:
+            of = pod.about.target
+            values = by_pod.get((of.namespace, of.name))
+            if pod.about.is_older_than(2 * HOUR, self._at) and (values is None or np.isnan(values[-2:]).all()):
+                return True
+        return False
+
+
+def hours_of(values: FloatArray) -> Hours | None:
+    """How many are known, and their bounds; None without any."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    return Hours(known=len(known), lowest=float(known.min()), highest=float(known.max()))
+
+
+def _added(one: FloatArray, other: FloatArray) -> FloatArray:
+    """A pod that is not there adds nothing; an hour without any stays unknown."""
+    return np.where(np.isnan(one), other, np.where(np.isnan(other), one, one + other))
+
+
+def _share(values: FloatArray) -> AtMax:
+    known = values[np.isfinite(values)]
+    return AtMax(share_ratio=float(known.mean()) if len(known) else 0.0, known_ratio=len(known) / len(values))
+
+
+def _last_seen(histories: Iterable[Mapping[Named, FloatArray]], at: datetime) -> dict[Named, datetime]:
+    found: dict[Named, datetime] = {}
+    for by_claim in histories:
+        for name, values in by_claim.items():
+            seen = at - (HOURS - 1 - int(np.flatnonzero(np.isfinite(values))[-1])) * HOUR
+            found[name] = max(seen, found.get(name, seen))
+    return found
