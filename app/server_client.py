@@ -20,7 +20,7 @@ LOOK_EVERY: Final = timedelta(milliseconds=500)
 
 
 class ServerError(ForetideError):
-    """The server does not answer, refuses us, (``unknown``) knows no such thing, or (``conflict``) another by now."""
+    """The server does not answer, refuses us, (``unknown``) knows no such thing, or (``conflict``) cannot now."""
 
     def __init__(self, message: str, *, unknown: bool = False, conflict: bool = False) -> None:
         """Keep which of them it is."""

@@ -32,13 +32,13 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
         "acceptRecommendation", "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule",
-        "getBacktest", "getCostAllocation", "getCostForecast", "getCostModel", "getCostPrices", "getDecision",
-        "getForecastCapacity", "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth",
-        "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation", "getRecommendationSummary",
-        "getService", "getStatus", "getTrace", "getUnused", "listBacktests", "listBudgets", "listDecisions",
-        "listForecasts", "listOperations", "listRecommendations", "listRules", "listServices", "listSignals",
-        "listSizings", "listTraces", "rejectRecommendation", "reopenRecommendation", "snoozeRecommendation",
-        "startBacktest",
+        "getBacktest", "getCommitments", "getCostAllocation", "getCostForecast", "getCostModel", "getCostPrices",
+        "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths", "getForecastSum",
+        "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation",
+        "getRecommendationSummary", "getService", "getSpot", "getStatus", "getTrace", "getUnused", "listBacktests",
+        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations", "listRules",
+        "listServices", "listSignals", "listSizings", "listTraces", "rejectRecommendation", "reopenRecommendation",
+        "snoozeRecommendation", "startBacktest", "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
