@@ -147,4 +147,4 @@ def test_check_reads_prometheus_rule_files_and_its_warnings_can_be_fatal(tmp_pat
     assert (fatal.returncode, "recording rules in a cycle: a reads a" in fatal.stderr) == (3, True)
     rules.write_text("groups:\n- {name: g, rules: [{alert: Down, expr: 'sum('}]}\n")
     broken = run("check", str(rules))
-    assert (broken.returncode, "web.yml:2:42: groups[0].rules[0].expr: parse error" in broken.stderr) == (1, True)
+    assert (broken.returncode, "web.yml:2:41: groups[0].rules[0].expr: parse error" in broken.stderr) == (1, True)
