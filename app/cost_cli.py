@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from app import cost_allocation_cli, cost_commitments_cli, cost_reconcile_cli, cost_sizing_cli, cost_unused_cli
+from app import (
+    cost_allocation_cli,
+    cost_commitments_cli,
+    cost_forecast_cli,
+    cost_reconcile_cli,
+    cost_sizing_cli,
+    cost_unused_cli,
+)
 
 cost = typer.Typer(
     help="What it costs: the bill, and what we say against it.",
@@ -20,4 +27,7 @@ cost.command(short_help="How much to commit to, from the hours of a bill; nothin
     cost_commitments_cli.commitments
 )
 cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)
+cost.command(short_help="What a period comes to, by any grouping, and when an amount is passed.")(
+    cost_forecast_cli.forecast
+)
 cost.command(short_help="What a cluster has and nobody uses; nothing is deleted.")(cost_unused_cli.unused)

@@ -14,6 +14,7 @@ from app import (
     backtest_endpoints,
     budget_endpoints,
     cost_endpoints,
+    cost_forecast_endpoints,
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
@@ -25,6 +26,7 @@ from app import (
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_outlook import CostOutlooks
 from app.cost_prices import PriceParts
 from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
@@ -92,6 +94,7 @@ class Sources:
     clock: Clock
     backtests: BacktestDoor
     allocations: Allocations
+    cost_outlooks: CostOutlooks
     prices: PriceParts
     unused: Unused
     queries: Queries
@@ -106,6 +109,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(explain_endpoints.router(sources.state, sources.rules, sources.shadow, sources.clock))
     api.include_router(backtest_endpoints.router(sources.backtests))
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
+    api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))

@@ -26,6 +26,7 @@ from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
+from app.cost_outlook import CostOutlooks
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
 from app.cost_unused import Unused
@@ -84,6 +85,7 @@ from forecaster.leads import plans as lead_plans
 from forecaster.memory import Memories
 from forecaster.metrics import ClusterMetrics
 from forecaster.run import ForecastLoop
+from forecaster.together import draw
 from forecaster.workers import FitPool, OneShotPool
 from kube import ClientMetrics, connect
 from rules import RuleSet, RulesFolder
@@ -294,6 +296,10 @@ class House:
         )
         self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
         self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
+        self._cost_outlooks = CostOutlooks(
+            self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
+            draw=lambda task: self.fits.submit(draw, task).result(),
+        )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -332,6 +338,7 @@ class House:
                 running=self._backtests, operations=self.operations, state=self.state, rules=self.running_rules
             ),
             allocations=self._allocations,
+            cost_outlooks=self._cost_outlooks,
             prices=self.prices,
             unused=Unused(
                 None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
@@ -573,6 +580,7 @@ class House:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         self.operations.close()
+        self._cost_outlooks.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)
         for pool in (self._references, self.fits):

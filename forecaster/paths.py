@@ -229,6 +229,11 @@ def _block_square(found: FloatArray, size: int) -> float:
     return float((whole**2).mean()) / size if len(whole) else float("nan")
 
 
+def student(stretches: float) -> float:
+    """What a standard deviation known from so many independent stretches is to be multiplied by."""
+    return float(np.sqrt(_unsureness(np.array([stretches]))[0]))
+
+
 def _unsureness(stretches: FloatArray) -> FloatArray:
     """What a variance known from so many independent stretches is to be multiplied by."""
     inverse = [1 / freedom for freedom in reversed(STUDENT)]

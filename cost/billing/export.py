@@ -2,7 +2,7 @@
 
 An allocation is no invoice: ``BilledCost`` is 0 and ``EffectiveCost`` the allocated cost, so that our rows beside the
 provider's never add to what is to be paid. List and contracted cost must not be empty in FOCUS; they repeat it.
-Forecast rows have no cost but the middle one, and are written apart.
+Forecast rows have the mean as their cost, and speak of time that allocated rows do not.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Expected:
         group: Values by dimension.
         p10: That it comes to less than this has a probability of a tenth; taken from sampled paths of the sum, never a
             sum of quantiles.
+        mean: Of the sums: means add up over groups, quantiles do not.
         made_at: Time of the last sample that it knows.
     """
 
@@ -63,6 +64,7 @@ class Expected:
     p10: Decimal
     p50: Decimal
     p90: Decimal
+    mean: Decimal
     method: str
     made_at: datetime
 
@@ -93,10 +95,18 @@ def _components(row: Row) -> Iterator[tuple[str, Decimal]]:
     yield from (("idle", row.idle), ("shared", row.shared), ("overhead", row.overhead))
 
 
+def spent_rows(
+    spent: Mapping[tuple[str, ...], Decimal], by: tuple[str, ...], currency: str, period: Period
+) -> Iterator[dict[str, str]]:
+    """What each group cost in the period, all components together."""
+    for key, cost in spent.items():
+        yield _row(dict(zip(by, key, strict=False)), "spent", cost, currency, period)
+
+
 def forecast_rows(expected: Iterable[Expected], currency: str, period: Period) -> Iterator[dict[str, str]]:
-    """One for each group; ``EffectiveCost`` is the middle one."""
+    """One for each group; ``EffectiveCost`` is the mean, so that rows add up to what all are expected to come to."""
     for one in expected:
-        yield _row(one.group, "forecast", one.p50, currency, period) | {
+        yield _row(one.group, "forecast", one.mean, currency, period) | {
             "x_ForecastP10": f"{one.p10:f}",
             "x_ForecastP50": f"{one.p50:f}",
             "x_ForecastP90": f"{one.p90:f}",

@@ -32,7 +32,7 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
         "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule", "getBacktest", "getCostAllocation",
-        "getCostModel", "getCostPrices", "getDecision", "getForecastCapacity",
+        "getCostForecast", "getCostModel", "getCostPrices", "getDecision", "getForecastCapacity",
         "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
         "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "getUnused", "listBacktests",
         "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals",

@@ -63,14 +63,16 @@ def test_a_row_says_whose_it_is_and_for_what(tmp_path: Path) -> None:
 
 def test_a_forecast_has_its_quantiles_in_columns_of_our_own(tmp_path: Path) -> None:
     expected = Expected(
-        group={"namespace": "search"}, p10=Decimal(90), p50=Decimal(100), p90=Decimal("120.5"), method="sampled-paths",
-        made_at=datetime(2026, 10, 20, tzinfo=UTC),
+        group={"namespace": "search"}, p10=Decimal(90), p50=Decimal(100), p90=Decimal("120.5"), mean=Decimal("101.5"),
+        method="sampled-paths", made_at=datetime(2026, 10, 20, tzinfo=UTC),
     )  # fmt: skip
     out = io.StringIO()
     write(forecast_rows([expected], "EUR", OCTOBER), out, with_forecast=True)
     head, row = out.getvalue().splitlines()
 
     assert head.endswith("x_ForecastP10,x_ForecastP50,x_ForecastP90,x_ForecastMethod,x_ForecastMadeAt")
+    assert row.startswith("0,")
+    assert ",101.5," in row
     assert row.endswith("90,100,120.5,sampled-paths,2026-10-20T00:00:00Z")
 
 
