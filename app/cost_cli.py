@@ -11,6 +11,7 @@ from app import (
     cost_reconcile_cli,
     cost_sizing_cli,
     cost_unused_cli,
+    resizing_cli,
 )
 
 cost = typer.Typer(
@@ -31,3 +32,4 @@ cost.command(short_help="What a period comes to, by any grouping, and when an am
     cost_forecast_cli.forecast
 )
 cost.command(short_help="What a cluster has and nobody uses; nothing is deleted.")(cost_unused_cli.unused)
+cost.command(short_help="How far accepted right-sizings are; --stop gives one back.")(resizing_cli.resizings)

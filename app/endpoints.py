@@ -22,6 +22,7 @@ from app import (
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
+    resizing_endpoints,
 )
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
@@ -114,6 +115,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))
+    api.include_router(resizing_endpoints.router(sources.state, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

@@ -35,8 +35,8 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
         "getCostForecast", "getCostModel", "getCostPrices", "getDecision", "getForecastCapacity",
         "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
         "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "getUnused", "listBacktests",
-        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals",
-        "listSizings", "listTraces", "startBacktest",
+        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listResizings", "listRules", "listServices",
+        "listSignals", "listSizings", "listTraces", "startBacktest", "stopResizing",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
