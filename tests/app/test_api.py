@@ -37,6 +37,7 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
         "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "getUnused", "listBacktests",
         "listBudgets", "listDecisions", "listForecasts", "listOperations", "listResizings", "listRules", "listServices",
         "listSignals", "listSizings", "listTraces", "startBacktest", "stopResizing",
+        "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
