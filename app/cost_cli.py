@@ -12,6 +12,7 @@ from app import (
     cost_sizing_cli,
     cost_spot_cli,
     cost_unused_cli,
+    recommendations_cli,
 )
 
 cost = typer.Typer(
@@ -33,3 +34,4 @@ cost.command(short_help="What a period comes to, by any grouping, and when an am
     cost_forecast_cli.forecast
 )
 cost.command(short_help="What a cluster has and nobody uses; nothing is deleted.")(cost_unused_cli.unused)
+cost.add_typer(recommendations_cli.recommendations, name="recommendations")
