@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, PlainSerializer
 
-from app.cost_unused_activity import measured
+from app.cost_unused_activity import Figures
 from app.cost_unused_read import ClusterReader
 from app.envelope import ERROR_RESPONSES, Ok, ok
 from app.memo import Memo
@@ -104,7 +104,8 @@ class Unused:
             sources: Where prices of a moment come from.
             clock: The only one.
         """
-        self._connection, self._queries, self._sources, self._clock = connection, queries, sources, clock
+        self._connection, self._figures = connection, Figures(queries)
+        self._sources, self._clock = sources, clock
         self._memo = Memo(clock=clock, keep_seconds=KEEP_SECONDS)
 
     def surveyed(self) -> Surveyed:
@@ -121,7 +122,7 @@ class Unused:
         assert self._connection is not None
         now = self._clock.now()
         snapshot = ClusterReader(self._connection).snapshot(now)
-        made = survey(snapshot, measured(self._queries, snapshot), prices_of(snapshot, self._sources(now)))
+        made = survey(snapshot, self._figures.measured(snapshot), prices_of(snapshot, self._sources(now)))
         return Surveyed(at=now, survey=made)
 
 

@@ -1,7 +1,6 @@
 """What was measured of workloads, claims and autoscalers within a week, hour by hour, from whatever answers queries.
 
-A week is asked for in pieces of six hours: one query may touch so many samples and no more. What cannot be asked for
-silences the rules that stand on it, with a sentence.
+What cannot be asked for silences the rules that stand on it, with a sentence.
 """
 
 from __future__ import annotations
@@ -14,26 +13,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cost_unused_week import HOUR, Named, Weeks, whole
 from app.fleet import workload_of
 from app.queries import Queries
 from cost.unused.activity import HOURS, Activity, AtMax, Hours
 from cost.unused.belonging import Root, roots
 from cost.unused.finding import Kind, Target
-from cost.unused.snapshot import WEEK, Snapshot
-from domain.clock import to_ms
-from domain.errors import QueryError
+from cost.unused.snapshot import Snapshot
 from domain.names import USED_CPU
 from domain.series import FloatArray
 
 BoolArray = NDArray[np.bool_]
 
-Named = tuple[str, str]
-"""Namespace and name."""
-HOUR: Final = timedelta(hours=1)
 QUARTER: Final = timedelta(minutes=15)
-_AT_ONCE: Final = timedelta(hours=6)
 _BY_POD: Final = "sum by (namespace, pod)"
 _RECEIVED, _SENT = "container_network_receive_bytes_total", "container_network_transmit_bytes_total"
+_FILLED, _DESIRED = "kubelet_volume_stats_used_bytes", "kube_horizontalpodautoscaler_status_desired_replicas"
+_CPU_NAMES: Final = f"{USED_CPU} or container_cpu_usage_seconds_total"
 TRAFFIC: Final = f'{_BY_POD} (rate({_RECEIVED}{{pod!=""}}[1h])) + {_BY_POD} (rate({_SENT}{{pod!=""}}[1h]))'
 CPU: Final = (
     f'{_BY_POD} (avg_over_time({USED_CPU}{{container!=""}}[1h]))',
@@ -41,12 +37,9 @@ CPU: Final = (
 )
 """From metrics.k8s.io, else from cAdvisor."""
 _CLAIM, _HPA = "max by (namespace, persistentvolumeclaim)", "max by (namespace, horizontalpodautoscaler)"
-FILLED: Final = f"{_CLAIM} (max_over_time(kubelet_volume_stats_used_bytes[1h]))"
+FILLED: Final = f"{_CLAIM} (max_over_time({_FILLED}[1h]))"
 MOUNTED: Final = f"{_CLAIM} (max_over_time(kube_pod_spec_volumes_persistentvolumeclaims_info[1h]))"
-AT_MAX: Final = (
-    f"({_HPA} (kube_horizontalpodautoscaler_status_desired_replicas)) >= bool "
-    f"({_HPA} (kube_horizontalpodautoscaler_spec_max_replicas))"
-)
+AT_MAX: Final = f"({_HPA} ({_DESIRED})) >= bool ({_HPA} (kube_horizontalpodautoscaler_spec_max_replicas))"
 NO_FIGURES: Final = "no figures of the last 7 days are read here: a running Foretide has them (--server)"
 
 
@@ -56,61 +49,42 @@ def unmeasured() -> Activity:
     return Activity(missing=dict.fromkeys(kinds, NO_FIGURES))
 
 
-def measured(queries: Queries, snapshot: Snapshot) -> Activity:
-    """All of it, as of the snapshot."""
-    ask = _Asking(queries, snapshot.at)
-    traffic, cpu = ask.by(TRAFFIC, "pod"), ask.by(CPU[0], "pod") or ask.by(CPU[1], "pod")
-    filled, mounted = ask.by(FILLED, "persistentvolumeclaim"), ask.by(MOUNTED, "persistentvolumeclaim")
-    at_max = ask.by(AT_MAX, "horizontalpodautoscaler", QUARTER)
-    missing = {}
-    if why := _absent(ask, (_RECEIVED, traffic), (f"{USED_CPU} or container_cpu_usage_seconds_total", cpu)):
-        missing[Kind.ABANDONED_WORKLOAD] = why
-    if why := _absent(ask, ("kubelet_volume_stats_used_bytes", filled)):
-        missing[Kind.OVERSIZED_PV] = why
-    if why := _absent(ask, ("kube_horizontalpodautoscaler_status_desired_replicas", at_max)):
-        missing[Kind.HPA_PINNED_AT_MAX] = why
-    by_workload = _Workloads(roots(snapshot), snapshot.at)
-    return Activity(
-        traffic=by_workload.traffic(traffic, cpu), cpu=by_workload.summed(cpu),
-        at_max={name: _share(values) for name, values in at_max.items()},
-        filled={name: hours for name, values in filled.items() if (hours := hours_of(values)) is not None},
-        mounted=_last_seen((filled, mounted), snapshot.at), missing=missing,
-    )  # fmt: skip
+class Figures:
+    """Asks for them, and keeps what does not change any more."""
+
+    def __init__(self, queries: Queries) -> None:
+        """Nothing is asked yet."""
+        self._weeks = Weeks(queries)
+
+    def measured(self, snapshot: Snapshot) -> Activity:
+        """All of it, as of the snapshot."""
+        weeks, at = self._weeks, snapshot.at
+        traffic = weeks.by(TRAFFIC, "pod", at)
+        cpu = weeks.by(CPU[0], "pod", at) or weeks.by(CPU[1], "pod", at)
+        filled = weeks.by(FILLED, "persistentvolumeclaim", at)
+        mounted = weeks.by(MOUNTED, "persistentvolumeclaim", at)
+        at_max = weeks.by(AT_MAX, "horizontalpodautoscaler", at, QUARTER)
+        needs = {
+            Kind.ABANDONED_WORKLOAD: ((_RECEIVED, traffic), (_CPU_NAMES, cpu)),
+            Kind.OVERSIZED_PV: ((_FILLED, filled),), Kind.HPA_PINNED_AT_MAX: ((_DESIRED, at_max),),
+        }  # fmt: skip
+        absent = {kind: _absent(weeks.problems, *series) for kind, series in needs.items()}
+        by_workload = _Workloads(roots(snapshot), at)
+        return Activity(
+            traffic=by_workload.traffic(traffic, cpu), cpu=by_workload.summed(cpu),
+            at_max={name: _share(values) for name, values in at_max.items()},
+            filled={name: hours for name, values in filled.items() if (hours := hours_of(values)) is not None},
+            mounted=_last_seen((filled, mounted), whole(at, HOUR)),
+            missing={kind: why for kind, why in absent.items() if why},
+        )  # fmt: skip
 
 
-class _Asking:
-    """One question after the other; the first that is refused is remembered, with why."""
-
-    def __init__(self, queries: Queries, at: datetime) -> None:
-        self._queries, self._at = queries, at
-        self.problems: dict[str, str] = {}
-
-    def by(self, expr: str, label: str, step: timedelta = HOUR) -> dict[Named, FloatArray]:
-        """Values at each step of the week, NaN where there is none, by namespace and name."""
-        steps = WEEK // step
-        first = self._at - (steps - 1) * step
-        found: dict[Named, FloatArray] = {}
-        for start in range(0, steps, _AT_ONCE // step):
-            since = first + start * step
-            until = min(since + _AT_ONCE - step, self._at)
-            try:
-                lines = self._queries.lines(expr, since, until, step)
-            except QueryError as error:
-                self.problems[expr] = str(error)
-                return {}
-            for pairs, (times, values) in lines.items():
-                labels = dict(pairs)
-                own = found.setdefault((labels.get("namespace", ""), labels.get(label, "")), np.full(steps, np.nan))
-                own[(times - to_ms(first)) // round(step / timedelta(milliseconds=1))] = values
-        return found
-
-
-def _absent(ask: _Asking, *series: tuple[str, Mapping[Named, FloatArray]]) -> str:
+def _absent(problems: Mapping[str, str], *series: tuple[str, Mapping[Named, FloatArray]]) -> str:
     """Why there is nothing of one of them; empty where there is something of each."""
     for name, found in series:
         if not found:
-            refused = next((why for expr, why in ask.problems.items() if name.split(" ")[0] in expr), "")
-            return f"cannot be asked for: {refused}" if refused else f"no series {name} within 7 days"
+            refused = next((why for expr, why in problems.items() if name.split(" ")[0] in expr), "")
+            return f"cannot be asked for: {refused}" if refused else f"no series {name} within 7 days (docs/unused.md)"
     return ""
 
 

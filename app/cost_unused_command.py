@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -20,7 +20,7 @@ from app.check import check_query
 from app.cost_unused import Surveyed, prices_of, view
 from app.cost_unused_activity import unmeasured
 from app.cost_unused_read import ClusterReader
-from app.server_client import FailedError, Server, ServerError
+from app.server_client import Server, ServerError
 from app.system_clock import SystemClock
 from app.text_table import lines_of, printable
 from cost.pricing import defaults
@@ -33,6 +33,8 @@ from rules import load_paths
 
 OUTPUTS: Final = ("table", "json", "csv")
 HERE: Final = "http://127.0.0.1:8080"
+PATIENCE: Final = timedelta(minutes=5)
+"""A week of every pod is read for the first answer after a start."""
 _MOST: Final = 10_000
 _COLUMNS: Final = (
     "finding", "namespace", "kind", "name", "monthly", "currency", "since", "evidence", "advice", "command", "undo",
@@ -61,7 +63,7 @@ def run(asked: Asked, out: TextIO) -> int:
         found = _of_server(asked) if asked.context is None else _of_cluster(asked)
     except ServerError as error:
         return _refused(error, 4)
-    except (FailedError, ForetideError) as error:
+    except ForetideError as error:
         return _refused(error, 2)
     if asked.commands:
         out.writelines(f"{printable(line)}\n" for line in commands(found))
@@ -86,7 +88,7 @@ def _check(asked: Asked) -> None:
 def _of_server(asked: Asked) -> dict[str, Any]:
     pairs = {"namespace": asked.namespace, "kind": asked.kind, "limit": _MOST}
     query = urlencode({name: value for name, value in pairs.items() if value is not None})
-    with Server(asked.server or HERE, asked.token_file) as server:
+    with Server(asked.server or HERE, asked.token_file, patience=PATIENCE) as server:
         found: dict[str, Any] = server.ask("GET", f"/api/v1/cost/unused?{query}")
         return found
 
@@ -141,7 +143,8 @@ def _table(found: Mapping[str, Any]) -> Iterator[str]:
     if rows:
         head = ("FINDING", "OBJECT", f"{found['currency']} A MONTH", "SINCE", "BECAUSE")
         yield from lines_of([head, *rows], left=2, last_is_text=True)
-    yield f"{found['findings_total']} findings, {_money(found['monthly'])} {found['currency']} a month"
+    count = found["findings_total"]
+    yield f"{count} {'finding' if count == 1 else 'findings'}, {_money(found['monthly'])} {found['currency']} a month"
     yield from _limits(found)
 
 

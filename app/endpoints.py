@@ -13,19 +13,23 @@ from starlette.exceptions import HTTPException
 from app import (
     backtest_endpoints,
     budget_endpoints,
+    cost_commitments_endpoint,
     cost_endpoints,
     cost_forecast_endpoints,
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
+    cost_spot,
     cost_unused,
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
+    recommendations_endpoints,
 )
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_commitments_live import LiveCommitments
 from app.cost_outlook import CostOutlooks
 from app.cost_prices import PriceParts
 from app.cost_unused import Unused
@@ -34,6 +38,7 @@ from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
 from app.queries import Queries
 from app.read_model import ReadModel
+from app.recommendations import RecommendationDesk
 from app.shadow_view import view_of
 from app.trace_guests import TraceGuests
 from app.views import (
@@ -62,6 +67,7 @@ from domain.scaling import Decision
 from domain.shadow import ShadowScore
 from forecaster.challenge import Challenge
 from forecaster.signal_state import SignalStatus
+from kube import Connection
 from rules import RuleSet
 from rules.provenance import provenance
 from rules.ruleset import source_key
@@ -96,8 +102,11 @@ class Sources:
     allocations: Allocations
     cost_outlooks: CostOutlooks
     prices: PriceParts
+    commitments: LiveCommitments
+    cluster: Connection | None
     unused: Unused
     queries: Queries
+    recommendations: RecommendationDesk
 
 
 def router(sources: Sources) -> APIRouter:
@@ -111,9 +120,12 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
+    api.include_router(cost_commitments_endpoint.router(sources.commitments))
+    api.include_router(cost_spot.router(sources.prices, sources.commitments, sources.cluster))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))
+    api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

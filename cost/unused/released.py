@@ -28,6 +28,13 @@ def _finding(volume: Volume, prices: Prices) -> Finding:
         evidence.append(("disk", volume.handle))
     if volume.phase_since is not None:
         evidence.append(("since", stamp(volume.phase_since)))
+    if volume.reclaim == "Delete":
+        return Finding(
+            kind=Kind.RELEASED_PV, target=volume.about.target, since=volume.phase_since, monthly=price.amount,
+            evidence=(*evidence, *price.evidence),
+            advice="It should have gone with its claim, and the driver could not delete the disk: its events say why.",
+            command=f"kubectl describe persistentvolume {name}", undo="only looks; the disk goes once the driver can",
+        )  # fmt: skip
     delete = """-p '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'"""
     return Finding(
         kind=Kind.RELEASED_PV, target=volume.about.target, since=volume.phase_since, monthly=price.amount,

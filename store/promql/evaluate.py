@@ -28,12 +28,20 @@ class Evaluator:
     """Answers PromQL from a ``select`` of series; safe to use from several threads."""
 
     def __init__(
-        self, select: Select, *, limits: QueryLimits | None = None, lookback: timedelta = timedelta(minutes=5)
+        self,
+        select: Select,
+        *,
+        limits: QueryLimits | None = None,
+        lookback: timedelta = timedelta(minutes=5),
+        subquery_step: timedelta = timedelta(minutes=1),
     ) -> None:
         """Read through ``select(matchers, start_ms, end_ms)``, both ends inclusive, stale markers included."""
         self._limits = limits or QueryLimits()
         self._source = Source(
-            select=select, limits=self._limits, lookback_ms=round(lookback / timedelta(milliseconds=1))
+            select=select,
+            limits=self._limits,
+            lookback_ms=round(lookback / timedelta(milliseconds=1)),
+            subquery_step_ms=round(subquery_step / timedelta(milliseconds=1)),
         )
 
     @property

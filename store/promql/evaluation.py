@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -32,9 +32,6 @@ from store.promql.plan import (
 )
 from store.promql.select import Source, of_subquery
 from store.promql.windows import RangeVector
-
-DEFAULT_SUBQUERY_STEP_MS: Final = 60_000
-"""Resolution of ``[1h:]``: Prometheus' default evaluation interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +100,7 @@ class Evaluation:
     def _subquery(self, node: Subquery) -> RangeVector:
         """Evaluate inside at multiples of the step that cover every window, then read the results as samples."""
         ends_ms = self._times(node.at, node.offset_ms)
-        step_ms = node.step_ms or DEFAULT_SUBQUERY_STEP_MS
+        step_ms = node.step_ms or self.source.subquery_step_ms
         first = (int(ends_ms.min()) - node.range_ms) // step_ms + 1
         behind = int(ends_ms.max()) // step_ms + 1
         if behind - first > self.source.limits.max_samples:

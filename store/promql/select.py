@@ -19,11 +19,15 @@ Select: TypeAlias = Callable[[Sequence[Matcher], int, int], list[Series]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The store's ``select`` with the limits that each selection has to keep."""
+    """The store's ``select`` with the limits that each selection has to keep.
+
+    ``subquery_step_ms`` is the resolution of ``[1h:]``: Prometheus takes its evaluation interval, a minute by default.
+    """
 
     select: Select
     limits: QueryLimits
     lookback_ms: int
+    subquery_step_ms: int = 60_000
 
     def _series(self, matchers: Sequence[Matcher], ends_ms: IntArray, reach_ms: int) -> list[Series]:
         series = self.select(matchers, int(ends_ms.min()) - reach_ms + 1, int(ends_ms.max()))

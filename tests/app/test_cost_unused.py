@@ -15,9 +15,10 @@ import pytest
 
 from app import cost_unused_kinds as kinds
 from app.cost_unused import NO_CLUSTER, Unused, view
-from app.cost_unused_activity import NO_FIGURES, measured
+from app.cost_unused_activity import NO_FIGURES, Figures
 from app.cost_unused_command import Asked, commands, run, table
 from app.cost_unused_read import ClusterReader
+from app.cost_unused_week import Weeks
 from app.queries import Queries
 from cost.pricing.chain import Sources
 from cost.unused.finding import Kind, Target
@@ -129,7 +130,7 @@ def figures(pod: str = POD, *, per_second: float = 100.0) -> list[Series]:
 
 def seen(store: MetricsStore, clock: ManualClock, snapshot: Snapshot, made: list[Series]) -> Any:
     store.load(made)
-    return measured(Queries(store, clock=clock), snapshot)
+    return Figures(Queries(store, clock=clock)).measured(snapshot)
 
 
 def snapshot_of(connection: Connection, at: datetime = NOW, namespace: str = "") -> Snapshot:
@@ -227,7 +228,7 @@ def test_claims_that_pods_mounted_and_autoscalers_at_their_maximum_are_seen(
     assert found.filled["shop", "logs"].cover_the_week
     assert (found.at_max["shop", "web"].share_ratio, found.at_max["shop", "web"].known_ratio) == (1.0, 1.0)
     assert found.missing == {
-        Kind.ABANDONED_WORKLOAD: "no series container_network_receive_bytes_total within 7 days"
+        Kind.ABANDONED_WORKLOAD: "no series container_network_receive_bytes_total within 7 days (docs/unused.md)"
     }  # fmt: skip
 
 
@@ -273,7 +274,7 @@ def test_the_command_prints_what_the_server_says(answered: Unused) -> None:
     assert lines[2].split(maxsplit=4)[:4] == ["releasedPV", "PersistentVolume/pv-old", "11.90", OLD[:10]]
     assert "5 findings, 28.15 EUR a month" in lines
     assert "kept: unusedPVC shop/PersistentVolumeClaim/archive: the audit" in lines
-    assert "not known: oversizedPV: no series kubelet_volume_stats_used_bytes within 7 days" in lines
+    assert "not known: oversizedPV: no series kubelet_volume_stats_used_bytes within 7 days (docs/unused.md)" in lines
     printed = list(commands(told))
     assert len(printed) == 15
     assert printed[1] == "kubectl -n shop scale deployment/web --replicas=0"
@@ -331,3 +332,36 @@ def test_a_foretide_without_a_cluster_says_so(served: Served) -> None:
     out = io.StringIO()
     assert run(Asked(server=f"http://127.0.0.1:{served.port}"), out) == 0
     assert out.getvalue() == f"0 findings, 0.00 USD a month\nnot known: everything: {NO_CLUSTER}\n"
+
+
+class Counting(Queries):
+    """Tells how many steps were asked for."""
+
+    def __init__(self, store: MetricsStore, clock: ManualClock) -> None:
+        super().__init__(store, clock=clock)
+        self.steps = 0
+
+    def lines(self, expr: str, start: datetime, end: datetime, step: timedelta, source: str | None = None) -> Any:
+        self.steps += (end - start) // step + 1
+        return super().lines(expr, start, end, step, source)
+
+
+@pytest.mark.parametrize("hours_later", [0.5, 1, 30, 400])
+def test_a_second_look_asks_for_the_hours_since_and_answers_as_a_first_one_would(
+    hours_later: float, store: MetricsStore, clock: ManualClock
+) -> None:
+    counted = 300.0 * 100.0 * np.arange(8 * 288)
+    ended = np.where(np.arange(8 * 288) < 4 * 288, counted, np.nan)
+    at = {"namespace": "shop"}
+    store.load([hours("x_total", counted, pod="a", **at), hours("x_total", ended, pod="gone", **at)])
+    queries, expr = Counting(store, clock), "sum by (namespace, pod) (rate(x_total[1h]))"
+    weeks, earlier = Weeks(queries), NOW - timedelta(hours=hours_later)
+    weeks.by(expr, "pod", earlier)
+    queries.steps = 0
+    second = weeks.by(expr, "pod", NOW)
+    assert queries.steps == min(int(hours_later + 0.5), 168)
+
+    first = Weeks(queries).by(expr, "pod", NOW)
+    assert sorted(second) == sorted(first)
+    for name, values in first.items():
+        np.testing.assert_array_equal(second[name], values)

@@ -141,6 +141,12 @@ def test_a_volume_whose_claim_is_gone_for_a_week(phase: str, since: datetime | N
     assert all("none: the disk and its data are gone" in one.undo for one in told)
 
 
+def test_a_disk_that_the_driver_could_not_delete_is_looked_at() -> None:
+    (one,) = found(Kind.RELEASED_PV, cluster(volumes=(volume(phase="Failed", phase_since=OLD, reclaim="Delete"),)))
+
+    assert one.command == "kubectl describe persistentvolume pv-1"
+
+
 def balancer(**more: Any) -> LoadBalancer:
     fields = {"slices": 1, "unchanged_since": OLD, "address": "192.0.2.7", **more}
     return LoadBalancer(about=about("Service", "edge"), **fields)
