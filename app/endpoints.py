@@ -25,6 +25,7 @@ from app import (
     explanation_views,
     forecast_endpoints,
     recommendations_endpoints,
+    resizing_endpoints,
 )
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
@@ -125,6 +126,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))
+    api.include_router(resizing_endpoints.router(sources.state, sources.clock))
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api

@@ -266,7 +266,10 @@ class House:
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
         )  # fmt: skip
-        self._resizings = resizing.wired(self._kubernetes, self.state, self.queries)
+        self._resizings = resizing.wired(
+            self._kubernetes, self.state, self.queries, rules=self.running_rules,
+            burn=lambda rule, now: self._reconciler.burn_of(rule, now),
+        )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,

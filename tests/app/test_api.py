@@ -36,9 +36,9 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
         "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths", "getForecastSum",
         "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation",
         "getRecommendationSummary", "getService", "getSpot", "getStatus", "getTrace", "getUnused", "listBacktests",
-        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations", "listRules",
-        "listServices", "listSignals", "listSizings", "listTraces", "rejectRecommendation", "reopenRecommendation",
-        "snoozeRecommendation", "startBacktest", "wakeBudgetSleepers",
+        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations", "listResizings",
+        "listRules", "listServices", "listSignals", "listSizings", "listTraces", "rejectRecommendation",
+        "reopenRecommendation", "snoozeRecommendation", "startBacktest", "stopResizing", "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
