@@ -20,6 +20,7 @@ from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
+from app.budget_needs import HpaNeeds
 from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
@@ -266,6 +267,7 @@ class House:
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
+            hpa_need=HpaNeeds(self.queries.history),
         )  # fmt: skip
         self._resizings = resizing.wired(
             self._kubernetes, self.state, self.queries, rules=self.running_rules,
