@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from domain.clock import to_ms
 from domain.names import INSTANCE, JOB, NAMESPACE
 from domain.series import FloatArray, IntArray
 
+K = TypeVar("K")
 Key = tuple[str, str, str]
 """Cluster, namespace, name of a pod."""
 NO_CLUSTER: Final = "default"
@@ -106,6 +107,20 @@ class SeriesReader:
             for labels, (times, values) in self._queries.lines(expr, at, until, window.step).items():
                 yield labels, (times - first_ms) // step_ms, values
             at = until + window.step
+
+
+def merged(lines: Iterable[Line], key_of: Callable[[Mapping[str, str]], K]) -> dict[K, Line]:
+    """One line for each thing, whoever told of it: an exporter that moved is another instance, and of two that stand
+    side by side each tells everything.
+    """
+    found: dict[K, Line] = {}
+    for line in lines:
+        key = key_of(line.labels)
+        known = found.get(key)
+        if known is not None:
+            line = Line(labels=line.labels, values=np.where(np.isfinite(known.values), known.values, line.values))
+        found[key] = line
+    return found
 
 
 def filled(values: FloatArray | None, steps: int) -> FloatArray:
