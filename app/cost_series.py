@@ -87,16 +87,20 @@ class SeriesReader:
         An hour at once: five classes of traffic of 5,000 pods every 15 s are 6,000,000 samples an hour.
         """
         found: dict[LabelPairs, float] = defaultdict(float)
-        at = window.start
-        while at < window.end:
-            until = min(at + _COUNTED_AT_ONCE, window.end)
-            if self._queries.instant(f"count({counter})", until):
-                seconds = round((until - at).total_seconds())
-                grown = self._queries.instant(f"sum by ({by}) (increase({counter}[{seconds}s]))", until)
-                for labels, value in grown.items():
-                    found[labels] += value
-            at = until
+        for start, end in self._hours_with(counter, window):
+            seconds = round((end - start).total_seconds())
+            grown = self._queries.instant(f"sum by ({by}) (increase({counter}[{seconds}s]))", end)
+            for labels, value in grown.items():
+                found[labels] += value
         return found
+
+    def _hours_with(self, series: str, window: Window) -> Iterator[tuple[datetime, datetime]]:
+        """The window's hours, and the rest, at whose end there are such series."""
+        hours = window_of(window.start, window.end, longest=_COUNTED_AT_ONCE)
+        there = {place for line in self.lines(f"count({series})", hours) for place in np.flatnonzero(line.values > 0)}
+        yield from ((moment(place, hours), seen(place, hours)) for place in sorted(map(int, there)))
+        if hours.end < window.end and self._queries.instant(f"count({series})", window.end):
+            yield hours.end, window.end
 
     def _read(self, expr: str, window: Window) -> Iterator[tuple[LabelPairs, IntArray, FloatArray]]:
         """Pieces of series: the steps that they are of, and their values."""
@@ -107,6 +111,12 @@ class SeriesReader:
             for labels, (times, values) in self._queries.lines(expr, at, until, window.step).items():
                 yield labels, (times - first_ms) // step_ms, values
             at = until + window.step
+
+
+def window_of(start: datetime, end: datetime, *, longest: timedelta) -> Window:
+    """Whole steps from ``start``: as long as that, or the one that is there."""
+    step = min(longest, end - start)
+    return Window(start=start, steps=(end - start) // step, step=step)
 
 
 def merged(lines: Iterable[Line], key_of: Callable[[Mapping[str, str]], K]) -> dict[K, Line]:
