@@ -20,16 +20,18 @@ from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
+from app.budget_needs import HpaNeeds
 from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
-from app.cost_commitments_live import LiveCommitments
+from app.cost_commitments_live import LiveCommitments, Terms
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
 from app.cost_outlook import CostOutlooks
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
+from app.cost_spot_objects import read as read_spot
 from app.cost_unused import Unused
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
@@ -43,6 +45,8 @@ from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
+from app.recommendations import LOOK_EVERY as RECOMMEND_EVERY
+from app.recommendations import RecommendationDesk
 from app.ring_parts import RingParts
 from app.schedule import Schedule
 from app.settings import Settings
@@ -263,8 +267,12 @@ class House:
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
+            hpa_need=HpaNeeds(self.queries.history),
         )  # fmt: skip
-        self._resizings = resizing.wired(self._kubernetes, self.state, self.queries)
+        self._resizings = resizing.wired(
+            self._kubernetes, self.state, self.queries, rules=self.running_rules,
+            burn=lambda rule, now: self._reconciler.burn_of(rule, now),
+        )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -297,6 +305,19 @@ class House:
         self._cost_outlooks = CostOutlooks(
             self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
             draw=lambda task: self.fits.submit(draw, task).result(),
+        )  # fmt: skip
+        self._unused = Unused(
+            None if self._kubernetes is None else self._kubernetes.connection,
+            self.queries,
+            self.prices.prices.at,
+            self._clock,
+        )
+        self._commitments = LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result())
+        self.recommendations = RecommendationDesk(
+            state=self.state, allocations=self._allocations, queries=self.queries, rules=self.running_rules,
+            leads=self._leads_the_cluster, survey=lambda now: self._unused.surveyed().survey,
+            spot=lambda: None if self._kubernetes is None else read_spot(self._kubernetes.connection),
+            plans=lambda: self._commitments.of(Terms()),
         )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
@@ -337,13 +358,9 @@ class House:
             ),
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
-            prices=self.prices,
-            commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
+            prices=self.prices, unused=self._unused, recommendations=self.recommendations,
+            commitments=self._commitments,
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
-            unused=Unused(
-                None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
-                self._clock,
-            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -505,6 +522,7 @@ class House:
         if self.prices.has_files:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
+        plan(RECOMMEND_EVERY, "recommendations", self.recommendations.tick, first_after=RECOMMEND_EVERY)
         if self._resizings is not None:
             plan(BUDGETS_EVERY, "resizings", self._resizings.tick, first_after=30 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
