@@ -1,4 +1,4 @@
-"""``foretide budget explain``: asks a running Foretide where a budget stands and what it does about it."""
+"""``foretide budget explain``, ``list``, ``wake``: ask a running Foretide where budgets stand, and wake what sleeps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Annotated, Any, Final, TextIO
 from urllib.parse import quote
 
 import typer
+
+from app.system_clock import SystemClock
+from domain.units import parse_duration
 
 OUTPUTS: Final = ("table", "json")
 
@@ -34,6 +37,26 @@ def explain(
     """Tell where a budget stands, why, what it does or would do, what that waits for, and how it is undone."""
     _check(output)
     write(_ask(f"{_path(name)}/explanation", server, token_file), output, sys.stdout)
+
+
+@app.command()
+def wake(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A budget: namespace/name, or a name in default.")],
+    for_: Annotated[str, typer.Option("--for", help="How long, such as 2h; a week at most.")] = "2h",
+    server: Annotated[str, typer.Option("--server", help="Where Foretide runs.")] = "http://127.0.0.1:8080",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Its token; by default what FORETIDE_API_TOKEN says.")
+    ] = None,
+) -> None:
+    """Wake what a budget lets sleep by the clock, for a while."""
+    try:
+        until = SystemClock().now() + parse_duration(for_)
+    except ValueError as error:
+        print(f"foretide: --for {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    woken = _ask(f"{_path(name)}/wake", server, token_file, method="POST", body={"until": until.isoformat()})
+    for deed in woken:
+        print(f"{deed['action']}: {len(deed['changes'])} workloads are awake until {until:%Y-%m-%d %H:%M} UTC")
 
 
 @app.command("list")
@@ -60,15 +83,23 @@ def _path(name: str) -> str:
     return f"/api/v1/budgets/{quote(namespace, safe='')}/{quote(rest, safe='')}"
 
 
-def _ask(path: str, server: str, token_file: Path | None) -> Any:
+def _ask(
+    path: str, server: str, token_file: Path | None, *, method: str = "GET", body: dict[str, str] | None = None
+) -> Any:
     from app.server_client import FailedError, Server, ServerError
 
     try:
         with Server(server, token_file) as asked:
-            return asked.ask("GET", path)
+            return asked.ask(method, path, body)
     except (ServerError, FailedError) as error:
         print(f"foretide: {error}", file=sys.stderr)
-        raise typer.Exit(5 if getattr(error, "unknown", False) else 4) from error
+        raise typer.Exit(_code(error)) from error
+
+
+def _code(error: Exception) -> int:
+    if getattr(error, "unknown", False):
+        return 5
+    return 6 if getattr(error, "conflict", False) else 4
 
 
 def write(found: dict[str, Any], output: str, out: TextIO) -> None:

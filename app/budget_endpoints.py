@@ -1,15 +1,16 @@
 """`/api/v1/budgets` lists budgets, `…/{namespace}/{name}/explanation` says where one stands and what it does.
 
-`…/approvals` takes somebody's yes to one exact patch.
+`…/approvals` takes somebody's yes to one exact patch, `…/wake` wakes what sleeps by the clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from datetime import UTC, timedelta
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.budget_approvals import NotAnApproverError
@@ -21,6 +22,8 @@ from rules import RuleSet
 from rules.schema import Budget
 from rules.wording import quote, suggestion
 
+LONGEST_AWAKE: Final = timedelta(days=7)
+
 
 class ApprovalRequest(BaseModel):
     """A yes to one patch, by its digest."""
@@ -31,6 +34,14 @@ class ApprovalRequest(BaseModel):
     action: Annotated[str, Field(max_length=63)]
     digest: Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="Of the patch that was read.")]
     by: Annotated[str | None, Field(min_length=1, max_length=253, description="Who says it; see approvers.")] = None
+
+
+class WakeRequest(BaseModel):
+    """Until when what sleeps by the clock is to be awake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Annotated[AwareDatetime, Field(description="With an offset; later than now, by a week at most.")]
 
 
 def router(budgets: Budgets, rules: Callable[[], RuleSet], clock: Clock) -> APIRouter:
@@ -78,6 +89,19 @@ def router(budgets: Budgets, rules: Callable[[], RuleSet], clock: Clock) -> APIR
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
         return ok(deed_view(body.action, deed, budget.spec.currency))
+
+    @api.post("/budgets/{namespace}/{name}/wake", operation_id="wakeBudgetSleepers", status_code=202)
+    def wake(namespace: str, name: str, body: WakeRequest, request: Request) -> Ok[list[DeedView]]:
+        """Wake what the budget lets sleep by the clock, within a minute; it sleeps again after ``until``."""
+        budget, now = _budget(rules(), f"{namespace}/{name}"), clock.now()
+        until = body.until.astimezone(UTC)
+        if not now < until <= now + LONGEST_AWAKE:
+            raise HTTPException(422, f"until {until:%Y-%m-%d %H:%M} UTC: expected later than now, by a week at most")
+        try:
+            woken = budgets.wake(budget.key, until=until, by=request.state.actor, now=now)
+        except NoSuchDeedError as error:
+            raise HTTPException(409, str(error)) from error
+        return ok([deed_view(deed.id.rpartition("/")[2], deed, budget.spec.currency) for deed in woken])
 
     return api
 

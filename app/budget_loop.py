@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app import budget_minima
+from app import budget_minima, budget_off_hours
 from app.budget_approvals import name_of
 from app.budget_needs import NEEDS_EVERY, Needs
 from app.budget_outlook import HOUR, Fit, Outlooks
@@ -155,6 +155,26 @@ class Budgets:
             self._note(now, actor, "budget.approve", key, {"deed": agreed.id, "digest": digest, "by": name})
             return agreed
 
+    def wake(self, key: str, *, until: datetime, by: str, now: datetime) -> list[Deed]:
+        """Whatever a budget lets sleep by the clock stays awake until then, from the next look on.
+
+        Raises:
+            NoSuchDeedError: Nothing of it sleeps, or would.
+        """
+        with self._lock:
+            woken = list[Deed]()
+            for standing in [one for (budget, _), one in self._known().items() if budget == key]:
+                asleep = {name: deed for name, deed in standing.deeds.items() if levers.goes_by_clock(deed)}
+                after = {name: deeds.woken(deed, until, by) for name, deed in asleep.items()}
+                if after:
+                    self._keep(replace(standing, deeds={**standing.deeds, **after}), now)
+                    woken += after.values()
+            if not woken:
+                raise NoSuchDeedError(f"nothing sleeps by the clock because of budget {key}")
+            detail = {"deeds": [one.id for one in woken], "until": until.isoformat()}
+            self._note(now, by, "budget.wake", key, detail)
+            return woken
+
     def _known(self) -> dict[Key, Standing]:
         if self._standings is None:
             with self._state.transaction() as session:
@@ -188,9 +208,7 @@ class Budgets:
         for name in names:
             wanted = actions.get(name) if name in threshold.do else None
             was = before.deeds.get(name)
-            order = self._order(
-                budget, threshold, name, wanted, seen, firing=firing, plans=was is None or not was.in_force, now=now
-            )
+            order = self._order(budget, threshold, name, wanted, seen, firing=firing, was=was, now=now)
             due = deeds.step(was, order, now)
             if writes(due) and due.state is DeedState.ACTING:
                 self._keep(replace(before, alert=alert, deeds={**before.deeds, name: due}), now)  # the journal first
@@ -201,21 +219,23 @@ class Budgets:
 
     def _order(
         self, budget: Budget, threshold: BudgetThreshold, name: str, action: BudgetAction | None, seen: Sight, *,
-        firing: bool, plans: bool, now: datetime,
+        firing: bool, was: Deed | None, now: datetime,
     ) -> Order:  # fmt: skip
         id_ = f"{budget.key}/{threshold.id}/{name}"
         if action is None:
             return Order(
                 id=id_, period=seen.span.id, mode=Mode.OBSERVE, firing=False, plan=Plan(), ends=seen.span.end
             )  # fmt: skip
-        plan = Plan()
-        if firing and plans:
+        plan, lifts = Plan(), ""
+        if was is not None and was.in_force:
+            lifts = lifts_of(action, was, self._world(now))
+        elif firing:
             world = self._world(now)
             made = plan_of(budget, threshold, action, seen, world, now=now)
             plan = paused(made, budget, seen.rules, world.rules, world.burn)
         return Order(
             id=id_, period=seen.span.id, mode=action.mode, firing=firing, plan=plan, ends=seen.span.end,
-            lasts=action.lasts, lifts="" if plans else lifts_of(action, self._world(now)),
+            lasts=action.lasts, lifts=lifts,
         )  # fmt: skip
 
     def _world(self, now: datetime) -> World:
@@ -251,8 +271,12 @@ class Budgets:
             until = deed.acted_at + (now - deed.acted_at) // HOUR * HOUR
             self._look_at_needs(deed, seen, now)
             spent = [spent_between(seen.costs.get(key, []), deed.acted_at, until) for key in levers.rules_of(deed)]
-            return deeds.measured(kept(deed, self._hands, now), sum(spent, Decimal(0)), now)
+            return deeds.measured(self._by_clock(deed, now), sum(spent, Decimal(0)), now)
         return deed
+
+    def _by_clock(self, deed: Deed, now: datetime) -> Deed:
+        world, sleepers = self._world(now), None if self._cluster is None else self._cluster.sleepers
+        return kept(deed, sleepers, now, hold=lambda change: budget_off_hours.objection(change, world))
 
     def _look_at_needs(self, deed: Deed, seen: Sight, now: datetime) -> None:
         """What the limits that stand must not go below."""
@@ -287,7 +311,8 @@ class Budgets:
             self._note(now, "foretide", "budget.notice", notice.budget, {"id": notice.id, "message": notice.message})
         for name, deed in after.items():
             was = before.deeds.get(name)
-            if was is None or was.state is not deed.state:
+            by_clock = was is not None and levers.goes_by_clock(deed) and was.reason != deed.reason
+            if was is None or was.state is not deed.state or by_clock:
                 detail = {"deed": deed.id, "state": deed.state.value, "reason": deed.reason, "digest": deed.digest,
                           "changes": [str(one) for one in deed.changes]}  # fmt: skip
                 self._note(now, "foretide", "budget.deed", before.budget, detail)

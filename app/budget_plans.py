@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from app import budget_minima, budget_quota
+from app import budget_minima, budget_off_hours, budget_quota
 from app.budget_outlook import history_of
 from app.budget_seen import Sight, doubt_of, replica_paths
 from app.budget_world import CRITICAL, NEED, TIER, World, by_itself, expected, paths_of, selects, slo_objection
 from controller.budgets import afford, levers
 from controller.budgets.afford import Affordable
-from controller.budgets.deeds import Change, Plan
+from controller.budgets.deeds import Change, Deed, Plan
 from domain.errors import KubeError
 from domain.series import FloatArray
 from rules.schema import Budget, BudgetAction, BudgetThreshold, ScalingRule
@@ -30,6 +30,8 @@ def plan_of(
         return budget_minima.plan(threshold, action, seen, world, now=now)
     if action.type == "quota":
         return budget_quota.plan(budget, threshold, action, seen, world, now=now)
+    if action.type == "offHours":
+        return budget_off_hours.plan(threshold, action, seen, world)
     targets = [rule for rule in world.rules if rule.key in seen.rules and selects(action.select, rule)]
     if action.type == "reduceNonCritical":
         targets = [rule for rule in targets if TIER in rule.metadata.labels]
@@ -55,8 +57,10 @@ def plan_of(
     )  # fmt: skip
 
 
-def lifts_of(action: BudgetAction, world: World) -> str:
+def lifts_of(action: BudgetAction, deed: Deed, world: World) -> str:
     """Why what stands of an action must go now; decisions lift their own limits."""
+    if action.type == "offHours":
+        return budget_off_hours.lifts(deed, world)
     return budget_quota.lifts(action, world) if action.type == "quota" else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,8 @@ from app.budget_seen import Sight, replica_paths
 from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.notes import Hand
 from controller.budgets.quotas import Quotas
+from controller.budgets.sleepers import KINDS, Sleepers
+from controller.budgets.sleeping import Candidate
 from controller.guardrails import SloState
 from controller.slo import Burn
 from domain.series import FloatArray
@@ -32,11 +34,13 @@ class Cluster:
 
     cron_jobs: CronJobs
     quotas: Quotas
+    sleepers: Sleepers
+    may_sleep: Callable[[Iterable[str], Mapping[str, str]], list[Candidate]]
 
     @property
     def hands(self) -> Mapping[str, Hand]:
         """By the first word of a change's target."""
-        return {"CronJob": self.cron_jobs, "ResourceQuota": self.quotas}
+        return {"CronJob": self.cron_jobs, "ResourceQuota": self.quotas, **dict.fromkeys(KINDS, self.sleepers)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

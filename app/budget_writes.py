@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from controller.budgets import deeds, levers
 from controller.budgets.deeds import Change, Deed, DeedState
 from controller.budgets.notes import Hand, Outcome
+from controller.budgets.sleepers import WOKEN, Sleepers
 
 Hands = Mapping[str, Hand]
 """By the first word of a change's target; empty without a cluster."""
@@ -37,18 +39,21 @@ def written(deed: Deed, hands: Hands, now: datetime) -> Deed:
     return failed
 
 
-def kept(deed: Deed, hands: Hands, now: datetime) -> Deed:
+def kept(deed: Deed, sleepers: Sleepers | None, now: datetime, *, hold: Callable[[Change], str]) -> Deed:
     """Of one that holds: what goes by the clock is done and undone at each look, however many were missed."""
-    wanted = [one for one in _in_cluster(deed) if one.field == levers.BY_CLOCK]
-    if not wanted or not hands or deed.expires_at is None:
+    wanted = [one for one in deed.changes if one.field == levers.BY_CLOCK]
+    if not wanted or sleepers is None or deed.expires_at is None:
         return deed
     awake = deed.awake_until is not None and now < deed.awake_until
-    done = [
-        hands[_kind(one)].undo(one, now=now) if awake
-        else hands[_kind(one)].do(one, deed=deed.id, now=now, expires=deed.expires_at) for one in wanted
-    ]  # fmt: skip
-    said = [one.failure or one.said for one in done if one.failure or one.said]
-    return replace(deed, reason="; ".join(["in force", *dict.fromkeys(said)]))
+    said = [f"awake until {deed.awake_until:%Y-%m-%d %H:%M} UTC, by {deed.awake_by}"] if awake else []
+    room = _room(wanted)
+    for one in wanted:
+        found = sleepers.keep(
+            one, deed=deed.id, now=now, expires=deed.expires_at, awake=awake, hold=hold(one), may_wake=room > 0
+        )
+        room -= found.said == WOKEN
+        said.append(found.failure or ("" if found.said == WOKEN else found.said))
+    return replace(deed, reason="; ".join(["in force", *dict.fromkeys(filter(None, said))]))
 
 
 def taken_back(deed: Deed, hands: Hands, now: datetime) -> Deed:
@@ -56,7 +61,13 @@ def taken_back(deed: Deed, hands: Hands, now: datetime) -> Deed:
     wanted = _in_cluster(deed)
     if wanted and not hands:
         return deeds.reverted(deed, now, failure="there is no cluster to write to")
-    done: list[Outcome] = [hands[_kind(one)].undo(one, now=now) for one in wanted]
+    done, room = list[Outcome](), _room(wanted)
+    for one in wanted:
+        if one.field == levers.BY_CLOCK and room <= 0:
+            done.append(Outcome(goes_on=True))
+            continue
+        done.append(hands[_kind(one)].undo(one, now=now))
+        room -= done[-1].said == WOKEN
     failures = [one.failure for one in done if one.failure]
     if failures:
         return deeds.reverted(deed, now, failure=failures[0])
@@ -72,3 +83,8 @@ def _in_cluster(deed: Deed) -> list[Change]:
 
 def _kind(change: Change) -> str:
     return change.target.partition(" ")[0]
+
+
+def _room(wanted: Sequence[Change]) -> int:
+    """How many workloads wake at one look: a tenth of them, or five."""
+    return max(math.ceil(len(wanted) / 10), 5)

@@ -129,13 +129,16 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in found["by"] or ["all"]:
         table.add_column(name, no_wrap=True)
-    for name in ("cost", "cpu", "memory", "other", "idle", "shared", "unused", "efficiency"):
+    beside = _beside(found)
+    for name in ("cost", "cpu", "memory", *map(_words, beside), "idle", "shared", "unused", "efficiency"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found["rows"]:
         parts = {name: Decimal(value) for name, value in row["components"].items()}
-        cpu, memory = parts.pop("cpu"), parts.pop("memory")
         shared = Decimal(row["shared"]) + Decimal(row["overhead"])
-        amounts = (row["cost"], cpu, memory, sum(parts.values()), row["idle"], shared, row["requested_unused"])
+        amounts = (
+            row["cost"], parts["cpu"], parts["memory"], *(parts[name] for name in beside), row["idle"], shared,
+            row["requested_unused"],
+        )  # fmt: skip
         keys = [row["key"].get(name, "") for name in found["by"]] or [""]
         table.add_row(*keys, *map(_short, amounts), _percent(row["efficiency_ratio"]))
     for name, amount in _apart(found):
@@ -149,6 +152,19 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
         console.print(f"{_priced(price)} by {price['source']}{dated} ({price['confidence']})", soft_wrap=True)
     for note in found["notes"]:
         console.print(f"note: {note}", soft_wrap=True, markup=False)
+
+
+def _beside(found: Mapping[str, Any]) -> list[str]:
+    """Components besides CPU and memory that cost anything."""
+    names = dict.fromkeys(name for row in found["rows"] for name in row["components"])
+    costs = ((name, row["components"][name]) for row in found["rows"] for name in names)
+    some = {name for name, cost in costs if Decimal(cost)}
+    return [name for name in names if name in some - {"cpu", "memory"}]
+
+
+def _words(name: str) -> str:
+    """``loadBalancer`` as a heading."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def _priced(price: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from cost.billing.calibration import Factor, by_machine
 from cost.billing.charges import Bill, CapacityType, Charge
 from cost.billing.effective import effective_prices
 from cost.billing.machines import Machine, Mean, as_labels_show
+from cost.billing.machines import means as means_apart
 from cost.billing.model import AssetKind, Modelled
 from cost.billing.reconcile import Reconciliation, reconcile
 from cost.billing.summary import is_provisional
@@ -32,6 +33,7 @@ class BillPrices:
 
     Attributes:
         by_bill: As ``cost.pricing`` takes it.
+        means: Effective prices as the bill has them, committed hours apart from those on demand.
         factors: Of machines whose charges name nodes of ours.
         why_not: Why none of it can be used; empty: it can.
         told: What is good to know.
@@ -39,6 +41,7 @@ class BillPrices:
 
     currency: str = ""
     by_bill: ByBill = field(default_factory=ByBill)
+    means: Mapping[Machine, Mean] = field(default_factory=dict)
     factors: tuple[Factor, ...] = ()
     why_not: str = ""
     told: tuple[str, ...] = ()
@@ -67,7 +70,8 @@ def bill_prices(
     held = _held(bill, final, model, now=now, provisional=provisional)
     found = None if held is None else held[0]
     types = {} if held is None else node_types(*held)
-    means = as_labels_show(effective_prices(final, types), committed_apart=committed_apart)
+    effective = effective_prices(final, types)
+    means = as_labels_show(effective, committed_apart=committed_apart)
     factors = () if found is None else tuple(one for one in found.factors if one.key.sku)
     seen = _hours(factors)
     priced = {
@@ -86,7 +90,7 @@ def bill_prices(
         told.append(f"{len(bill.charges) - len(final)} charges of an open billing period left aside")
     told.append(f"{len(priced)} factors of machines that name our nodes, {len(prices)} effective prices")
     return BillPrices(
-        currency=bill.currency, factors=factors, told=tuple(told),
+        currency=bill.currency, factors=factors, told=tuple(told), means=means_apart(effective),
         by_bill=ByBill(factors=priced, at=last.date(), prices=prices),
     )  # fmt: skip
 

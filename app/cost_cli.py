@@ -10,6 +10,7 @@ from app import (
     cost_forecast_cli,
     cost_reconcile_cli,
     cost_sizing_cli,
+    cost_spot_cli,
     cost_unused_cli,
 )
 
@@ -23,10 +24,11 @@ cost.command(short_help="Read a FOCUS bill, check it, and hold a model of the co
     cost_reconcile_cli.reconcile
 )
 cost.callback()(cost_allocation_cli.allocation)
-cost.command(short_help="How much to commit to, from the hours of a bill; nothing is bought.")(
+cost.command(short_help="How much to commit to, of a running Foretide or a bill; nothing is bought.")(
     cost_commitments_cli.commitments
 )
 cost.command(short_help="What containers should ask for; nothing is applied.")(cost_sizing_cli.sizing)
+cost.command(short_help="What may run on spot, and what that would save; nothing is moved.")(cost_spot_cli.spot)
 cost.command(short_help="What a period comes to, by any grouping, and when an amount is passed.")(
     cost_forecast_cli.forecast
 )

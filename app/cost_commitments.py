@@ -1,4 +1,7 @@
-"""``foretide cost commitments``: how much to commit to, from the hours of a bill; advice, and never a purchase."""
+"""``foretide cost commitments``: how much to commit to, from the hours of a bill; advice, and never a purchase.
+
+Without a bill, or with ``--server`` beside one, a running Foretide is asked: ``cost_commitments_asked``.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from app.cost_commitments_asked import live_advice, live_lines
 from app.cost_reconcile_json import plain
+from app.server_client import ServerError
 from app.system_clock import SystemClock
 from app.text_table import lines_of, printable
+from cost.billing.charges import Bill
 from cost.billing.read import read_bill
 from cost.commitments.demand import HOURS_PER_WEEK, Pool, pools
 from cost.commitments.newsvendor import Rates
 from cost.commitments.plan import Plan, plan
 from domain.errors import ForetideError, SettingsError
 
+DEFAULT_SERVER: Final = "http://127.0.0.1:8080"
 OUTPUTS: Final = ("table", "json")
 HOURS_PER_MONTH: Final = 730
 FEW_HOURS: Final = 4 * HOURS_PER_WEEK
@@ -30,8 +37,10 @@ class Asked:
     """The options of the command."""
 
     bills: tuple[Path, ...]
+    server: str | None = None
+    token_file: Path | None = None
     discount: float | None = None
-    kept: float = 1.0
+    kept: float | None = None
     useless: float = 0.0
     parts: int = 4
     output: str = "table"
@@ -48,20 +57,43 @@ class Advice:
 
 
 def run(asked: Asked, out: TextIO, *, now: datetime | None = None) -> int:
-    """Print it; 0, or 2 where an option or a file cannot be used."""
+    """Print it; 0, 2 where an option or a file cannot be used, 4 where the server does not answer."""
     try:
         _refuse(asked)
-        bill = read_bill(asked.bills)
-        found = [_advice(one, asked, now or SystemClock().now()) for one in pools(bill.charges)]
+        bill = read_bill(asked.bills) if asked.bills else None
+        found = [_advice(one, asked, now or SystemClock().now()) for one in pools(() if bill is None else bill.charges)]
+        live = None
+        if bill is None or asked.server is not None:
+            live = live_advice(
+                asked.server or DEFAULT_SERVER, asked.token_file, discount=asked.discount, kept=asked.kept,
+                useless=asked.useless, parts=asked.parts,
+            )  # fmt: skip
+    except ServerError as error:
+        print(f"foretide: {error}", file=sys.stderr)
+        return 4
     except ForetideError as error:
         print(f"foretide: {error}", file=sys.stderr)
         return 2
     if asked.output == "json":
-        json.dump(plain([_document(one, bill.currency) for one in found]), out, indent=2, ensure_ascii=False)
+        by_bill = None if bill is None else plain([_document(one, bill.currency) for one in found])
+        document = by_bill if live is None else live if bill is None else {"bill": by_bill, "live": live}
+        json.dump(document, out, indent=2, ensure_ascii=False)
         out.write("\n")
-    else:
-        out.write("\n".join(map(printable, _lines(found, bill.currency))) + "\n")
+        return 0
+    lines = [] if bill is None else [*_lines(found, bill.currency), *_doubts(bill)]
+    if live is not None:
+        lines += [*([""] if lines else []), *live_lines(live)]
+    out.write("\n".join(map(printable, lines)) + "\n")
     return 0
+
+
+def _doubts(bill: Bill) -> Iterator[str]:
+    """That the bill has faults, and is not all of one account or currency: ``reconcile`` tells each."""
+    faults = sum(bill.notes.counts.values())
+    if faults:
+        left_out = bill.refused_rows + len(bill.left_out)
+        yield f"Data quality: {faults} lines, {left_out} rows left out; foretide cost reconcile tells each. For example"
+        yield f"  {bill.notes.lines[0]}"
 
 
 def _refuse(asked: Asked) -> None:
@@ -69,7 +101,7 @@ def _refuse(asked: Asked) -> None:
         raise SettingsError(f"-o {asked.output}: expected one of {', '.join(OUTPUTS)}")
     if asked.discount is not None and not 0 < asked.discount < 1:
         raise SettingsError(f"--discount {asked.discount:g}: expected a share between 0 and 1, such as 0.37")
-    if not 0 <= asked.kept <= 1 or not 0 <= asked.useless < 1 or asked.parts < 1:
+    if (asked.kept is not None and not 0 <= asked.kept <= 1) or not 0 <= asked.useless < 1 or asked.parts < 1:
         raise SettingsError("--kept is 0 to 1, --useless 0 to less than 1, --parts 1 or more")
 
 
@@ -90,7 +122,8 @@ def _advice(pool: Pool, asked: Asked, now: datetime) -> Advice:
         return Advice(pool=pool, rates=None, plan=None, notes=tuple(notes))
     rates = Rates(on_demand=pool.on_demand, committed=committed, useless=Decimal(str(asked.useless)))
     # A purchase is dated from today; what is owned is in the bill's hours already.
-    made = plan(_sized(pool, asked.kept), rates=rates, start=now, parts=asked.parts)
+    kept = 1.0 if asked.kept is None else asked.kept
+    made = plan(_sized(pool, kept), rates=rates, start=now, parts=asked.parts)
     return Advice(pool=pool, rates=rates, plan=made, notes=tuple(notes))
 
 

@@ -52,7 +52,7 @@ class CostFacts:
             QueryError: The window is more than one query may touch, or the source does not answer.
         """
         if self._host is not None:
-            return self._host.known(window)
+            return self._host.known(window, wanted)
         nodes = tuple(self._nodes(window, wanted.node_labels))
         clusters = {node.subject.cluster for node in nodes}
         alone = clusters.pop() if len(clusters) == 1 else NO_CLUSTER

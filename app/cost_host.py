@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from app.cost_known import Known, KnownNode
+from app.cost_known import Known, KnownNode, Wanted
 from app.cost_series import GIB, SeriesReader, exact, latest, span
 from collector import host as this_host
 from cost.allocation.nodes import Amounts, PodInterval, Window
@@ -27,7 +27,7 @@ class HostFacts:
         """Nothing is asked yet."""
         self._reader, self._requests = reader, requests
 
-    def known(self, window: Window) -> Known:
+    def known(self, window: Window, wanted: Wanted) -> Known:
         """One node, and every process that answered scrapes on it."""
         cores = self._reader.lines('count by (instance) (node_cpu_seconds_total{job="node",mode="idle"})', window)
         memory = self._reader.lines('node_memory_MemTotal_bytes{job="node"}', window)
@@ -41,7 +41,7 @@ class HostFacts:
             subject=Subject(cluster=LOCAL_CLUSTER, node=name), start=start, end=end, capacity=has, allocatable=has,
             facts=facts,
         )  # fmt: skip
-        return Known(nodes=(host,), pods=tuple(self._processes(window, name)))
+        return Known(nodes=(host,), pods=tuple(self._processes(window, name)), notes=tuple(_lacking(wanted)))
 
     def _processes(self, window: Window, host: str) -> Iterator[PodInterval]:
         for line in self._reader.lines('max by (job, namespace, pod) (up{pod!=""})', window):
@@ -56,3 +56,10 @@ class HostFacts:
                 start=start, end=end,
                 requests=Amounts(cpu_cores=asked.get("cpu", 0.0), memory_bytes=asked.get("memory", 0.0)),
             )  # fmt: skip
+
+
+def _lacking(wanted: Wanted) -> Iterator[str]:
+    if wanted.pod_labels:
+        yield "processes of this host have no labels: a cluster's pods have"
+    if wanted.services:
+        yield "processes of this host stand behind no Service: a cluster's pods do"

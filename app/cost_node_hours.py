@@ -15,15 +15,13 @@ from typing import Final
 
 import numpy as np
 
+from app.cost_series import cluster_of, named
 from app.queries import Queries
-from collector.kubernetes import exporter, usage
 from cost.pricing.things import NodeFacts
 from domain.clock import from_ms
-from domain.names import INSTANCE, JOB
 
 Stretch = tuple[datetime, datetime]
 _GIB: Final = Decimal(2) ** 30
-_OURS: Final = (exporter.JOB, usage.JOB)
 _AT_ONCE: Final = timedelta(hours=6)
 """1,440 samples of a series that comes every 15 s: 13,000 nodes within what one query may touch."""
 _FINE: Final = (timedelta(days=2), timedelta(minutes=1))
@@ -87,7 +85,7 @@ class NodeHours:
             until = min(at + _AT_ONCE, end)
             for pairs, (stamps, values) in self._queries.lines(expr, at, until - step, step).items():
                 own = dict(pairs)
-                place = (_cluster(own), own.get("node", ""), own.get("provider_id", ""))
+                place = (cluster_of(own), own.get("node", ""), own.get("provider_id", ""))
                 times[place] += stamps[np.isfinite(values)].tolist()
             at = until
         return {place: sorted(set(found)) for place, found in times.items() if found}
@@ -96,7 +94,7 @@ class NodeHours:
         self, last: Mapping[Place, datetime], labels: Iterable[str]
     ) -> dict[Place, tuple[NodeFacts, datetime | None]]:
         """What is known of each node when it was last there: one look sees all that are there at that moment."""
-        real = {_in_series(name): name for name in labels}
+        real = sorted(labels)
         found: dict[Place, tuple[NodeFacts, datetime | None]] = {}
         for place, moment in sorted(last.items(), key=lambda one: one[1]):
             if place not in found:
@@ -104,23 +102,23 @@ class NodeHours:
                 found |= {key: facts for key, facts in seen.items() if key in last and key not in found}
         return found
 
-    def _at(self, moment: datetime, real: Mapping[str, str]) -> dict[Place, tuple[NodeFacts, datetime | None]]:
+    def _at(self, moment: datetime, real: Sequence[str]) -> dict[Place, tuple[NodeFacts, datetime | None]]:
         amounts: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
         resources = "|".join(_RESOURCES)
         for own, value in self._instant(f'kube_node_status_capacity{{resource=~"{resources}"}}', moment):
-            amounts[_cluster(own), own.get("node", "")][_RESOURCES[own["resource"]]] = Decimal(repr(value))
-        labels = {(_cluster(own), own.get("node", "")): own for own, _ in self._instant("kube_node_labels", moment)}
+            amounts[cluster_of(own), own.get("node", "")][_RESOURCES[own["resource"]]] = Decimal(repr(value))
+        labels = {(cluster_of(own), own.get("node", "")): own for own, _ in self._instant("kube_node_labels", moment)}
         created = {
-            (_cluster(own), own.get("node", "")): datetime.fromtimestamp(value, UTC)
+            (cluster_of(own), own.get("node", "")): datetime.fromtimestamp(value, UTC)
             for own, value in self._instant("kube_node_created", moment)
         }
         found = {}
         for own, _ in self._instant(_THERE, moment):
-            at = (_cluster(own), own.get("node", ""))
+            at = (cluster_of(own), own.get("node", ""))
             cpu, memory, gpus = amounts[at]
             facts = NodeFacts(
                 name=at[1], provider_id=own.get("provider_id", ""),
-                labels={real[name]: value for name, value in labels.get(at, {}).items() if name in real},
+                labels={name: told for name in real if (told := named(labels.get(at, {}), name))},
                 cpu_cores=cpu, memory_gib=memory / _GIB, gpus=gpus,
             )  # fmt: skip
             found[*at, facts.provider_id] = facts, created.get(at)
@@ -162,12 +160,3 @@ def _since(spans: tuple[Stretch, ...], created: datetime | None) -> tuple[Stretc
     if created is None or not begin - _COARSE < created < begin:
         return spans
     return ((created, until), *spans[1:])
-
-
-def _cluster(labels: Mapping[str, str]) -> str:
-    """Our own series have the cluster's name as ``instance``; others' instance is an exporter."""
-    return labels.get(INSTANCE, "") if labels.get(JOB) in _OURS else labels.get("cluster", "default")
-
-
-def _in_series(name: str) -> str:
-    return "label_" + "".join(one if one.isascii() and (one.isalnum() or one == "_") else "_" for one in name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final
 
 from app.cost_bill_prices import BillPrices, bill_prices
 from app.price_settings import PriceSettings
+from cost.billing.machines import Machine, Mean
 from cost.billing.model import Modelled
 from cost.billing.read import read_bill
 from cost.billing.tables import BillError
@@ -90,6 +91,10 @@ class PriceFiles:
     def by_bill(self, currency: str) -> ByBill:
         """The same for prices of one currency; nothing of a bill in another."""
         return self._prices.by_bill if self._prices.currency == currency else ByBill()
+
+    def means(self, currency: str) -> Mapping[Machine, Mean]:
+        """What an hour of each machine cost by the bills, committed hours apart; nothing of another currency."""
+        return self._prices.means if self._prices.currency == currency else {}
 
     def states(self) -> list[SourceState]:
         """One for each source that is asked for."""

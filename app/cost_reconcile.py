@@ -68,7 +68,9 @@ class Report:
     @property
     def failures(self) -> tuple[str, ...]:
         """What should not be; the exit code is 1 where there is one."""
-        wrong = [f"{one.commitment}: {one.reason}" for one in self.commitments if one.verdict is Verdict.DIFFERS]
+        foreign = self.bill.left_out and not self.bill.charges
+        wrong = ["every row is of another account or currency, and left out"] if foreign else []
+        wrong += [f"{one.commitment}: {one.reason}" for one in self.commitments if one.verdict is Verdict.DIFFERS]
         wrong += [
             f"invoice {one.invoice} says {one.expected}, the bill {one.billed}"
             for one in self.invoices

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from app import (
     backtest_endpoints,
     budget_endpoints,
+    cost_commitments_endpoint,
     cost_endpoints,
     cost_forecast_endpoints,
     cost_model_endpoint,
     cost_prices,
     cost_sizing,
+    cost_spot,
     cost_unused,
     explain_endpoints,
     explanation_views,
@@ -26,6 +28,7 @@ from app import (
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
+from app.cost_commitments_live import LiveCommitments
 from app.cost_outlook import CostOutlooks
 from app.cost_prices import PriceParts
 from app.cost_unused import Unused
@@ -62,6 +65,7 @@ from domain.scaling import Decision
 from domain.shadow import ShadowScore
 from forecaster.challenge import Challenge
 from forecaster.signal_state import SignalStatus
+from kube import Connection
 from rules import RuleSet
 from rules.provenance import provenance
 from rules.ruleset import source_key
@@ -96,6 +100,8 @@ class Sources:
     allocations: Allocations
     cost_outlooks: CostOutlooks
     prices: PriceParts
+    commitments: LiveCommitments
+    cluster: Connection | None
     unused: Unused
     queries: Queries
 
@@ -111,6 +117,8 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_endpoints.router(sources.allocations, sources.clock))
     api.include_router(cost_forecast_endpoints.router(sources.cost_outlooks, sources.clock))
     api.include_router(cost_prices.router(sources.prices))
+    api.include_router(cost_commitments_endpoint.router(sources.commitments))
+    api.include_router(cost_spot.router(sources.prices, sources.commitments, sources.cluster))
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))

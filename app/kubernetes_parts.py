@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 from app.budget_world import Cluster
 from app.cluster_documents import ClusterObjects
 from app.readiness import News
 from controller.actuation.rings import Plan
+from controller.budgets import sleeping
 from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.quotas import Quotas
+from controller.budgets.sleepers import Sleepers
 from controller.cluster.kubernetes import KubernetesCluster
 from controller.cluster.kubernetes_rings import RingShelf
 from controller.cluster.kubernetes_switch import Switch
@@ -127,6 +130,8 @@ class KubernetesParts:
         return Cluster(
             cron_jobs=CronJobs(self._connection, writer, switch=switch),
             quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
+            sleepers=Sleepers(self._connection, writer, switch=switch, own_namespace=self._namespace),
+            may_sleep=partial(sleeping.candidates, self._connection, own_namespace=self._namespace),
         )
 
     def resizing_hands(self) -> tuple[Sights, Writes]:

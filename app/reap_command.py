@@ -16,6 +16,7 @@ from controller.actuation.stamp import FREEZE
 from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.notes import Hand
 from controller.budgets.quotas import Quotas
+from controller.budgets.sleepers import Sleepers
 from controller.cluster.kubernetes_switch import Switch, freeze, thaw
 from controller.reaped_buffers import reap_buffers
 from controller.reaper import Orders, Reaper, Returned
@@ -62,6 +63,7 @@ def give_back(
     hands: list[Hand] = [
         CronJobs(connection, writer, switch=switch),
         Quotas(connection, writer, switch=switch, own_namespace=where.namespace),
+        Sleepers(connection, writer, switch=switch, own_namespace=where.namespace),
     ]
     now = connection.clock.now()
     budgets = [told for hand in hands for told in hand.expired(now, everything=orders.everything)]

@@ -20,12 +20,12 @@ LOOK_EVERY: Final = timedelta(milliseconds=500)
 
 
 class ServerError(ForetideError):
-    """The server does not answer, refuses us, or (``unknown``) knows no such thing."""
+    """The server does not answer, refuses us, (``unknown``) knows no such thing, or (``conflict``) cannot now."""
 
-    def __init__(self, message: str, *, unknown: bool = False) -> None:
+    def __init__(self, message: str, *, unknown: bool = False, conflict: bool = False) -> None:
         """Keep which of them it is."""
         super().__init__(message)
-        self.unknown = unknown
+        self.unknown, self.conflict = unknown, conflict
 
 
 class FailedError(ForetideError):
@@ -93,7 +93,7 @@ class Server:
         message = str(said.get("message", f"HTTP {answer.status_code}"))
         if answer.status_code == 422:
             raise FailedError(message)
-        raise ServerError(message, unknown=answer.status_code == 404)
+        raise ServerError(message, unknown=answer.status_code == 404, conflict=answer.status_code == 409)
 
     def wait(self, operation_id: str, shown: Callable[[str, float], None]) -> dict[str, Any]:
         """The operation when it has succeeded.

@@ -24,6 +24,7 @@ from app.budget_room import BudgetRoom
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
+from app.cost_commitments_live import LiveCommitments
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
 from app.cost_outlook import CostOutlooks
@@ -337,6 +338,8 @@ class House:
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
             prices=self.prices,
+            commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
+            cluster=None if self._kubernetes is None else self._kubernetes.connection,
             unused=Unused(
                 None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
                 self._clock,

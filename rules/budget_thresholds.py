@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from domain.scaling import Mode
 from rules.amounts import Duration, DurationOrPeriod, Float, WholeNumber
+from rules.circumstances import CronWindow
 from rules.document import Strict, mistake
 from rules.fields import DnsLabel, LabelKey, LabelValue, Name, NonEmpty, RuleKey
 from rules.wording import found
@@ -111,16 +112,16 @@ ActionType = Literal[
     "webhook", "raiseTarget", "blockCreate",
 ]  # fmt: skip
 _NOT_YET: Final = {
-    "offHours": "a rule's schedule lowers replicas by the clock",
     "webhook": "notify tells the audit trail, the log and the API",
     "raiseTarget": "capMaxReplicas limits the same replicas",
     "blockCreate": "nothing here refuses new objects",
 }
 _ON_RULES: Final = ("capMaxReplicas", "lowerMinReplicas", "reduceNonCritical")
+_ACTING: Final = (*_ON_RULES, "quota", "suspendCronJobs", "offHours")
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
-    "select": (*_ON_RULES, "suspendCronJobs"), "to": ("capMaxReplicas", "lowerMinReplicas"),
+    "select": (*_ON_RULES, "suspendCronJobs", "offHours"), "to": ("capMaxReplicas", "lowerMinReplicas"),
     "floor": ("capMaxReplicas", "reduceNonCritical"), "namespace": ("quota",), "headroom": ("quota",),
-    "mode": (*_ON_RULES, "quota", "suspendCronJobs"), "maxDuration": (*_ON_RULES, "quota", "suspendCronJobs"),
+    "mode": _ACTING, "maxDuration": _ACTING, "schedule": ("offHours",),
 }  # fmt: skip
 _ATTRIBUTES: Final = {"maxDuration": "max_duration"}
 
@@ -163,6 +164,7 @@ class BudgetAction(Strict):
     expires: DurationOrPeriod = "period"
     approvers: tuple[Name, ...] = ()
     approvals: Annotated[WholeNumber, Field(ge=1, le=5)] = 1
+    schedule: CronWindow | None = None
 
     @property
     def lasts(self) -> timedelta | None:
@@ -194,12 +196,14 @@ class BudgetAction(Strict):
                 raise mistake(name, f"this field is required with {self.type}")
         if self.type == "lowerMinReplicas" and self.to == "affordable":
             raise mistake("to", "affordable goes with capMaxReplicas; here it is a number of replicas")
-        if self.type == "suspendCronJobs" and (self.select is None or self.select.namespaces is None):
-            raise mistake("select", "needs namespaces: CronJobs are looked for in those alone")
+        looked_for = {"suspendCronJobs": "CronJobs", "offHours": "Deployments"}.get(self.type)
+        if looked_for is not None and (self.select is None or self.select.namespaces is None):
+            raise mistake("select", f"needs namespaces: {looked_for} are looked for in those alone")
         return self
 
     def _required(self) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
-        yield "select", self.select, (*_ON_RULES, "suspendCronJobs")
+        yield "select", self.select, (*_ON_RULES, "suspendCronJobs", "offHours")
+        yield "schedule", self.schedule, ("offHours",)
         yield "to", self.to, ("capMaxReplicas", "lowerMinReplicas")
         yield "namespace", self.namespace, ("quota",)
 

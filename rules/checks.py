@@ -25,6 +25,7 @@ def within(data: object, check_query: CheckQuery) -> Iterator[Fault]:
             yield from within_slo(data, check_query)
         case "PriceSheet":
             yield from price_checks.within_sheet(data)
+            yield from price_checks.commitments_of(data)
 
 
 def warnings(data: object) -> Iterator[Fault]:

@@ -26,6 +26,17 @@ def within_sheet(data: object) -> Iterator[Fault]:
             yield (*_RULES, second, "match"), f"{same} rules[{first}]; add a selector, so that one of them goes first"
 
 
+def commitments_of(data: object) -> Iterator[Fault]:
+    """Two commitments of one id: what is paid for would count twice."""
+    known: dict[object, int] = {}
+    for index, one in mappings(data, "spec", "commitments"):
+        if (name := one.get("id")) is None:
+            continue
+        if name in known:
+            yield ("spec", "commitments", index, "id"), f"is also the id of commitments[{known[name]}]"
+        known.setdefault(name, index)
+
+
 def warnings(data: object) -> Iterator[Fault]:
     """Prices of zero: allowed (a machine of your own may be free), and mostly a price that is missing."""
     spec = at(data, "spec")

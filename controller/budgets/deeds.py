@@ -136,6 +136,7 @@ class Deed:
     tries: int = 0
     awake_until: datetime | None = None
     """Somebody wants what sleeps by the clock awake until then."""
+    awake_by: str = ""
     over: bool = False
     """Expired while its threshold still fires: it is not done again in this period."""
     promised: Decimal | None = None
@@ -208,9 +209,9 @@ def approved(deed: Deed, approval: Approval, *, needed: int = 1) -> Deed:
     return replace(deed, yeses=yeses, approval=approval if len(yeses) >= needed else None)
 
 
-def woken(deed: Deed, until: datetime) -> Deed:
+def woken(deed: Deed, until: datetime, by: str) -> Deed:
     """With somebody's wish that what sleeps by the clock is awake until then."""
-    return replace(deed, awake_until=until)
+    return replace(deed, awake_until=until, awake_by=by)
 
 
 def measured(deed: Deed, spent: Decimal, now: datetime) -> Deed:

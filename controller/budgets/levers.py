@@ -75,6 +75,11 @@ def never_below(limit: int, *, needed: float | None) -> int:
     return limit if needed is None else max(limit, math.ceil(needed * _MARGIN - 1e-9))
 
 
+def goes_by_clock(deed: Deed) -> bool:
+    """Whether something of it sleeps by the clock, now or later."""
+    return deed.in_force and any(one.field == BY_CLOCK for one in deed.changes)
+
+
 def rules_of(deed: Deed, field: str = "") -> list[str]:
     """The rules that a deed limits (``field`` of); each once."""
     ours = (one for one in deed.changes if one.target.startswith(ON_RULE) and field in ("", one.field))

@@ -79,11 +79,17 @@ def is_expired(metadata: OwnedMeta, now: datetime) -> bool:
         return True
 
 
+def applied_by(metadata: OwnedMeta, *path: str) -> str:
+    """Who keeps the field by a server-side apply, and would undo us or be undone."""
+    return next(
+        (one.manager for one in owners(metadata, *path) if one.operation == "Apply" and one.manager != MANAGER), ""
+    )
+
+
 def states_it(metadata: OwnedMeta, *path: str) -> str:
-    """Who keeps the field by a declaration, and would undo us or be undone."""
-    for owner in owners(metadata, *path):
-        if owner.operation == "Apply" and owner.manager != MANAGER:
-            return owner.manager
+    """The same, or by kubectl's last applied configuration."""
+    if by := applied_by(metadata, *path):
+        return by
     applied = (metadata.annotations or {}).get(_LAST_APPLIED)
     try:
         stated: Any = json.loads(applied) if applied else {}

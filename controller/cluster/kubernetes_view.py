@@ -165,7 +165,11 @@ class View:
         """A PodDisruptionBudget of its pods that allows no disruption now; empty: none."""
         for budget in self._budgets_of(workload.metadata.namespace):
             status = budget.status
-            if status.expected_pods and not status.disruptions_allowed and _selects(budget.spec.selector, workload):
+            if (
+                status.expected_pods
+                and not status.disruptions_allowed
+                and selects(budget.spec.selector, _labels(workload))
+            ):
                 return budget.metadata.name
         return ""
 
@@ -219,12 +223,15 @@ def _quantity(text: str) -> float:
     return float(parse_quantity(text))
 
 
-def _selects(selector: LabelSelector | None, workload: Workload) -> bool:
-    """Whether a budget is about the workload's pods; an empty selector is about all of its namespace."""
+def _labels(workload: Workload) -> Mapping[str, str]:
+    template = workload.spec.template
+    return (template.metadata.labels if template is not None else None) or {}
+
+
+def selects(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
+    """Whether a budget is about pods with these labels; an empty selector is about all of its namespace."""
     if selector is None:
         return False
-    template = workload.spec.template
-    labels = (template.metadata.labels if template is not None else None) or {}
     if any(labels.get(name) != value for name, value in (selector.match_labels or {}).items()):
         return False
     return all(_meets(labels, one) for one in selector.match_expressions or ())

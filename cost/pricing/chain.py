@@ -122,6 +122,9 @@ def notes_on(sources: Sources, prices: Iterable[Price], today: date) -> list[str
         notes.append(
             f"PriceSheet {sources.sheet.key} is in {sources.sheet.spec.currency}, not {sources.currency}: left out"
         )
+    if sources.sheet is not None:
+        over = sorted(one.id for one in sources.sheet.spec.commitments if one.ends < today)
+        notes += [f"commitment {name} of PriceSheet {sources.sheet.key} has ended" for name in over]
     for source in sorted({price.source for price in used if price.is_stale(today)}):
         notes.append(f"prices of {source} are older than 90 days")
     whole = sum((price.amount for price in used), Decimal(0))

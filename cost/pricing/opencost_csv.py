@@ -112,7 +112,9 @@ def _rows(reader: Iterable[list[str]], head: list[str], file: str) -> PriceFile:
         if first is not row and first.hourly != row.hourly:
             said = f"row {first.line} has another price of the same; that one counts"
             mistakes.append(_mistake(file, line, at["MarketPriceHourly"] + 1, "MarketPriceHourly", said))
-    return PriceFile(file=file, rows=tuple(rows.values()), mistakes=tuple(mistakes))
+    # Of several rows that fit a node, the one that names it counts, then the first of a label.
+    ordered = sorted(rows.values(), key=lambda row: row.field.startswith(_LABELS))
+    return PriceFile(file=file, rows=tuple(ordered), mistakes=tuple(mistakes))
 
 
 def _row(values: Mapping[str, str], line: int) -> tuple[Row | None, list[tuple[str, str]]]:

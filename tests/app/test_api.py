@@ -36,7 +36,7 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
         "getForecastDecomposition", "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics",
         "getOperation", "getReadiness", "getService", "getStatus", "getTrace", "getUnused", "listBacktests",
         "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRules", "listServices", "listSignals",
-        "listSizings", "listTraces", "startBacktest",
+        "listSizings", "listTraces", "startBacktest", "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 

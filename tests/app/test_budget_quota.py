@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from app.budget_world import Cluster
 from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.deeds import DeedState
 from controller.budgets.quotas import QUOTA, Quotas
+from controller.budgets.sleepers import Sleepers
+from controller.budgets.sleeping import candidates
 from controller.guardrails import SloState
 from kube import Access, Connection, Writer, connect
 from kube.kinds import POD
@@ -28,11 +31,14 @@ FREEZE = "cap: {type: quota, namespace: demo, headroom: 10%, mode: MODE}"
 
 class World(test_budgets_act.World):
     connection: Connection
+    action = FREEZE
 
     def edit(self, *, budget: bool = True) -> None:
         rule = rule_text().replace("replicas: {min: 2, max: 8}", "replicas: {min: 2, max: 20}")
         rule = rule.replace("metadata: {", f"metadata: {{{self.labels}", 1) + "  guard: {slo: latency}\n"
-        text = test_budgets_act.BUDGET.replace(CAP, FREEZE).replace("LIMIT", self.limit).replace("BASIS", self.basis)
+        text = (
+            test_budgets_act.BUDGET.replace(CAP, self.action).replace("LIMIT", self.limit).replace("BASIS", self.basis)
+        )
         documents = [rule, test_budgets_act.SLO, *([text.replace("MODE", self.mode)] if budget else [])]
         self.rules = rule_set(self.folder, *documents)
 
@@ -42,6 +48,8 @@ class World(test_budgets_act.World):
             cluster = Cluster(
                 cron_jobs=CronJobs(self.connection, writer, switch=lambda: ""),
                 quotas=Quotas(self.connection, writer, switch=lambda: "", own_namespace="foretide"),
+                sleepers=Sleepers(self.connection, writer, switch=lambda: "", own_namespace="foretide"),
+                may_sleep=partial(candidates, self.connection, own_namespace="foretide"),
             )  # fmt: skip
             self.made = Budgets(
                 rules=lambda: self.rules, spending=Costs(costs(self.days)), state=self.state,  # type: ignore[arg-type]

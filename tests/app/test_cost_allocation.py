@@ -176,6 +176,9 @@ def test_our_own_processes_run_on_the_host(store: MetricsStore, clock: ManualClo
     report = made.of(NOW - HOUR, NOW, Asked(by=("owner",)), "conserving").report
     assert [(row.key, float(row.cost)) for row in report.rows] == [(("Deployment/shop",), pytest.approx(0.5))]
     assert report.total == 2
+    told = made.of(NOW - HOUR, NOW, Asked(by=("label:team", "service")), "conserving").report.notes
+    assert {"processes of this host have no labels: a cluster's pods have",
+            "processes of this host stand behind no Service: a cluster's pods do"} <= set(told)  # fmt: skip
 
 
 def test_a_host_that_was_seen_for_the_first_time_a_moment_ago_has_its_cost(

@@ -126,6 +126,8 @@ def test_what_no_pod_mounts_is_a_line(store: MetricsStore, clock: ManualClock) -
     out = StringIO()
     _table(found, out)
     assert "1 node, 2 volumes by PriceSheet default/eu" in out.getvalue()
+    heading = out.getvalue().splitlines()[1].split()
+    assert heading == ["pod", "cost", "cpu", "memory", "volume", "idle", "shared", "unused", "efficiency"]
 
 
 def test_a_volume_that_grows_costs_more_from_then_on(store: MetricsStore, clock: ManualClock) -> None:
@@ -203,7 +205,7 @@ def test_bytes_of_which_nobody_says_where_to_are_told_and_cost_nothing(store: Me
     store.load([*CLUSTER, grown])
     found = told(store, clock)
     assert part(found, "network") == {}
-    assert any(note.startswith("pods sent 3.00 GiB (container_network_") for note in found["notes"])
+    assert any(note.startswith("pods sent some 3.00 GiB (container_network_") for note in found["notes"])
 
 
 def test_what_is_bad_is_told_and_the_rest_is_shown(store: MetricsStore, clock: ManualClock) -> None:

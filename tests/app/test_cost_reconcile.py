@@ -148,3 +148,20 @@ def test_an_empty_bill_is_told_as_one(tmp_path: Path) -> None:
     assert code == 0
     assert "0 rows, no currency told, no readable period" in text
     assert "Left out: 1 unreadable rows" in text
+
+
+def test_a_bill_of_which_no_row_counts_is_no_success(tmp_path: Path) -> None:
+    code, text = said(tmp_path, account="another")
+
+    assert code == 1
+    assert "5 × AnotherAccount BillingAccountId (row left out)" in text
+    assert text.endswith("Look at this first: every row is of another account or currency, and left out.\n")
+
+
+def test_no_answer_of_a_server_is_four_and_options_that_contradict_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(tmp_path, server="http://127.0.0.1:1")[0] == 4
+    assert said(tmp_path, server="http://127.0.0.1:1", model=written.model(tmp_path, OURS))[0] == 2
+    assert said(tmp_path, raw=True)[0] == 2
+    assert "--raw goes with --server" in capsys.readouterr().err

@@ -16,7 +16,7 @@ ROLES = list(of_kind("ClusterRole", "Role"))
 RULES = [(role["metadata"]["name"], rule) for role in ROLES for rule in role["rules"]]
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 SCALING = {"autoscaling", "autoscaling.x-k8s.io", "apps", "keda.sh"}
-BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "buffer", "hpa", "resize", "scale")}
+BOUND_BY_NAMESPACES = {f"foretide-acts-by-{way}" for way in ("bounds", "buffer", "hpa", "resize", "scale", "sleep")}
 
 
 def test_kustomize_names_every_file() -> None:

@@ -265,7 +265,8 @@ ANYWHERE: dict[str, dict[str, set[str]]] = {
     "controller": {
         **DISCOVERED, **UNUSED, HPAS: READ, KEDAS: READ, "apps/deployments": READ, "apps/statefulsets": READ,
         BUFFERS: READ, "argoproj.io/rollouts": READ, "argoproj.io/rollouts/scale": {"get"},
-        "policy/poddisruptionbudgets": READ, "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
+        "policy/poddisruptionbudgets": READ, "scheduling.k8s.io/priorityclasses": {"get", "list"},
+        "/namespaces": READ, "karpenter.sh/nodepools": {"get", "list"},
         "/events": {"create", "patch"},
         "events.k8s.io/events": {"create", "patch"},
         **dict.fromkeys(DOCUMENTS, READ), **{f"{one}/status": {"get", "patch"} for one in DOCUMENTS},

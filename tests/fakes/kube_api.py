@@ -277,6 +277,8 @@ class KubeApi:
             return objects.delete(place.resource, place.key, uid=uid, dry_run=dry_run)
         if asked.content_type == "application/merge-patch+json":
             subresource = "" if place.subresource == "scale" else place.subresource
+            if place.subresource == "scale":
+                manager = ""  # as on the real one: by a merge patch of `scale` nobody comes to own the replicas
             new = objects.merge(
                 place.resource, place.key, body, manager=manager, subresource=subresource, dry_run=dry_run
             )

@@ -172,9 +172,10 @@ class Objects:
         for owner in owners:
             owner.paths -= changed | (before.keys() - after.keys())
         mine = next((o for o in owners if (o.manager, o.operation) == (manager, "Update")), None)
-        if mine is None:
+        if mine is None and manager:
             owners.append(mine := Owner(manager, "Update", subresource, set()))
-        mine.paths |= changed
+        if mine is not None:
+            mine.paths |= changed
         return self._keep(resource, key, old, new, [o for o in owners if o.paths], dry_run=dry_run, lax=lax)
 
     def _keep(

@@ -42,6 +42,13 @@ def test_a_node_is_found_by_name_by_provider_id_and_by_label() -> None:
     assert price(rows, node("node-2")) is None
 
 
+def test_of_several_rows_that_fit_the_one_that_names_the_node_counts() -> None:
+    rows = file(f"{WHEN},blue,,node,metadata.labels.pool,,0.7,", f"{WHEN},n,,node,metadata.name,,0.3,",
+                f"{WHEN},any,,node,metadata.labels.hw,,0.9,")  # fmt: skip
+    assert price(rows, node("n", pool="blue")) == Decimal("0.3")
+    assert price(rows, node("m", pool="blue", hw="any")) == Decimal("0.7")
+
+
 def test_the_row_of_the_nodes_region_goes_before_the_one_of_none() -> None:
     rows = file(f"{WHEN},n,,node,metadata.name,,0.3,", f"{WHEN},n,one,node,metadata.name,,0.1,")
     assert price(rows, node(**{REGION: "one"})) == Decimal("0.1")
