@@ -96,12 +96,13 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="What policies choose from: kubectl get deploy,sts,ns -A -o yaml (or json)."),
     ] = None,
+    lint_fatal: Annotated[bool, typer.Option("--lint-fatal", help="Exit with 3 where there are warnings.")] = False,
 ) -> None:
-    """Check rule documents: every mistake at once, each with file:line:col and what was expected."""
+    """Check rule documents and Prometheus' rule files: every mistake with file:line:col and what was expected."""
     from app.check import check_paths
     from app.effective_command import print_effective
 
-    code = check_paths(paths)
+    code = check_paths(paths, lint_fatal=lint_fatal)
     if code == 0 and (effective or workloads is not None):
         code = print_effective(paths, workloads)
     raise typer.Exit(code)

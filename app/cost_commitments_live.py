@@ -125,7 +125,8 @@ class LiveCommitments:
         labels = frozenset(label_names(sources) | {ZONE})
         seen = self._memo.get((end, labels), lambda: self._parts.seen.between(end - HISTORY, end, labels))
         start = min((span[0] for node in seen for span in node.stretches), default=end)
-        start = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        first = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        start = first if first == start else first + _HOUR  # of the hour before nobody saw the whole
         pools = pools_of(seen, start=start, hours=max(int((end - start) / _HOUR), 0))
         owned, notes = owned_by(pools, sources, now)
         advice = []
@@ -135,7 +136,7 @@ class LiveCommitments:
             )
             advice.append(self._advice(pool, owned.get(rank, ()), ahead, told, terms, sources, end))
         if not pools:
-            notes = [*notes, "no node is known yet: nothing brings kube_node_info"]
+            notes = [*notes, "no whole hour of any node is known yet"]
         if terms.kept is None:
             notes = [*notes, _NOT_SIZED]
         return LiveAdvice(start=start, end=end, currency=sources.currency, pools=tuple(advice), notes=tuple(notes))

@@ -79,12 +79,12 @@ def modelled(nodes: Sequence[SeenNode], sources: Sources, *, start: datetime, en
     rates = {node.key: _rate(sources, node) for node in nodes}
     committed = _committed(nodes, sources)
     rows = [row for node in nodes for row in _rows(node, rates[node.key], committed, sources.currency)]
-    notes = [f"prices are those of {end:%Y-%m-%d %H:%M} UTC"]
+    notes = ["prices of sheets, files and bills are those of now"]
     unpriced = [node for node in nodes if rates[node.key].source == UNKNOWN]
     if unpriced:
         notes.append(f"no price in {sources.currency} of {len(unpriced)} nodes: they cost 0 here")
     if not nodes:
-        notes.append("no node was seen in this time: nothing brings kube_node_info")
+        notes.append("no node was seen in this time")
     elif (first := min(span[0] for node in nodes for span in node.stretches)) - start > _HOUR:
         notes.append(f"no node is known before {first:%Y-%m-%d %H:%M} UTC")
     return Model(start=start, end=end, currency=sources.currency, rows=tuple(rows), notes=tuple(notes))

@@ -27,6 +27,8 @@ _AT_ONCE: Final = timedelta(hours=6)
 _FINE: Final = (timedelta(days=2), timedelta(minutes=1))
 _COARSE: Final = timedelta(minutes=5)
 """How exactly an end is known: to 5 minutes in longer windows; starts are exact where kube_node_created is there."""
+_MOMENT: Final = timedelta(milliseconds=1)
+"""What a query's end, which counts, lies before a stretch's, which does not."""
 _RESOURCES: Final = {"cpu": 0, "memory": 1, "nvidia_com_gpu": 2}
 _THERE: Final = "max by (job, instance, cluster, node, provider_id) (kube_node_info)"
 Place = tuple[str, str, str]
@@ -83,7 +85,7 @@ class NodeHours:
         at = start.astimezone(UTC).replace(second=0, microsecond=0)
         while at < end:
             until = min(at + _AT_ONCE, end)
-            for pairs, (stamps, values) in self._queries.lines(expr, at, until - step, step).items():
+            for pairs, (stamps, values) in self._queries.lines(expr, at, max(at, until - _MOMENT), step).items():
                 own = dict(pairs)
                 place = (cluster_of(own), own.get("node", ""), own.get("provider_id", ""))
                 times[place] += stamps[np.isfinite(values)].tolist()

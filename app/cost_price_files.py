@@ -125,7 +125,7 @@ class PriceFiles:
             return self._failed(self._csv, (str(path),), why, lines_told)
         self._file = found
         self._read(self._csv, SourceState(
-            kind="opencost_csv", files=(str(path),), read_at=now, told=(f"{len(found.rows)} prices",),
+            kind="opencost_csv", files=(str(path),), read_at=now, told=(f"prices read: {len(found.rows)}",),
             lines=lines_told[:MOST_LINES], faults=len(lines_told),
         ))  # fmt: skip
 

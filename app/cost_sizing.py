@@ -128,6 +128,14 @@ def workload_sizing(
         seen = read(queries, place, now=now, window=window)
     except QueryError as error:
         return WorkloadSizing(target=place.key, engine=engine, hpa=name, sizings=[], patches=[], problem=str(error))
+    return sizing_of(place, seen, hpa, engine=engine, now=now, in_place=in_place)
+
+
+def sizing_of(
+    place: Place, seen: Seen, hpa: Scaler | None, *, engine: Engine, now: datetime, in_place: bool
+) -> WorkloadSizing:
+    """One workload of which is known what it used."""
+    name = None if hpa is None else f"{place.namespace}/{hpa.name}"
     found = sized(seen.containers, hpa, engine=engine, now=now)
     verdicts = _verdicts(found, seen.containers, now)
     ready = [one for one, (verdict, _) in zip(found, verdicts, strict=True) if verdict is Verdict.GO]

@@ -59,7 +59,7 @@ def spot_lines(found: Mapping[str, Any]) -> Iterator[str]:
         for one in found["pools"]:
             for note in one["notes"]:
                 yield f"  {one['name'] or '(no type)'} {one['region']}: {note}"
-    for assumption in found["assumptions"]:
+    for assumption in found["assumptions"] if found["pools"] else ():
         yield f"assumed: {assumption}"
     for note in found["notes"]:
         yield f"note: {note}"

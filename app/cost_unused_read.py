@@ -63,14 +63,17 @@ class ClusterReader:
         self.unanswered = ""
 
     def snapshot(self, at: datetime) -> Snapshot:
-        """Everything, one kind after the other: it is no moment, but the rules look at weeks."""
-        services = self._all(kinds.SERVICE)
+        """Everything, one kind after the other: it is no moment, but the rules look at weeks.
+
+        Claims come before all that may refer to them, so that a referrer made meanwhile is seen.
+        """
+        services, claims = self._all(kinds.SERVICE), self._staying(kinds.CLAIM)
         return Snapshot(
             at=at, namespace=self._namespace,
             namespaces=tuple(_about(one.metadata, "Namespace") for one in self._spaces()),
             pods=tuple(_pod(one) for one in self._all(kinds.POD)),
             workloads=tuple(_workload(one, kind.kind) for kind in kinds.WORKLOADS for one in self._all(kind)),
-            claims=tuple(_claim(one) for one in self._staying(kinds.CLAIM)),
+            claims=tuple(_claim(one) for one in claims),
             volumes=tuple(_volume(one) for one in self._staying(kinds.VOLUME)),
             services=tuple(_about(one.metadata, "Service").target for one in services),
             load_balancers=tuple(self._load_balancers(services)),

@@ -24,6 +24,8 @@ from app import (
     explain_endpoints,
     explanation_views,
     forecast_endpoints,
+    recommendations_endpoints,
+    resizing_endpoints,
 )
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
@@ -37,6 +39,7 @@ from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
 from app.queries import Queries
 from app.read_model import ReadModel
+from app.recommendations import RecommendationDesk
 from app.shadow_view import view_of
 from app.trace_guests import TraceGuests
 from app.views import (
@@ -104,6 +107,7 @@ class Sources:
     cluster: Connection | None
     unused: Unused
     queries: Queries
+    recommendations: RecommendationDesk
 
 
 def router(sources: Sources) -> APIRouter:
@@ -122,6 +126,8 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_model_endpoint.router(sources.prices.model, sources.clock))
     api.include_router(cost_sizing.router(sources.queries, sources.allocations, sources.clock))
     api.include_router(cost_unused.router(sources.unused))
+    api.include_router(resizing_endpoints.router(sources.state, sources.clock))
+    api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

@@ -15,17 +15,21 @@ from app.kubernetes_parts import KubernetesParts
 from app.queries import Queries
 from app.resizing_health import Judge
 from app.resizing_items import KINDS, case_of
+from app.resizing_rules import Objection, objection_of
 from app.resizing_standing import told
 from controller.resizing import records, stages
 from controller.resizing.case import Case, Deed, Live, Stage
-from controller.resizing.change import spelled
+from controller.resizing.change import Patch, spelled
 from controller.resizing.objects import Sights
 from controller.resizing.writes import Writes
+from controller.slo import Burn
 from cost.recommendations import states
 from cost.sizing import rollout
 from domain.errors import ForetideError
 from domain.recommendations import KeptRecommendation, RecommendationState
 from domain.scaling import WorkloadRef
+from rules import RuleSet
+from rules.schema import ScalingRule
 from store.state import AuditEntry, AuditTrail, Recommendations, ResizingCases, State
 
 log = logging.getLogger(__name__)
@@ -43,7 +47,7 @@ class Resizings:
 
     def __init__(
         self, *, state: State, sights: Sights, writes: Writes, judge: Judge, say: Say,
-        leads: Callable[[], bool] = lambda: True,
+        objection: Callable[[Patch, datetime], Objection], leads: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         """Nothing is read before the first tick.
 
@@ -53,10 +57,11 @@ class Resizings:
             writes: Writes there.
             judge: Says how pods do.
             say: Tells events.
+            objection: What our own rules say against taking capacity from a workload.
             leads: Whether this process may act.
         """
         self._state, self._sights, self._writes = state, sights, writes
-        self._judge, self._say, self._leads = judge, say, leads
+        self._judge, self._say, self._objection, self._leads = judge, say, objection, leads
         self._lock = threading.Lock()
         self._rollouts: dict[str, int] = {}
 
@@ -103,6 +108,9 @@ class Resizings:
             why = "the advice is gone" if kept is None else f"is {kept.standing.state} by {kept.standing.by}"
             case = stages.withdrawn(case, why, now)
         live = self._sights.look(case)
+        if case.patch.falling() and case.stage in (Stage.ACCEPTED, Stage.REST) and Deed.TEMPLATE not in case.written:
+            found = self._objection(case.patch, now)
+            live = replace(live, unfit=live.unfit or found.lasting, blocked=live.blocked or found.now)
         if case.stage is Stage.ACCEPTED:
             case = replace(case, patch=spelled(case.patch, live.template or {}))
             live = self._admitted(case, live, turn, now)
@@ -150,7 +158,10 @@ class Resizings:
             Recommendations(session).put(kept)
 
 
-def wired(kubernetes: KubernetesParts | None, state: State, queries: Queries) -> Resizings | None:
+def wired(
+    kubernetes: KubernetesParts | None, state: State, queries: Queries, *, rules: Callable[[], RuleSet],
+    burn: Callable[[ScalingRule, datetime], Burn | None],
+) -> Resizings | None:  # fmt: skip
     """None where there is no cluster to write to."""
     if kubernetes is None:
         return None
@@ -158,4 +169,5 @@ def wired(kubernetes: KubernetesParts | None, state: State, queries: Queries) ->
     return Resizings(
         state=state, sights=sights, writes=writes, judge=Judge(queries, sights.harm), say=kubernetes.tell_of,
         leads=kubernetes.elector.leading,
+        objection=lambda patch, now: objection_of(rules().rules, patch, lambda rule: burn(rule, now)),
     )  # fmt: skip

@@ -44,6 +44,8 @@ from app.leads import LoadPast
 from app.operations import Operations
 from app.queries import Queries
 from app.read_model import InProcessData, ReadModel
+from app.recommendations import LOOK_EVERY as RECOMMEND_EVERY
+from app.recommendations import RecommendationDesk
 from app.ring_parts import RingParts
 from app.schedule import Schedule
 from app.settings import Settings
@@ -269,7 +271,10 @@ class House:
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
         )  # fmt: skip
-        self._resizings = resizing.wired(self._kubernetes, self.state, self.queries)
+        self._resizings = resizing.wired(
+            self._kubernetes, self.state, self.queries, rules=self.running_rules,
+            burn=lambda rule, now: self._reconciler.burn_of(rule, now),
+        )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -302,6 +307,16 @@ class House:
         self._cost_outlooks = CostOutlooks(
             self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
             draw=lambda task: self.fits.submit(draw, task).result(),
+        )  # fmt: skip
+        self._unused = Unused(
+            None if self._kubernetes is None else self._kubernetes.connection,
+            self.queries,
+            self.prices.prices.at,
+            self._clock,
+        )
+        self.recommendations = RecommendationDesk(
+            state=self.state, allocations=self._allocations, queries=self.queries, rules=self.running_rules,
+            leads=self._leads_the_cluster, survey=lambda now: self._unused.surveyed().survey,
         )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
@@ -342,13 +357,9 @@ class House:
             ),
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
-            prices=self.prices,
+            prices=self.prices, unused=self._unused, recommendations=self.recommendations,
             commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
-            unused=Unused(
-                None if self._kubernetes is None else self._kubernetes.connection, self.queries, self.prices.prices.at,
-                self._clock,
-            ),
         )  # fmt: skip
         application = api.build(
             sources=sources,
@@ -510,6 +521,7 @@ class House:
         if self.prices.has_files:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
+        plan(RECOMMEND_EVERY, "recommendations", self.recommendations.tick, first_after=RECOMMEND_EVERY)
         if self._resizings is not None:
             plan(BUDGETS_EVERY, "resizings", self._resizings.tick, first_after=30 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)

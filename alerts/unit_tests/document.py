@@ -92,10 +92,14 @@ class UnitTestFile:
 
 def is_unit_test(node: Node | None) -> bool:
     """Whether it holds tests of promtool's."""
+    return has_test(node, "alert_rule_test") or has_test(node, "promql_expr_test")
+
+
+def has_test(node: Node | None, kind: str) -> bool:
+    """Whether one of its tests has the field ``kind``."""
     tests = node.entries["tests"][1] if isinstance(node, Mapping) and "tests" in node.entries else None
-    kinds = {"alert_rule_test", "promql_expr_test"}
     items = tests.items if isinstance(tests, Sequence) else []
-    return any(isinstance(item, Mapping) and kinds & item.entries.keys() for item in items)
+    return any(isinstance(item, Mapping) and kind in item.entries for item in items)
 
 
 def read(raw: bytes, *, file: str) -> tuple[UnitTestFile | None, tuple[Mistake, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+from app.alert_rules import unit_tests
 from app.rule_tests import compare, diff, play, read, report
 from app.rule_tests.compare import TestResult
 from rules import render, source_texts
@@ -25,21 +26,23 @@ def test_paths(paths: Sequence[Path], *, output: str, junit: Path | None, as_dif
     if problem:
         return _refused(problem)
     found = read.load(paths)
-    for note in found.notes:
-        print(f"foretide: {note}", file=sys.stderr)
     if found.mistakes:
         print(render(found.mistakes, source_texts(found.mistakes)), file=sys.stderr)
         return 2
-    if not found.files:
+    if not found.files and not found.unit_tests:
         return _refused(f"no tests in {', '.join(map(str, paths))}; a test file is called NAME_test.yaml")
     results = _quietly(found.files)
+    played = [one for tests in found.unit_tests for one in unit_tests.play(tests)]
     if junit is not None:
         try:
-            junit.write_text(report.to_junit(results), encoding="utf-8")
+            junit.write_text(report.to_junit(results, played), encoding="utf-8")
         except OSError as error:
             return _refused(f"--junit {junit}: {error.strerror}")
-    out.write(_differences(results) if as_diff else f"{WRITERS[output](results)}\n")
-    return 1 if any(one.failures for one in results) else 0
+    if as_diff:
+        out.write(_differences(results) + "".join(unit_tests.differences(played)))
+    else:
+        out.write(f"{WRITERS[output](results, played)}\n")
+    return 1 if any(one.failures for one in results) or any(one.outcome.failures for one in played) else 0
 
 
 test_paths.__test__ = False  # type: ignore[attr-defined]  # pytest: this is no test of ours

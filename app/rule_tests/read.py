@@ -12,6 +12,11 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from alerts.rule_file import yaml_nodes
+from alerts.rule_file.yaml_nodes import YamlError
+from alerts.unit_tests.document import has_test, is_unit_test
+from app.alert_rules import unit_tests
+from app.alert_rules.unit_tests import UnitTests
 from app.check import check_query
 from app.rule_tests.document import DecisionTest, TestFile
 from domain.errors import Mistake, RuleDocumentError
@@ -46,28 +51,40 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What stands behind the paths; ``notes`` say which files were passed over."""
+    """What stands behind the paths: tables of decisions, and promtool's unit tests."""
 
     files: tuple[Loaded, ...]
+    unit_tests: tuple[UnitTests, ...]
     mistakes: tuple[Mistake, ...]
-    notes: tuple[str, ...]
 
 
 def load(paths: Sequence[Path]) -> Found:
     """Every test file; never raises for what a file holds."""
     files: list[Loaded] = []
+    tests: list[UnitTests] = []
     mistakes: list[Mistake] = []
-    notes: list[str] = []
     for path, named in _test_files(paths):
+        if _is_promtools(path):
+            found, wrong = unit_tests.load(path)
+            tests += [found] if found is not None else []
+            mistakes += wrong
+            continue
         document, wrong = _document(path)
         if not named and not wrong and (document is None or not _has_decisions(document.data)):
-            if document is not None and _is_promtools(document.data):
-                notes.append(f"{path}: passed over, promtool's tests of alerts and expressions are not run yet")
             continue
         loaded, more = (None, []) if document is None else _loaded(document)
         mistakes += [*wrong, *more]
         files += [loaded] if loaded is not None and not wrong else []
-    return Found(files=tuple(files), mistakes=tuple(mistakes), notes=tuple(notes))
+    return Found(files=tuple(files), unit_tests=tuple(tests), mistakes=tuple(mistakes))
+
+
+def _is_promtools(path: str) -> bool:
+    """Whether it holds unit tests of promtool's, and no table of ours."""
+    try:
+        node = yaml_nodes.read(Path(path).read_bytes())
+    except (OSError, YamlError):
+        return False
+    return is_unit_test(node) and not has_test(node, "decision_test")
 
 
 def _test_files(paths: Iterable[Path]) -> Iterator[tuple[str, bool]]:
@@ -112,10 +129,6 @@ def _has_decisions(data: object) -> bool:
     return any(isinstance(test, dict) and "decision_test" in test for test in _tests_in(data))
 
 
-def _is_promtools(data: object) -> bool:
-    return any(isinstance(test, dict) and not test.keys().isdisjoint(_PROMTOOL) for test in _tests_in(data))
-
-
 def _loaded(document: Document) -> tuple[Loaded | None, list[Mistake]]:
     mistakes = list(_promtool_mistakes(document))
     if mistakes:
@@ -140,7 +153,7 @@ def _promtool_mistakes(document: Document) -> Iterator[Mistake]:
     for number, test in enumerate(_tests_in(document.data)):
         for field in _PROMTOOL:
             if isinstance(test, dict) and field in test:
-                said = f"{field} is promtool's: run promtool test rules; foretide test runs decision_test"
+                said = f"{field} is promtool's and stands beside a decision_test; give it a file of its own"
                 yield document.mistake(("tests", number, field), said, at_key=True)
 
 

@@ -172,16 +172,18 @@ def _reaped(
 
 
 def _noted(connection: Connection) -> Iterator[tuple[WorkloadRef, Raw]]:
-    for kind, of in KINDS.items():
+    for kind in KINDS:
         try:
-            there = listed(connection, of).objects
+            there = listed(connection, objects.noted(kind)).objects
         except KubeError as error:
             if error.status in (403, 404):
                 continue
             raise
-        for (namespace, name), raw in sorted(there.items()):
-            if NOTE in objects.annotations_of(raw):
-                yield WorkloadRef(kind=kind, namespace=namespace, name=name), raw
+        for namespace, name in sorted(key for key, one in there.items() if one.has_note):
+            ref = WorkloadRef(kind=kind, namespace=namespace, name=name)
+            raw = objects.workload(connection, ref)
+            if raw is not None and NOTE in objects.annotations_of(raw):
+                yield ref, raw
 
 
 def _changed(fields: Sequence[Field]) -> list[Field]:

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from controller.resizing.change import Where
+from controller.resizing.change import NOTE, Where
 from domain.errors import KubeError
 from domain.scaling import WorkloadRef
 from kube import Connection, read
-from kube.kinds import DEPLOYMENT, HPA, POD, STATEFUL_SET, Kind, OwnedMeta
+from kube.kinds import DEPLOYMENT, HPA, POD, STATEFUL_SET, Fields, Kind, Meta, OwnedMeta
 
 MANAGER: Final = "foretide-resize"
 """Not ``foretide``: what an apply leaves out it gives up, and that manager applies bounds."""
@@ -22,6 +22,25 @@ KINDS: Final[Mapping[str, Kind[dict[str, Any]]]] = {
 HPAS: Final = HPA.as_dicts()
 PODS: Final = POD.as_dicts()
 Raw = dict[str, Any]
+
+
+class Noted(Fields, frozen=True, gc=False, rename="camel"):
+    """Only the metadata: whoever looks for notes lists every workload of a cluster in a small pod."""
+
+    metadata: Meta
+
+    @property
+    def has_note(self) -> bool:
+        """Of ours."""
+        return NOTE in (self.metadata.annotations or {})
+
+
+def noted(kind: str) -> Kind[Noted]:
+    """A kind of workload, by its metadata alone."""
+    of = KINDS[kind]
+    return Kind(
+        group=of.group, version=of.version, kind=of.kind, plural=of.plural, namespaced=of.namespaced, type=Noted
+    )  # fmt: skip
 
 
 def workload(connection: Connection, ref: WorkloadRef) -> Raw | None:

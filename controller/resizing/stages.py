@@ -110,8 +110,9 @@ def _canary(case: Case, live: Live, ruling: Ruling, now: datetime) -> Case:
         return _again(case, "the pod that went first is gone", now)
     if live.resized and Deed.RESIZE_POD in case.written:
         return _entered(replace(case, began_at=now, reason=f"pod {_name(case)} is watched"), Stage.SOAKING, now)
-    if live.unresizable and now - case.since >= KUBELET_WAITS:
-        return _reverting(replace(case, in_place=False), Stage.ACCEPTED, live.unresizable, now)
+    if now - case.since >= KUBELET_WAITS:
+        why = live.unresizable or f"the kubelet of pod {_name(case)} has not resized it for an hour"
+        return _reverting(replace(case, in_place=False), Stage.ACCEPTED, why, now)
     return replace(case, reason=live.unresizable or f"pod {_name(case)} is being resized")
 
 

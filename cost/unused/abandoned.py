@@ -17,6 +17,7 @@ the week would let an hour's job of 80 kB/s pass for silence."""
 FLAT_CORES: Final = 0.01
 FLAT_RATIO: Final = 1.5
 """A guess: between the quietest and the busiest hour 10 millicores, or half as much again, are noise."""
+_LOST: Final = "what was in memory or in emptyDirs does not come back"
 _NEVER: Final = frozenset({"Job", "CronJob", "DaemonSet", "Node"})
 """Batch is quiet until its hour; a DaemonSet's pods are its nodes' business; a Node's are static pods."""
 
@@ -56,19 +57,28 @@ def _not_known(root: Root, traffic: Hours | None, cpu: Hours | None) -> str:
     return ""
 
 
+def _scaled_object(root: Root, snapshot: Snapshot) -> str:
+    """KEDA's object that would scale it up again; an HPA leaves a workload of no replicas alone."""
+    place, scales = root.target.namespace, f"{root.target.kind}/{root.target.name}"
+    mine = (one for one in snapshot.autoscalers if (one.about.target.namespace, one.scales) == (place, scales))
+    return next((one.scaled_object for one in mine), "")
+
+
 def _finding(root: Root, traffic: Hours, cpu: Hours, snapshot: Snapshot, prices: Prices) -> Finding:
     of, price = root.target, prices.pods(root.pods)
     kubectl = f"kubectl -n {of.namespace}"
+    keda = _scaled_object(root, snapshot)
     if of.kind == "Pod":
         command = f"{kubectl} get pod {of.name} -o yaml > {of.name}.yaml && {kubectl} delete pod {of.name}"
-        undo = f"{kubectl} create -f {of.name}.yaml; what was in its memory or in emptyDirs does not come back"
+        undo = f"{kubectl} create -f {of.name}.yaml; {_LOST}"
+    elif keda:
+        paused = "autoscaling.keda.sh/paused-replicas"
+        command = f"{kubectl} annotate scaledobject {keda} {paused}=0"
+        undo = f"{kubectl} annotate scaledobject {keda} {paused}-; {_LOST}"
     else:
         count = len(root.pods) if root.workload is None else root.workload.replicas or len(root.pods)
         command = f"{kubectl} scale {root.resource} --replicas=0"
-        undo = (
-            f"{kubectl} scale {root.resource} --replicas={count}; what was in its pods' memory or in emptyDirs does "
-            "not come back"
-        )
+        undo = f"{kubectl} scale {root.resource} --replicas={count}; {_LOST}"
     return Finding(
         kind=Kind.ABANDONED_WORKLOAD, target=of, monthly=price.amount, since=snapshot.at - WEEK,
         evidence=(

@@ -28,7 +28,9 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
             )
             yield Unknown(kind=Kind.HPA_PINNED_AT_MAX, target=of, why=why)
         elif seen.share_ratio >= LEAST_SHARE_RATIO:
-            patch = f"kubectl -n {of.namespace} patch horizontalpodautoscaler {of.name} --type merge -p"
+            keda = one.scaled_object
+            what, field = ("scaledobject", "maxReplicaCount") if keda else ("horizontalpodautoscaler", "maxReplicas")
+            patch = f"kubectl -n {of.namespace} patch {what} {keda or of.name} --type merge -p"
             more = max(one.max_replicas + 1, -(-one.max_replicas * 3 // 2))
             yield Finding(
                 kind=Kind.HPA_PINNED_AT_MAX, target=of, monthly=NOTHING, since=snapshot.at - WEEK,
@@ -38,6 +40,6 @@ def find(snapshot: Snapshot, activity: Activity, prices: Prices) -> Iterator[Fin
                 ),
                 advice="Saves nothing: raise the maximum if it is short, or size the pods (foretide cost sizing) if "
                        "the target was set for others.",
-                command=f"""{patch} '{{"spec":{{"maxReplicas":{more}}}}}'""",
-                undo=f"""{patch} '{{"spec":{{"maxReplicas":{one.max_replicas}}}}}'""",
+                command=f"""{patch} '{{"spec":{{"{field}":{more}}}}}'""",
+                undo=f"""{patch} '{{"spec":{{"{field}":{one.max_replicas}}}}}'""",
             )  # fmt: skip

@@ -175,6 +175,11 @@ class Autoscaler:
     max_replicas: int
     held: bool = False
 
+    @property
+    def scaled_object(self) -> str:
+        """KEDA's object that keeps it; empty where it is nobody's."""
+        return next((one.name for one in self.about.owners if one.kind == "ScaledObject"), "")
+
 
 Thing = Pod | Workload | Claim | Volume | LoadBalancer | Autoscaler
 

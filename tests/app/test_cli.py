@@ -135,3 +135,16 @@ def test_up_runs_until_ctrl_c(tmp_path: Path) -> None:
     assert "foretide has stopped" in lines[-1]
     assert not any("Traceback" in line for line in lines)
     assert any(line.startswith("Foretide: http://127.0.0.1:") for line in lines)
+
+
+def test_check_reads_prometheus_rule_files_and_its_warnings_can_be_fatal(tmp_path: Path) -> None:
+    rules = tmp_path / "web.yml"
+    rules.write_text("groups:\n- {name: g, rules: [{record: a, expr: up}, {alert: Down, expr: up == 0}]}\n")
+    assert run("check", str(tmp_path)).stdout == "ok: 2 alerting or recording rules in 1 group\n"
+    rules.write_text("groups:\n- {name: g, rules: [{record: a, expr: max(a)}]}\n")
+    assert run("check", str(rules)).returncode == 0
+    fatal = run("check", str(rules), "--lint-fatal")
+    assert (fatal.returncode, "recording rules in a cycle: a reads a" in fatal.stderr) == (3, True)
+    rules.write_text("groups:\n- {name: g, rules: [{alert: Down, expr: 'sum('}]}\n")
+    broken = run("check", str(rules))
+    assert (broken.returncode, "web.yml:2:41: groups[0].rules[0].expr: parse error" in broken.stderr) == (1, True)

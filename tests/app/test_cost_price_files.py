@@ -220,7 +220,7 @@ def test_the_model_is_a_row_for_each_stretch_and_commitments_lie_over_it_hour_by
     assert told[1][3] == 3.0  # the hour in which a ended was still a's
     assert found.rows[0].id == "aws:///eu-1/i-000a"
     assert found.notes == (
-        "prices are those of 2026-11-20 16:00 UTC", "no node is known before 2026-11-20 10:00 UTC",
+        "prices of sheets, files and bills are those of now", "no node is known before 2026-11-20 10:00 UTC",
     )  # fmt: skip
 
 
@@ -230,6 +230,14 @@ def test_a_node_that_lived_for_minutes_is_looked_up_while_it_was_there(store: Me
     kinds = {node.facts.name: node.facts.labels[TYPE] for node in found}
     assert kinds == {"a": "m.large", "short": "m.small"}
     assert found[0].stretches == ((START, START + 25 * HOUR),)
+
+
+def test_a_window_need_not_end_with_a_step(store: MetricsStore, clock: ManualClock) -> None:
+    store.load(seen("a", 26))
+    hours = NodeHours(Queries(store, clock=clock), local=False)
+    for odd in (timedelta(seconds=42), timedelta(hours=6, seconds=1), timedelta(hours=50, seconds=1)):
+        (node,) = hours.between(START + 25 * HOUR - odd, START + 25 * HOUR)
+        assert node.stretches[-1][1] == START + 25 * HOUR
 
 
 def test_a_bill_is_held_against_the_model_of_a_running_foretide_page_by_page(
@@ -257,7 +265,7 @@ def test_a_bill_is_held_against_the_model_of_a_running_foretide_page_by_page(
         modelled, notes = asked_model(server, bill, now=NOW, raw=False, limit=2)
     found = reconcile(bill, modelled, as_of=NOW)
     assert [one.name for one in modelled] == nodes
-    assert notes == ["prices are those of 2026-11-20 20:00 UTC"]
+    assert notes == ["prices of sheets, files and bills are those of now"]
     assert (found.coverage, found.modelled, found.effective) == (1, 6, 3)
     assert (found.price, found.quantity) == (-3, 0)
     assert {one.causes for one in found.differences} == {(Cause.PRICE_DIFFERS,)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi import FastAPI, Request
 
+from app import resizing_command, resizing_endpoints
 from app.queries import Queries
 from app.resizing import Resizings
 from app.resizing_health import Judge
 from app.resizing_items import case_of
+from app.resizing_rules import Objection, objection_of
 from controller.resizing.case import Stage
 from controller.resizing.raw import HPAS, PODS
 from controller.resizing.records import from_json, to_json
@@ -29,7 +34,9 @@ from domain.units import parse_quantity
 from kube import Access, connect
 from store.metrics import MetricsStore
 from store.state import AuditTrail, Recommendations, ResizingCases, State
-from tests.controller.resizing.shop import DEPLOYMENT, NOON, SIZE, Shop
+from tests.app.asgi import call
+from tests.app.world import rule_set
+from tests.controller.resizing.shop import DEPLOYMENT, NOON, SIZE, Shop, patch_of
 from tests.cost.recommendations.advice import resize
 from tests.fakes.clock import ManualClock
 from tests.fakes.kube_api import KubeApi
@@ -45,6 +52,7 @@ class World:
         self.shop, self.state, self.store = Shop(connection), state, store
         self.said: list[tuple[str, str]] = []
         self.leads = True
+        self.objection = Objection()
         self.loop = self.begun()
 
     def begun(self) -> Resizings:
@@ -53,6 +61,7 @@ class World:
         return Resizings(
             state=self.state, sights=self.shop.sights, writes=self.shop.writes,
             judge=Judge(queries, self.shop.sights.harm), leads=lambda: self.leads,
+            objection=lambda patch, now: self.objection,
             say=lambda ref, reason, message: self.said.append((reason, message)),
         )  # fmt: skip
 
@@ -302,3 +311,66 @@ def test_advice_that_is_no_size_is_no_case() -> None:
     kept = states.accept(states.first(advice, NOON), digest=advice.digest, by="ada", now=NOON)
     with pytest.raises(ValueError, match="nodes is no size"):
         case_of(kept, NOON)
+
+
+def test_a_burning_slo_holds_it_back_and_a_rule_by_utilisation_for_good(world: World) -> None:
+    world.shop.make()
+    world.shop.pod()
+    id_ = world.accept()
+    world.objection = Objection(now="SLO shop/web of shop/web burns")
+    world.tick()
+    assert world.advice(id_).standing.reason == "waits: SLO shop/web of shop/web burns"
+    world.objection = Objection(lasting="rule shop/web scales by the utilisation of cpu")
+    world.tick()
+    assert world.advice(id_).standing.state is RecommendationState.OPEN
+
+
+BY_CPU = """\
+apiVersion: foretide.dev/v1alpha1
+kind: ScalingRule
+metadata: {name: web, namespace: shop}
+spec:
+  target: {kind: Deployment, name: web}
+  replicas: {min: 1, max: 9}
+  triggers: [{name: cpu, resource: {name: cpu, utilization: 70}}]
+"""
+
+
+def test_a_rule_of_ours_that_scales_by_utilisation_objects(tmp_path: Path) -> None:
+    rules = rule_set(tmp_path, BY_CPU).rules
+    objection = objection_of(rules, patch_of("shop"), lambda rule: None)
+    assert objection.lasting == "rule shop/web scales by the utilisation of cpu, and its target does not move along"
+    assert objection_of(rules, patch_of("other"), lambda rule: None) == Objection()
+
+
+def test_what_is_under_way_is_listed_and_stopped_by_a_person(world: World) -> None:
+    world.shop.make()
+    world.shop.pod()
+    id_ = world.accept()
+    soaked(world, id_)
+    application = FastAPI()
+    application.include_router(resizing_endpoints.router(world.state, ManualClock(world.shop.now)), prefix="/api/v1")
+    application.middleware("http")(_as_ada)
+    (one,) = call(application, "/api/v1/cost/resizings").json["data"]
+    assert (one["id"], one["target"], one["stage"]) == (id_, "shop/Deployment/web", "Watching")
+    assert one["changes"][1] == {"path": "hpa[web].target.cpu", "before": "80", "after": "87"}
+    out = io.StringIO()
+    resizing_command.write([one], "table", out)
+    assert out.getvalue().splitlines()[2] == "      containers[web].requests.cpu 1 -> 920m"
+
+    def stop(one: str, reason: str) -> int:
+        body = [json.dumps({"reason": reason}).encode()]
+        headers = {"content-type": "application/json"}
+        path = f"/api/v1/cost/resizings/{one}/stop"
+        return call(application, path, method="POST", headers=headers, body=body).status
+
+    assert stop(id_, "a release") == 202
+    world.until(id_, Stage.HELD)
+    assert (world.shop.cpu, world.shop.percent) == ("1", 80)
+    assert world.advice(id_).standing.reason == "a release"
+    assert (stop(id_, "again"), stop("0123456789ab", "of nobody")) == (409, 404)
+
+
+async def _as_ada(request: Request, following: Callable[[Request], Any]) -> Any:
+    request.state.actor = "ada"
+    return await following(request)

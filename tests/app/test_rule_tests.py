@@ -154,7 +154,7 @@ def test_the_diff_makes_the_tests_pass(folder: Path) -> None:
         ("'0+300x60'", "'0x1000000000'", "'0x1000000000' makes more than 1000000 points"),
         ("'http_requests_total'", "'{a=b}'", "expected a series such as http_requests_total"),
         ("replicas: 2\n", "replicas: 2\n  follow: soon\n", "expected instantly, never, or startup and a duration"),
-        ("name: steady", "name: steady\n  alert_rule_test: []", "alert_rule_test is promtool's: run promtool test"),
+        ("name: steady", "name: steady\n  alert_rule_test: []", "alert_rule_test is promtool's and stands beside"),
         ("eval_time: 2m", "eval_time: 20d", "at most 100000 decisions, which are 17.4 days"),
     ],
 )  # fmt: skip
@@ -176,13 +176,36 @@ def test_a_mistake_in_a_rule_file_is_told_there(folder: Path, capsys: pytest.Cap
     assert "rules.yaml:9:" in capsys.readouterr().err
 
 
-def test_promtools_tests_in_a_folder_are_passed_over_aloud(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "alerts_test.yaml").write_text("rule_files: [a.yml]\ntests:\n- alert_rule_test: []\n")
-    (folder / "pods_test.yaml").write_text("apiVersion: v1\nkind: Pod\n")
+def test_promtools_tests_run_beside_tables_of_decisions(folder: Path, tmp_path: Path) -> None:
+    (folder / "alerts.yml").write_text(
+        "groups:\n- name: g\n  rules:\n  - {alert: Down, expr: up == 0, for: 1m, labels: {severity: page}}\n"
+    )
+    (folder / "alerts_test.yaml").write_text(
+        "rule_files: [alerts.yml]\ntests:\n- name: down\n  input_series: [{series: up, values: 0x5}]\n"
+        "  alert_rule_test:\n  - {eval_time: 2m, alertname: Down, exp_alerts: [{exp_labels: {severity: ticket}}]}\n"
+    )
     story(folder, "{eval_time: 2m, replicas: 2}")
-    code, _ = run(folder)
-    assert code == 0
-    assert capsys.readouterr().err.count("passed over, promtool's tests") == 1
+    code, out = run(folder)
+    assert code == 1
+    assert out.splitlines() == [
+        f"{folder}/alerts_test.yaml:6:5: down: alertname: Down, time: 2m",
+        '    exp: Labels:{alertname="Down", severity="ticket"} Annotations:{}',
+        '    got: Labels:{alertname="Down", severity="page"} Annotations:{}',
+        "1 of 2 tests failed, 1 of 2 assertions, in 2 files",
+    ]
+    told = json.loads(run(folder, output="json")[1])["tests"]
+    assert [(one["name"], one["passed"]) for one in told] == [("steady", True), ("down", False)]
+    junit = tmp_path / "junit.xml"
+    run(folder, junit=junit)
+    suites = [(suite.get("name"), suite.get("failures")) for suite in ElementTree.parse(junit).getroot()]
+    assert suites == [(f"{folder}/alerts_test.yaml", "1"), (f"{folder}/shop_test.yaml", "0")]
+    assert "+Labels:{alertname=" in run(folder, as_diff=True)[1]
+
+
+def test_promtools_tests_name_rule_files_that_are_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "alerts_test.yaml").write_text("rule_files: [none.yml]\ntests:\n- alert_rule_test: []\n")
+    assert run(folder / "alerts_test.yaml")[0] == 2
+    assert 'alerts_test.yaml:1:14: rule_files: no file "none.yml" beside this one' in capsys.readouterr().err
 
 
 def test_no_tests_and_no_path_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -238,6 +238,19 @@ def test_an_autoscaler_at_its_maximum_for_half_of_the_week_is_pinned(
     assert all('"maxReplicas":15' in one.command and '"maxReplicas":10' in one.undo for one in told)
 
 
+def test_kedas_objects_are_changed_where_they_keep_the_autoscaler() -> None:
+    """What it keeps it would put back."""
+    keda = about("HorizontalPodAutoscaler", "keda-hpa-web", owners=owned("ScaledObject", "web", "keda.sh"))
+    kept = Autoscaler(about=keda, scales="Deployment/web", min_replicas=1, max_replicas=4)
+    seen = activity(SILENT, FLAT, at_max={("shop", "keda-hpa-web"): AtMax(share_ratio=1.0, known_ratio=1.0)})
+    told = surveyed(cluster(autoscalers=(kept,)), seen)
+
+    assert [one.command for one in told.findings] == [
+        "kubectl -n shop annotate scaledobject web autoscaling.keda.sh/paused-replicas=0",
+        """kubectl -n shop patch scaledobject web --type merge -p '{"spec":{"maxReplicaCount":6}}'""",
+    ]
+
+
 def test_an_autoscaler_without_figures_is_not_known() -> None:
     told = surveyed(cluster(autoscalers=(autoscaler(),)), activity(SILENT, FLAT))
 
