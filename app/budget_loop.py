@@ -16,7 +16,7 @@ from typing import Final
 
 from app import budget_minima, budget_off_hours
 from app.budget_approvals import name_of
-from app.budget_needs import NEEDS_EVERY, Needs
+from app.budget_needs import NEEDS_EVERY, Needs, nobody_knows
 from app.budget_outlook import HOUR, Fit, Outlooks
 from app.budget_pause import paused
 from app.budget_plans import lifts_of, plan_of
@@ -61,7 +61,7 @@ class Budgets:
     def __init__(
         self, *, rules: Callable[[], RuleSet], spending: Spending, state: State, fit: Fit,
         burn: Callable[[ScalingRule, datetime], Burn | None], leads: Callable[[], bool] = lambda: True,
-        cluster: Cluster | None = None,
+        cluster: Cluster | None = None, hpa_need: Callable[[str, str, datetime], float | None] = nobody_knows,
     ) -> None:  # fmt: skip
         """Nothing is read before the first tick.
 
@@ -73,7 +73,9 @@ class Budgets:
             burn: State of the SLO that guards a rule.
             leads: Whether this process may act.
             cluster: Whoever writes there; None without one.
+            hpa_need: The 95th percentile of what an HPA without a rule needed.
         """
+        self._hpa_need = hpa_need
         self._cluster, self._hands = cluster, {} if cluster is None else cluster.hands
         self._rules, self._spending, self._state = rules, spending, state
         self._outlooks, self._burn, self._leads = Outlooks(fit), burn, leads
@@ -241,7 +243,8 @@ class Budgets:
     def _world(self, now: datetime) -> World:
         return World(
             rules=self._rules().rules, price=self._price_of, replicas=self._replicas_of,
-            burn=lambda rule: self._burn(rule, now), outlooks=self._outlooks, needs=self._needs, cluster=self._cluster,
+            burn=lambda rule: self._burn(rule, now), outlooks=self._outlooks, needs=self._needs,
+            hpa_need=self._hpa_need, cluster=self._cluster,
         )  # fmt: skip
 
     def _price_of(self, rule: str) -> Decimal | None:

@@ -15,8 +15,9 @@ import numpy as np
 from app.budget_outlook import Outlook
 from app.budget_seen import Sight, doubt_of, replica_paths
 from app.budget_world import NEED, World, by_itself, expected, selects, slo_objection
-from controller.budgets import levers
+from controller.budgets import levers, minima
 from controller.budgets.deeds import Change, Plan
+from domain.errors import KubeError
 from domain.series import FloatArray
 from domain.units import format_duration
 from rules.schema import BudgetAction, BudgetThreshold, ScalingRule
@@ -33,8 +34,9 @@ class _Lowered:
 def plan(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: World, *, now: datetime) -> Plan:
     """Of the selected rules that count against the budget."""
     targets = [rule for rule in world.rules if rule.key in seen.rules and selects(action.select, rule)]
-    if not targets:
-        return Plan(said="selects no rule that counts against this budget")
+    others = _of_hpas(action, world, now)
+    if not targets and not others.changes:
+        return Plan(said=others.said or "selects no rule that counts against this budget")
     objection = doubt_of(threshold, seen)
     lowered = []
     for rule in targets:
@@ -44,13 +46,14 @@ def plan(threshold: BudgetThreshold, action: BudgetAction, seen: Sight, world: W
             objection = objection or found
         elif found is not None:
             lowered.append(found)
-    if not lowered:
+    if not lowered and not others.changes:
         return Plan(blocked_for_all=objection, said=objection or "every min is as low as the need allows")
     savings = [one.saving for one in lowered if one.saving is not None]
     return Plan(
-        changes=tuple(one.change for one in lowered), blocked_for_all=objection,
-        blocked=next(filter(None, (by_itself(rule) for rule in targets)), ""),
-        said="; ".join(one.said for one in lowered), saving=sum(savings, Decimal(0)) if savings else None,
+        changes=(*(one.change for one in lowered), *others.changes), blocked_for_all=objection,
+        blocked=next(filter(None, (by_itself(rule) for rule in targets)), "") or others.blocked,
+        said="; ".join(filter(None, [*(one.said for one in lowered), others.said])),
+        saving=sum(savings, Decimal(0)) if savings else None,
         expected=expected([one.cost_paths for one in lowered if one.cost_paths is not None]) if savings else (),
     )  # fmt: skip
 
@@ -59,6 +62,33 @@ def needed(rule: str, seen: Sight, world: World, *, now: datetime) -> float | No
     """The 95th percentile of what a rule will need until the period ends, ``min`` apart; None where nobody knows."""
     _, paths = _paths(rule, seen, world, now)
     return None if paths is None or not paths.size else float(np.quantile(paths, NEED))
+
+
+def _of_hpas(action: BudgetAction, world: World, now: datetime) -> Plan:
+    """HPAs without a rule, of the selected namespaces: no SLO of ours shows the harm, so a person says yes."""
+    select = action.select
+    if world.cluster is None or select is None or select.namespaces is None:
+        return Plan()
+    ruled = {(rule.target.namespace, rule.target.kind, rule.target.name) for rule in world.rules}
+    try:
+        found = world.cluster.minima.allowed(select.namespaces, select.labels)
+    except KubeError as error:
+        return Plan(said=f"HPAs cannot be listed: {error}")
+    changes, said = list[Change](), list[str]()
+    for one in found:
+        if (one.namespace, one.kind, one.workload) in ruled:
+            continue
+        place, need = f"{one.namespace}/{one.name}", world.hpa_need(one.namespace, one.name, now)
+        if need is None:
+            said.append(f"HPA {place} is left out: what it needs is not known")
+            continue
+        assert isinstance(action.to, int), "validated"
+        limit = levers.never_below(max(action.to, 1), needed=need)
+        if limit < one.least:
+            changes.append(Change(target=f"{minima.ON_HPA}{place}", field=minima.FIELD, before=one.least, after=limit))
+            said.append(f"HPA {place} at least {limit} instead of {one.least}")
+    blocked = f"{changes[0].target} has no rule: no SLO would show the harm" if changes else ""
+    return Plan(changes=tuple(changes), blocked=blocked, said="; ".join(said))
 
 
 def _lowered(

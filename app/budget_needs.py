@@ -17,6 +17,7 @@ from app.budget_outlook import HOUR, History
 from controller.decide import STOOD_ON_NOTHING
 from controller.guardrails import FORECAST_STAGE
 from domain.scaling import Decision
+from domain.series import FloatArray
 
 Look = Callable[[str, datetime, datetime], Sequence[Decision]]
 """A rule's decisions between two times, the newest of every ``NEEDS_EVERY``."""
@@ -73,3 +74,40 @@ class Needs:
             cursor = until
         self._kept[rule] = kept
         return kept
+
+
+def nobody_knows(namespace: str, name: str, now: datetime) -> float | None:
+    """Without series of HPAs."""
+    return None
+
+
+_WEEK: Final = timedelta(days=7)
+_HPA_NEED: Final = """
+max(
+  kube_horizontalpodautoscaler_status_target_metric{%(hpa)s}
+  / on(metric_name, metric_target_type) kube_horizontalpodautoscaler_spec_target_metric{%(hpa)s}
+)
+* max(kube_horizontalpodautoscaler_status_current_replicas{%(hpa)s})
+"""
+
+
+class HpaNeeds:
+    """What HPAs without a rule needed in the last week, by what they themselves measured: collected series.
+
+    Below its ``minReplicas`` an HPA wants no fewer; how far its metrics are from their targets tells what it would.
+    """
+
+    def __init__(self, history: Callable[[str, datetime, datetime, timedelta], tuple[FloatArray, bool]]) -> None:
+        """``history`` evaluates PromQL at steps."""
+        self._history = history
+
+    def __call__(self, namespace: str, name: str, now: datetime) -> float | None:
+        """The 95th percentile; None where less than half of the week is known."""
+        values, generated = self._history(
+            _HPA_NEED % {"hpa": f'namespace="{namespace}",horizontalpodautoscaler="{name}"'},
+            now - _WEEK,
+            now,
+            NEEDS_EVERY,
+        )
+        known = values[np.isfinite(values)]
+        return None if generated or len(known) < len(values) / 2 else float(np.quantile(known, 0.95))

@@ -14,6 +14,7 @@ from app.budget_needs import Needs
 from app.budget_outlook import Outlook, Outlooks, history_of
 from app.budget_seen import Sight, replica_paths
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.minima import Minima
 from controller.budgets.notes import Hand
 from controller.budgets.quotas import Quotas
 from controller.budgets.sleepers import KINDS, Sleepers
@@ -34,13 +35,19 @@ class Cluster:
 
     cron_jobs: CronJobs
     quotas: Quotas
+    minima: Minima
     sleepers: Sleepers
     may_sleep: Callable[[Iterable[str], Mapping[str, str]], list[Candidate]]
 
     @property
     def hands(self) -> Mapping[str, Hand]:
         """By the first word of a change's target."""
-        return {"CronJob": self.cron_jobs, "ResourceQuota": self.quotas, **dict.fromkeys(KINDS, self.sleepers)}
+        return {
+            "CronJob": self.cron_jobs,
+            "ResourceQuota": self.quotas,
+            "HorizontalPodAutoscaler": self.minima,
+            **dict.fromkeys(KINDS, self.sleepers),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,7 @@ class World:
         burn: Of the SLO that guards a rule; None without a guard.
         outlooks: Forecasts of what rules cost, and of what they need.
         needs: What rules needed, below their ``min`` too.
+        hpa_need: The 95th percentile of what an HPA needed; None where nobody knows.
         cluster: None without one.
     """
 
@@ -63,6 +71,7 @@ class World:
     burn: Callable[[ScalingRule], Burn | None]
     outlooks: Outlooks
     needs: Needs
+    hpa_need: Callable[[str, str, datetime], float | None]
     cluster: Cluster | None = None
 
 

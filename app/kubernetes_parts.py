@@ -13,6 +13,7 @@ from app.readiness import News
 from controller.actuation.rings import Plan
 from controller.budgets import sleeping
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.minima import Minima
 from controller.budgets.quotas import Quotas
 from controller.budgets.sleepers import Sleepers
 from controller.cluster.kubernetes import KubernetesCluster
@@ -130,6 +131,7 @@ class KubernetesParts:
         return Cluster(
             cron_jobs=CronJobs(self._connection, writer, switch=switch),
             quotas=Quotas(self._connection, writer, switch=switch, own_namespace=self._namespace),
+            minima=Minima(self._connection, writer, switch=switch, own_namespace=self._namespace),
             sleepers=Sleepers(self._connection, writer, switch=switch, own_namespace=self._namespace),
             may_sleep=partial(sleeping.candidates, self._connection, own_namespace=self._namespace),
         )

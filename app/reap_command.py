@@ -14,6 +14,7 @@ from typing import TextIO
 from app.system_clock import SystemClock
 from controller.actuation.stamp import FREEZE
 from controller.budgets.cron_jobs import CronJobs
+from controller.budgets.minima import Minima
 from controller.budgets.notes import Hand
 from controller.budgets.quotas import Quotas
 from controller.budgets.sleepers import Sleepers
@@ -63,6 +64,7 @@ def give_back(
     hands: list[Hand] = [
         CronJobs(connection, writer, switch=switch),
         Quotas(connection, writer, switch=switch, own_namespace=where.namespace),
+        Minima(connection, writer, switch=switch, own_namespace=where.namespace),
         Sleepers(connection, writer, switch=switch, own_namespace=where.namespace),
     ]
     now = connection.clock.now()

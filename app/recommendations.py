@@ -12,16 +12,20 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
+from app import recommendations_mix as mix
 from app import recommendations_sizes as sizes
 from app import recommendations_sources as sources
 from app.cost_allocation import Allocations
+from app.cost_commitments_live import LiveAdvice
+from app.cost_spot_objects import Seen
 from app.queries import Queries
 from app.recommendations_present import today
 from cost.recommendations import states
 from cost.recommendations.effects import Candidate
 from cost.recommendations.sequence import Simulated, simulate
+from cost.unused.finding import Kind
 from cost.unused.survey import Survey
 from domain.errors import KubeError, QueryError
 from domain.recommendations import KeptRecommendation, RecommendationKind, RecommendationState
@@ -30,6 +34,7 @@ from store.state import Recommendations, State
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 COMPUTE_EVERY: Final = timedelta(hours=1)
 LOOK_EVERY: Final = timedelta(minutes=1)
 """So often it is asked whether an hour is over, and after a start whether there is a node by now."""
@@ -73,6 +78,7 @@ class RecommendationDesk:
     def __init__(
         self, *, state: State, allocations: Allocations, queries: Queries, rules: Callable[[], RuleSet],
         leads: Callable[[], bool], survey: Callable[[datetime], Survey | None] = lambda now: None,
+        spot: Callable[[], Seen | None] = lambda: None, plans: Callable[[], LiveAdvice | None] = lambda: None,
     ) -> None:  # fmt: skip
         """Nothing is computed yet.
 
@@ -83,9 +89,12 @@ class RecommendationDesk:
             rules: That run.
             leads: Whether this process computes; another answers from what is kept.
             survey: What is unused; None where nobody can look.
+            spot: Workloads of the cluster with what the checklist asks; None where there is none.
+            plans: What to commit to.
         """
         self._state, self._allocations, self._queries = state, allocations, queries
         self._rules, self._leads, self._survey = rules, leads, survey
+        self._spot, self._plans = spot, plans
         self._lock = threading.Lock()
         self.last: Pass | None = None
 
@@ -103,13 +112,16 @@ class RecommendationDesk:
         seen = today(self._allocations, now)
         if not seen.present.nodes:
             return
-        survey, blind = self._surveyed(now)
+        blind: list[str] = []
+        survey = _asked(lambda: self._survey(now), "what is unused", blind)
+        spot, plans = _asked(self._spot, "who stands spot", blind), _asked(self._plans, "what to commit to", blind)
         findings = () if survey is None else survey.findings
         used = sizes.candidates(self._queries, seen.present, self._rules(), now)
         present = sources.with_things(seen, findings)
         candidates = [
             *sources.unused(findings, present.currency), *used.found, *sources.node_pools(present),
-            *sources.idle_commitments(seen),
+            *sources.idle_commitments(seen), *(() if spot is None else mix.to_spot(present, spot)),
+            *(() if plans is None else mix.to_commit(plans)),
         ]  # fmt: skip
         with self._lock:
             kept = {one.id: one for one in self._all()}
@@ -117,17 +129,10 @@ class RecommendationDesk:
                 present, [one for one in candidates if not _in_force(kept.get(one.advice.id), one)],
                 aside=[one.id for one in kept.values() if _unwanted(one, now)],
             )  # fmt: skip
-            self._keep(found, kept, now, silent=_silent(survey), unread=used.unread)
+            self._keep(found, kept, now, silent=_silent(survey, spot, plans), unread=used.unread)
         notes = (*seen.notes, *used.notes, *blind, *(() if survey is None else survey.notes))
         self.last = Pass(at=now, currency=found.currency, before=found.before, total=found.total, notes=notes)
         log.info("recommendations computed", extra={"count": len(found.items), "monthly": str(found.total)})
-
-    def _surveyed(self, now: datetime) -> tuple[Survey | None, tuple[str, ...]]:
-        """What is unused; a cluster that does not answer is a note, and what was found before stays."""
-        try:
-            return self._survey(now), ()
-        except (KubeError, QueryError) as error:
-            return None, (f"what is unused could not be looked for: {error}",)
 
     def _keep(
         self, found: Simulated, kept: dict[str, KeptRecommendation], now: datetime, *, silent: Collection[str],
@@ -204,10 +209,20 @@ def _unwanted(one: KeptRecommendation, now: datetime) -> bool:
     return states.woken(one, now).standing.state in {_S.REJECTED, _S.SNOOZED}
 
 
-def _silent(survey: Survey | None) -> set[str]:
+def _asked(ask: Callable[[], T | None], what: str, blind: list[str]) -> T | None:
+    """The answer; a cluster or a store that does not answer is a note, and what was found before stays."""
+    try:
+        return ask()
+    except (KubeError, QueryError) as error:
+        blind.append(f"{what} could not be looked for: {error}")
+        return None
+
+
+def _silent(survey: Survey | None, spot: Seen | None, plans: LiveAdvice | None) -> set[str]:
     """Kinds of which nobody could say anything this time."""
-    kinds = {_K.ABANDONED_WORKLOAD, _K.UNUSED_PVC, _K.RELEASED_PV, _K.ORPHAN_LB, _K.OVERSIZED_PV, _K.FINISHED_JOBS,
-             _K.EMPTY_NAMESPACE, _K.HPA_PINNED_AT_MAX, _K.REQUESTS_MISSING}  # fmt: skip
-    if survey is None:
-        return {str(one) for one in kinds}
-    return {str(one.kind) for one in survey.not_known}
+    unused = {str(kind) for kind in Kind} if survey is None else {
+        str(one.kind) for one in survey.not_known if not one.objects
+    }  # fmt: skip
+    return unused | ({str(_K.SPOT_MOVE)} if spot is None else set()) | (
+        {str(_K.COMMITMENT_BUY)} if plans is None else set()
+    )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from app.cost_allocation import Allocations
 from app.cost_attached import attached_books
 from app.cost_known import Known, KnownNode
+from app.recommendations_mix import machine
 from cost.allocation.nodes import PodInterval, Window
 from cost.pricing.chain import PricedNode, Sources, notes_on, price_node, price_nodes
 from cost.pricing.covered import cover
@@ -128,8 +129,8 @@ def _node(
     return Node(
         name=one.facts.name, pool=pool_of(one), monthly=_monthly(one, priced[one.facts.name], window, observed),
         cpu_millicores=round(one.allocatable.cpu_cores * 1000), memory_bytes=round(one.allocatable.memory_bytes),
-        machine=selectors.get("instanceType", ""), committed_until=ends.get(one.facts.name),
-        is_spot=selectors["capacityType"] == "spot",
+        machine=machine(selectors.get("instanceType", ""), selectors.get("region", "")),
+        committed_until=ends.get(one.facts.name), is_spot=selectors["capacityType"] == "spot",
     )  # fmt: skip
 
 

@@ -20,17 +20,19 @@ from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
+from app.budget_needs import HpaNeeds
 from app.budget_room import BudgetRoom
 from app.cluster_budgets import BudgetStatuses
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
-from app.cost_commitments_live import LiveCommitments
+from app.cost_commitments_live import LiveCommitments, Terms
 from app.cost_hours import EVERY as COST_HOURS_EVERY
 from app.cost_hours import HourlyCosts
 from app.cost_outlook import CostOutlooks
 from app.cost_prices import READ_EVERY as PRICES_EVERY
 from app.cost_prices import PriceParts
+from app.cost_spot_objects import read as read_spot
 from app.cost_unused import Unused
 from app.effective_rules import EffectiveRules
 from app.endpoints import Sources
@@ -270,6 +272,7 @@ class House:
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
+            hpa_need=HpaNeeds(self.queries.history),
         )  # fmt: skip
         self._resizings = resizing.wired(
             self._kubernetes, self.state, self.queries, rules=self.running_rules,
@@ -314,9 +317,12 @@ class House:
             self.prices.prices.at,
             self._clock,
         )
+        self._commitments = LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result())
         self.recommendations = RecommendationDesk(
             state=self.state, allocations=self._allocations, queries=self.queries, rules=self.running_rules,
             leads=self._leads_the_cluster, survey=lambda now: self._unused.surveyed().survey,
+            spot=lambda: None if self._kubernetes is None else read_spot(self._kubernetes.connection),
+            plans=lambda: self._commitments.of(Terms()),
         )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
@@ -358,7 +364,7 @@ class House:
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
             prices=self.prices, unused=self._unused, recommendations=self.recommendations,
-            commitments=LiveCommitments(self.prices, lambda request: self.fits.submit(fit, request).result()),
+            commitments=self._commitments,
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
         )  # fmt: skip
         application = api.build(

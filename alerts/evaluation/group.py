@@ -14,17 +14,19 @@ from typing import Final
 
 import numpy as np
 
+from alerts.evaluation.ahead import independent, result_of
 from alerts.evaluation.alerting import AlertingRun, Sending
-from alerts.evaluation.asking import Ask, Sampled, for_templates, sampled
+from alerts.evaluation.asking import Ask, Sampled, for_templates
 from alerts.evaluation.recording import recorded
 from alerts.rule_file.model import AlertingRule, Group, RecordingRule, Rule
 from alerts.rule_file.read import effective
 from alerts.templates import Surroundings
 from domain.alerts import Alert
 from domain.clock import to_ms
-from domain.errors import ForetideError
+from domain.errors import ForetideError, QueryError
 from domain.labels import Labels
 from domain.series import STALE_NAN, FloatArray
+from store.promql import Result
 
 Write = Callable[[list[Labels], int, FloatArray], None]
 """Takes series, a time in milliseconds and a value for each."""
@@ -72,29 +74,37 @@ class GroupRun:
         self.evaluated_at: datetime | None = None
         self.seconds = 0.0
         self._left_over: set[Labels] = set()
+        self.ahead = [rule.expr for rule, free in zip(group.rules, independent(group.rules), strict=True) if free]
+        """Expressions that do not wait for another rule of the group: they may be asked for together."""
 
-    def evaluate(self, at: datetime, world: World) -> None:
-        """Every rule once, at ``at``; one that fails keeps its states and says why."""
+    def evaluate(self, at: datetime, world: World, answers: Mapping[str, Result | QueryError] | None = None) -> None:
+        """Every rule once, at ``at``; one that fails keeps its states and says why.
+
+        Args:
+            at: The time of the evaluation.
+            world: Who answers, and who takes what is written.
+            answers: Of ``ahead``, at ``at`` less the group's offset, where somebody asked already.
+        """
         began = perf_counter()
+        free = set(self.ahead)
         for run in self.rules:
-            self._evaluate(run, at, world)
+            self._evaluate(run, at, world, (answers or {}) if run.rule.expr in free else {})
         self._end(self._left_over - {series for run in self.rules for series in run.written}, at, world)
         self._left_over = set()
         self.evaluated_at, self.seconds = at, perf_counter() - began
 
-    def _evaluate(self, run: RuleRun, at: datetime, world: World) -> None:
+    def _evaluate(self, run: RuleRun, at: datetime, world: World, answers: Mapping[str, Result | QueryError]) -> None:
         began = perf_counter()
         run.error, run.evaluated_at = "", at
         try:
-            samples = self._samples(run, at, world)
+            samples = self._samples(run, at, world, answers)
             self._write(run, samples, at, world)
         except ForetideError as error:
             run.error = str(error)
         run.seconds = perf_counter() - began
 
-    def _samples(self, run: RuleRun, at: datetime, world: World) -> Sampled:
-        looked_at = at - self.group.query_offset
-        found = sampled(world.ask(run.rule.expr, to_ms(looked_at)))
+    def _samples(self, run: RuleRun, at: datetime, world: World, answers: Mapping[str, Result | QueryError]) -> Sampled:
+        found = result_of(run.rule.expr, answers, world.ask, to_ms(at - self.group.query_offset))
         if isinstance(run.rule, RecordingRule):
             return recorded(run.rule, found, limit=self.group.limit)
         assert run.alerting is not None

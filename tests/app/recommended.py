@@ -4,15 +4,22 @@ that nobody uses at night."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from app.cost_allocation import Allocations
+from app.cost_commitments_live import Advice, LiveAdvice, Pool
 from app.cost_facts import CostFacts
 from app.cost_prices import Prices
+from app.cost_spot_objects import Found, Seen
 from app.queries import Queries
 from app.recommendations import RecommendationDesk
+from cost.commitments.newsvendor import Rates
+from cost.commitments.plan import plan
+from cost.commitments.spot import Workload
+from cost.pricing.things import NodeFacts
 from cost.unused.survey import Survey
 from domain.clock import to_ms
 from domain.labels import Labels
@@ -29,7 +36,8 @@ STEPS = 8 * 288
 OURS = {"job": "foretide-kubernetes", "instance": "prod"}
 EUROS = PriceSheet.model_validate({
     "apiVersion": "foretide.dev/v1alpha1", "kind": "PriceSheet", "metadata": {"name": "eu"},
-    "spec": {"currency": "EUR", "rules": [{"match": {"instanceType": "m4"}, "hourly": 0.2}],
+    "spec": {"currency": "EUR", "rules": [{"match": {"instanceType": "m4"}, "hourly": 0.2},
+                                          {"match": {"capacityType": "spot"}, "discountFromOnDemand": 0.65}],
              "overheadHourly": {"controlPlane": 0.1},
              "commitments": [{"id": "ri-9", "match": {"instanceType": "m9"}, "quantity": 2, "hourly": 0.05,
                               "ends": "2027-03-31"}]},
@@ -97,12 +105,37 @@ class Surveyor:
         return self.survey
 
 
-def desk(store: MetricsStore, state: State, clock: ManualClock, surveyor: Surveyor | None = None) -> RecommendationDesk:
+READY = Seen(
+    workloads=(
+        Found(namespace="shop", name="api", requested_cores=Decimal("2.7"),
+              workload=Workload(kind="Deployment", replicas=3, override=True)),
+        Found(namespace="shop", name="web", requested_cores=Decimal(3),
+              workload=Workload(kind="Deployment", replicas=3)),
+    ),
+    unseen=(),
+)  # fmt: skip
+"""One by annotation, one of which hardly anything is known."""
+
+
+def buying(machines: int) -> LiveAdvice:
+    """A plan for machines that always ran."""
+    demand = np.full(4 * 168, float(machines))
+    rates = Rates(on_demand=Decimal("0.2"), committed=Decimal("0.12"))
+    pool = Pool(name="m4", region="", node=NodeFacts(), demand=demand, spot=np.zeros(len(demand)), zones=1)
+    made = plan(demand[None, :], rates=rates, start=NOW)
+    one = Advice(pool=pool, owned=(), rates=rates, plan=made, paths=demand[None, :], notes=())
+    return LiveAdvice(start=NOW, end=NOW, currency="EUR", pools=(one,))
+
+
+def desk(
+    store: MetricsStore, state: State, clock: ManualClock, surveyor: Surveyor | None = None, *,
+    spot: Seen | None = None, plans: LiveAdvice | None = None,
+) -> RecommendationDesk:  # fmt: skip
     """Over what is in the store."""
     queries = Queries(store, clock=clock)
     rules: Any = RuleSet(price_sheets=(EUROS,))
     allocations = Allocations(CostFacts(queries, local=None), Prices(queries, lambda: rules), clock)
     return RecommendationDesk(
         state=state, allocations=allocations, queries=queries, rules=lambda: rules, leads=lambda: True,
-        survey=surveyor or Surveyor(),
+        survey=surveyor or Surveyor(), spot=lambda: spot, plans=lambda: plans,
     )  # fmt: skip

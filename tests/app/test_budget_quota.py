@@ -12,6 +12,7 @@ from app.budget_loop import Budgets
 from app.budget_world import Cluster
 from controller.budgets.cron_jobs import CronJobs
 from controller.budgets.deeds import DeedState
+from controller.budgets.minima import Minima
 from controller.budgets.quotas import QUOTA, Quotas
 from controller.budgets.sleepers import Sleepers
 from controller.budgets.sleeping import candidates
@@ -48,6 +49,7 @@ class World(test_budgets_act.World):
             cluster = Cluster(
                 cron_jobs=CronJobs(self.connection, writer, switch=lambda: ""),
                 quotas=Quotas(self.connection, writer, switch=lambda: "", own_namespace="foretide"),
+                minima=Minima(self.connection, writer, switch=lambda: "", own_namespace="foretide"),
                 sleepers=Sleepers(self.connection, writer, switch=lambda: "", own_namespace="foretide"),
                 may_sleep=partial(candidates, self.connection, own_namespace="foretide"),
             )  # fmt: skip

@@ -23,7 +23,7 @@ from domain.recommendations import KeptRecommendation, RecommendationState
 from store.metrics import MetricsStore
 from store.state import State
 from tests.app.conftest import Served
-from tests.app.recommended import CLUSTER, Surveyor, desk
+from tests.app.recommended import CLUSTER, READY, Surveyor, buying, desk
 from tests.app.world import NOW
 from tests.fakes.clock import ManualClock
 
@@ -132,6 +132,22 @@ def test_without_a_priced_node_nothing_is_touched(store: MetricsStore, state: St
     asked.tick(NOW)
     assert asked.last is None
     assert asked.items(every=True) == []
+
+
+def test_spot_and_commitments_come_last_and_take_what_is_left(
+    store: MetricsStore, state: State, clock: ManualClock
+) -> None:
+    store.load(CLUSTER)
+    asked = desk(store, state, clock, spot=READY, plans=buying(3))
+    asked.compute(NOW)
+    found = by_kind(asked)
+    # of three nodes one is nobody's, one carries what moves, and one always runs: only that can be committed to
+    assert found["rightSizeNodePool"].advice.saving.monthly == Decimal("146")
+    assert found["spotMove"].advice.saving.realised_when == "moved"
+    assert found["commitmentBuy"].advice.saving.monthly == Decimal("146") * Decimal("0.4")
+    assert found["commitmentBuy"].advice.evidence[0] == ("price", "0.12 committed, 0.2 on demand, an hour")
+    assert asked.last is not None
+    assert sum(one.advice.saving.monthly for one in found.values()) == asked.last.total < asked.last.before
 
 
 def test_the_command_prints_what_the_api_answers(store: MetricsStore, state: State, clock: ManualClock) -> None:

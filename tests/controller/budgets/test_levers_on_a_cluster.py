@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from app.budget_writes import kept, taken_back, written
+from controller.budgets import minima
 from controller.budgets.deeds import Change, Deed, DeedState
 from controller.budgets.levers import BY_CLOCK
+from controller.budgets.minima import Minima
 from controller.budgets.notes import RESTORE
 from controller.budgets.quotas import FIELD, QUOTA, Quotas
 from controller.budgets.sleepers import KINDS, Sleepers
@@ -37,7 +39,7 @@ def namespace(cluster: Cluster) -> str:
         if one["kind"] in RIGHTS:
             apply(cluster.api, one)
     made = cluster.namespace("levers")
-    for one in opt_in("quota", "sleep"):
+    for one in opt_in("bounds", "quota", "sleep"):
         apply(cluster.api, {**one, "metadata": {**one["metadata"], "namespace": made}})
     return made
 
@@ -131,3 +133,28 @@ def test_a_quota_of_ours_and_nobody_elses(namespace: str, accounts: tuple[Connec
     assert told[cap.target].said == "deleted"
     with pytest.raises(KubeError, match="not found"):
         raw(admin, QUOTA, namespace, name)
+
+
+def test_an_hpas_min_under_our_own_guardrails(
+    namespace: str, accounts: tuple[Connection, Connection, Connection]
+) -> None:
+    admin, controller, reaper = accounts
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "low"}
+    spec = {"scaleTargetRef": target, "minReplicas": 20, "maxReplicas": 40}
+    metadata = {"name": "low", "labels": {minima.LABEL: "allowed"}}
+    Writer(admin, "kubectl-create").create(HPA, namespace, {"metadata": metadata, "spec": spec})
+    before = raw(admin, HPA, namespace, "low")["spec"]
+    ours = Minima(controller, writer(controller), switch=lambda: "", own_namespace="foretide")
+    (one,) = ours.allowed((namespace,), {})
+    change = Change(target=f"{minima.ON_HPA}{namespace}/low", field=minima.FIELD, before=one.least, after=16)
+    deed = written(deed_of(change), {"HorizontalPodAutoscaler": ours}, EVENING)
+    assert (deed.reason, raw(admin, HPA, namespace, "low")["spec"]["minReplicas"]) == ("in force", 16)
+    with pytest.raises(KubeError, match="bounds move only with the epoch"):
+        writer(controller).patch_merge(HPA, namespace, "low", {"spec": {"maxReplicas": 30}})
+    again = Minima(reaper, writer(reaper), switch=lambda: "", own_namespace="foretide")
+    said = [dict(again.expired(EVENING + timedelta(days=9)))[change.target].said for _ in range(2)]
+    assert said == ["min 18, on its way to 20", "given back"]
+    after = raw(admin, HPA, namespace, "low")
+    assert (after["spec"], "foretide" in {each["manager"] for each in after["metadata"]["managedFields"]}) == (
+        before, False
+    )  # fmt: skip
