@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -46,6 +46,8 @@ FEWEST: Final = 0.8
 KEEP: Final = timedelta(hours=1)
 MOST_KEPT: Final = 16
 PATIENCE: Final = timedelta(seconds=1)
+_STEADY: Final = 1e-6
+"""Of the mean: hours that differ by less have no band to be held against."""
 _DIGITS: Final = Decimal("0.000001")
 
 
@@ -145,9 +147,9 @@ class CostOutlooks:
             future = self._made[question][1]
         try:
             return future.result(patience.total_seconds())
-        except NotYetError:
+        except (NotYetError, CancelledError):
             return None
-        except ForetideError:
+        except Exception:
             with self._lock:
                 self._made.pop(question, None)
             raise
@@ -197,7 +199,8 @@ class CostOutlooks:
         groups = [replace(_group(key, past, [key]), rest=sums[key]) for key in kept]
         groups += [replace(one, rest=sums.get((OTHERS,), np.zeros(len(drawn.course)))) for one in _others(past, rest)]
         judged = total.backtest
-        held = {} if judged is None else judged.sum_coverage
+        steady = float(np.nanstd(past.total)) <= _STEADY * float(np.nanmean(past.total))
+        held = {} if judged is None or steady else judged.sum_coverage
         return replace(
             rates, groups=tuple(groups), course=drawn.course,
             total=replace(_group(("total",), past, list(past.costs)), rest=np.sort(drawn.course[:, -1])),

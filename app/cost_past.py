@@ -19,6 +19,8 @@ DAY: Final = 24
 WEEK: Final = 7 * DAY
 SEEN: Final = 0.5
 """Of an hour, for its cost to count as known of a whole one."""
+_DIGITS: Final = 9
+"""Of the sum of floats: nodes that cost the same each hour shall be seen to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Past:
     @property
     def total(self) -> FloatArray:
         """Of all groups."""
-        total: FloatArray = np.sum(list(self.costs.values()), axis=0)
+        total: FloatArray = np.round(np.sum(list(self.costs.values()), axis=0), _DIGITS)
         return total
 
     @property

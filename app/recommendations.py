@@ -130,7 +130,7 @@ class RecommendationDesk:
                 aside=[one.id for one in kept.values() if _unwanted(one, now)],
             )  # fmt: skip
             self._keep(found, kept, now, silent=_silent(survey, spot, plans), unread=used.unread)
-        notes = (*seen.notes, *used.notes, *blind, *(() if survey is None else survey.notes))
+        notes = (*seen.notes, *used.notes, *blind, *_unsaid(survey))
         self.last = Pass(at=now, currency=found.currency, before=found.before, total=found.total, notes=notes)
         log.info("recommendations computed", extra={"count": len(found.items), "monthly": str(found.total)})
 
@@ -216,6 +216,13 @@ def _asked(ask: Callable[[], T | None], what: str, blind: list[str]) -> T | None
     except (KubeError, QueryError) as error:
         blind.append(f"{what} could not be looked for: {error}")
         return None
+
+
+def _unsaid(survey: Survey | None) -> list[str]:
+    """What the survey notes, and why it says nothing of whole kinds, each reason once."""
+    if survey is None:
+        return []
+    return [*survey.notes, *dict.fromkeys(one.why for one in survey.not_known if not one.objects)]
 
 
 def _silent(survey: Survey | None, spot: Seen | None, plans: LiveAdvice | None) -> set[str]:

@@ -3,6 +3,8 @@
 ``python -m benchmarks.cost [-o json]``. The cluster is made, by a fixed seed (``cost_day``), and stands as arrays in a
 file that is read as the allocation goes, node by node, as from a store. CPU and peak memory are those of a process of
 its own, which reads, allocates and reports by namespace, by owner and by pod, each with idle shared.
+
+``--only outlook --data DIR`` measures how often what a week or a month came to lay in its band (``cost_outlook``).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.command import options, run
+from benchmarks.command import data_folder, options, run
 from benchmarks.cost_day import write
 from benchmarks.report import NotMeasuredError, Row
 
@@ -38,8 +40,15 @@ def measure() -> Sequence[Row]:
 
 def main() -> int:
     """Measure and print."""
-    asked = options("cost", __doc__, recordings=False).parse_args()
-    return run("cost", measure, output=asked.output)
+    parser = options("cost", __doc__)
+    parser.add_argument("--only", choices=("allocation", "outlook"), default="allocation", help="which rows")
+    asked = parser.parse_args()
+    if asked.only == "allocation":
+        return run("cost", measure, output=asked.output)
+    from benchmarks import cost_outlook  # loads the forecaster, which no allocation needs
+
+    data = data_folder(parser, asked, holds="m4/ and traces/")
+    return run("cost", lambda: cost_outlook.rows(data), output=asked.output)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def fine(data: Path) -> list[Case]:
 
 def hourly(data: Path, ahead: int, count: int) -> list[Case]:
     """The application server by the hour, 120 days of history."""
-    values = _grid(data / "traces" / "appserver_hourly.csv.gz", 3600)
+    values = grid(data / "traces" / "appserver_hourly.csv.gz", 3600)
     origins = np.linspace(24 * 120, len(values) - ahead, count).astype(int)
     step = timedelta(hours=1)
     return [case for origin in origins for case in _case("appserver", values, origin, 24 * 120, ahead, step, DAY)]
@@ -88,7 +88,7 @@ def daily(data: Path) -> list[Case]:
     """Daily series, two years of history, 30 days ahead, 40 origins each."""
     cases = []
     for file in sorted((data / "daily").glob("*.csv")):
-        values = _grid(file, 86400)
+        values = grid(file, 86400)
         for origin in np.linspace(400, len(values) - 30, 40).astype(int):
             cases += _case(file.stem, values, origin, 730, 30, DAY, 7 * DAY)
     return cases
@@ -328,7 +328,8 @@ def _relative(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float:
     return float(np.exp(np.mean([np.log(ours[name] / theirs[name]) for name in ours])))
 
 
-def _grid(file: Path, seconds: int) -> FloatArray:
+def grid(file: Path, seconds: int) -> FloatArray:
+    """A file on its grid, NaN where a row is missing."""
     if not file.is_file():
         raise NoTracesError(f"{file} is not there")
     opened = gzip.open(file, "rt") if file.suffix == ".gz" else file.open()

