@@ -178,7 +178,8 @@ def _deed(deed: dict[str, Any]) -> Iterator[str]:
         interval = f"{_money(saving['realised_p10'])} to {_money(saving['realised_p90'])}"
         yield f"    saved so far {_money(saving['realised'])} ({interval}), promised {_money(saving['promised'])}"
     if deed["state"] == "AwaitingApproval":
-        yield f"    approve with digest {deed['digest']}"
+        said = f"; yes so far: {', '.join(deed['approved_by'])}" if deed["approved_by"] else ""
+        yield f"    approve with digest {deed['digest']}{said}"
     yield f"    undo: {deed['undo']}"
 
 

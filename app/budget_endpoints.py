@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from app.budget_approvals import NotAnApproverError
 from app.budget_loop import Budgets, NoSuchDeedError
 from app.budget_views import BudgetExplanation, BudgetView, DeedView, deed_view, explained, listed
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
@@ -32,6 +33,7 @@ class ApprovalRequest(BaseModel):
     threshold: Annotated[str, Field(max_length=63)]
     action: Annotated[str, Field(max_length=63)]
     digest: Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="Of the patch that was read.")]
+    by: Annotated[str | None, Field(min_length=1, max_length=253, description="Who says it; see approvers.")] = None
 
 
 class WakeRequest(BaseModel):
@@ -72,10 +74,18 @@ def router(budgets: Budgets, rules: Callable[[], RuleSet], clock: Clock) -> APIR
         budget = _budget(rules(), f"{namespace}/{name}")
         try:
             deed = budgets.approve(
-                budget.key, body.threshold, body.action, digest=body.digest, by=request.state.actor, now=clock.now()
+                budget.key,
+                body.threshold,
+                body.action,
+                digest=body.digest,
+                actor=request.state.actor,
+                by=body.by,
+                now=clock.now(),
             )
         except NoSuchDeedError as error:
             raise HTTPException(404, str(error)) from error
+        except NotAnApproverError as error:
+            raise HTTPException(403, str(error)) from error
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
         return ok(deed_view(body.action, deed, budget.spec.currency))

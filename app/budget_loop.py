@@ -15,8 +15,10 @@ from decimal import Decimal
 from typing import Final
 
 from app import budget_minima, budget_off_hours
+from app.budget_approvals import name_of
 from app.budget_needs import NEEDS_EVERY, Needs, nobody_knows
 from app.budget_outlook import HOUR, Fit, Outlooks
+from app.budget_pause import paused
 from app.budget_plans import lifts_of, plan_of
 from app.budget_seen import Sight, sight
 from app.budget_world import Cluster, World, needed
@@ -28,6 +30,7 @@ from controller.budgets.deeds import Approval, Deed, DeedState, Order, Plan
 from controller.budgets.records import Standing, from_json, to_json
 from controller.guardrails import Lowered
 from controller.slo import Burn
+from cost import periods
 from cost.budgets import spent_between
 from domain.errors import ForetideError
 from domain.scaling import Decision, Mode
@@ -93,7 +96,7 @@ class Budgets:
             known = self._known()
             asked = {(one.key, each.id) for one in self._rules().budgets for each in one.spec.thresholds}
             for budget in self._rules().budgets:
-                if budget.spec.thresholds:
+                if budget.spec.thresholds and periods.around(budget.spec.repeats, now).start <= now:
                     self._looked_at(budget, now)
             for key in [key for key in known if key not in asked]:
                 self._wound_down(known[key], now)
@@ -130,21 +133,28 @@ class Budgets:
                 before = self._sights[budget.key] = self._sight(budget, now, asked=forecast)
             return before
 
-    def approve(self, key: str, threshold: str, action: str, *, digest: str, by: str, now: datetime) -> Deed:
+    def approve(
+        self, key: str, threshold: str, action: str, *, digest: str, actor: str, now: datetime, by: str | None = None
+    ) -> Deed:  # fmt: skip
         """Somebody's yes to one patch; it is done with the next tick.
 
         Raises:
             NoSuchDeedError: There is no such deed.
-            ValueError: It does not wait, or is about another patch by now.
+            NotAnApproverError: Whoever says it (``by`` their own word, ``actor`` to the API) may not.
+            ValueError: It does not wait, is about another patch by now, or they have said it already.
         """
         with self._lock:
             standing = self._known().get((key, threshold))
             deed = None if standing is None else standing.deeds.get(action)
             if standing is None or deed is None:
                 raise NoSuchDeedError(f"budget {key} does nothing called {action} for a threshold {threshold}")
-            agreed = deeds.approved(deed, Approval(digest=digest, by=by, at=now))
+            budget = self._rules().budget(key)
+            wanted = None if budget is None else budget.spec.actions.get(action)
+            name = name_of(wanted, by, actor=actor)
+            needed = 1 if wanted is None else wanted.approvals
+            agreed = deeds.approved(deed, Approval(digest=digest, by=name, at=now), needed=needed)
             self._keep(replace(standing, deeds={**standing.deeds, action: agreed}), now)
-            self._note(now, by, "budget.approve", key, {"deed": agreed.id, "digest": digest})
+            self._note(now, actor, "budget.approve", key, {"deed": agreed.id, "digest": digest, "by": name})
             return agreed
 
     def wake(self, key: str, *, until: datetime, by: str, now: datetime) -> list[Deed]:
@@ -222,10 +232,12 @@ class Budgets:
         if was is not None and was.in_force:
             lifts = lifts_of(action, was, self._world(now))
         elif firing:
-            plan = plan_of(budget, threshold, action, seen, self._world(now), now=now)
+            world = self._world(now)
+            made = plan_of(budget, threshold, action, seen, world, now=now)
+            plan = paused(made, budget, seen.rules, world.rules, world.burn)
         return Order(
             id=id_, period=seen.span.id, mode=action.mode, firing=firing, plan=plan, ends=seen.span.end,
-            lasts=action.max_duration, lifts=lifts,
+            lasts=action.lasts, lifts=lifts,
         )  # fmt: skip
 
     def _world(self, now: datetime) -> World:

@@ -70,15 +70,18 @@ def sight(
     outlook = Outlook(forecast=None, fitted_at=now, why="nothing asks for one", was_asked=False)
     if wanted:
         outlook = outlooks.of(budget.key, history, until=span.end, now=now)
-    end = total(outlook, now=now, end=span.end, spent=float(status.spent.amount))
+    end = total(outlook, now=max(now, span.start), end=span.end, spent=float(status.spent.amount))
     priced = sum(1 for key in keys if costs[key]) / len(keys) if keys else 0.0
     seen = Seen(
-        period=span.id, limit=spec.total, spent=status.spent.amount, unknown=outlook.why,
+        period=span.id, limit=status.limit.amount, spent=status.spent.amount, unknown=outlook.why,
         probability={} if end is None else {
-            one.id: end.probability_above(float(spec.total) * (one.at or 1.0))
+            one.id: end.probability_above(float(status.limit.amount) * (one.at or 1.0))
             for one in spec.thresholds if one.basis == "forecast"
         },
-        burn={one.id: _burn(budget, one, costs, span, now) for one in spec.thresholds if one.basis == "burnRate"},
+        burn={
+            one.id: _burn(budget, one, costs, span, status.limit.amount, now)
+            for one in spec.thresholds if one.basis == "burnRate"
+        },
     )  # fmt: skip
     return Sight(
         at=now, span=span, status=status, rules=keys, costs=costs, history=history, outlook=outlook, total=end,
@@ -123,11 +126,16 @@ def doubt_of(threshold: BudgetThreshold, seen: Sight) -> str:
 
 
 def _burn(
-    budget: Budget, threshold: BudgetThreshold, costs: dict[str, list[CostInterval]], span: Span, now: datetime
+    budget: Budget,
+    threshold: BudgetThreshold,
+    costs: dict[str, list[CostInterval]],
+    span: Span,
+    limit: Decimal,
+    now: datetime,
 ) -> tuple[float | None, float | None]:
     """Spend over each window ÷ what is planned for it; None where less than half of the window was seen."""
     repeats = budget.spec.repeats
-    per_hour = float(budget.spec.total) / periods.planned(repeats, span.start, span.end)
+    per_hour = float(limit) / periods.planned(repeats, span.start, span.end)
 
     def over(window: timedelta) -> float | None:
         start = now - window

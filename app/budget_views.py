@@ -41,7 +41,7 @@ class DeedView(BaseModel):
     changes: list[str]
     said: str
     digest: str
-    approved_by: str | None
+    approved_by: list[str] = Field(description="Who has said yes to this patch, so far.")
     expires_at: datetime | None
     saving: SavingView
     undo: str
@@ -199,7 +199,7 @@ def deed_view(name: str, deed: Deed, currency: str) -> DeedView:
     return DeedView(
         action=name, state=deed.state, since=deed.since, reason=deed.reason, said=deed.said, digest=deed.digest,
         changes=[str(one) for one in deed.changes], expires_at=deed.expires_at, saving=saving, undo=_undo(deed),
-        approved_by=None if deed.approval is None else deed.approval.by,
+        approved_by=[one.by for one in deed.yeses],
     )  # fmt: skip
 
 

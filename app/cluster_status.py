@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from app import cluster_budgets
+from app.cluster_budgets import BudgetStatuses
 from app.cluster_documents import DOCUMENT_KINDS, AllDocuments, ClusterObjects, Object
 from app.effective_rules import EffectiveRules
 from app.readiness import OF_THE_LOAD, News, Unready, news, told, unready
@@ -42,8 +44,10 @@ class ClusterStatuses:
     def __init__(
         self, objects: ClusterObjects, *, documents: AllDocuments, rules: EffectiveRules, writer: Writer,
         leads: Callable[[], bool], tell: Callable[[Regarding, News], object] = lambda regarding, one: None,
+        budgets: BudgetStatuses | None = None,
     ) -> None:  # fmt: skip
         """``leads`` says whether this process may write at all; ``tell`` tells Kubernetes events."""
+        self._budgets = budgets
         self._tell = tell
         self._failed: Mapping[str, str] = {}
         self._objects, self._documents, self._rules = objects, documents, rules
@@ -91,6 +95,8 @@ class ClusterStatuses:
             conditions += [known[name] for name in ("Limited", "DryRun") if name in known]
             if why is None and known.get("Ready", {}).get("reason", "Refused") != "Refused":
                 conditions[0] = known["Ready"]
+        if kind == "Budget" and self._budgets is not None and not objection:
+            status |= self._budgets.of(key, before, now)
         status["conditions"] = [_dated(one, known.get(one["type"]), now) for one in conditions]
         return status
 
@@ -107,7 +113,8 @@ class ClusterStatuses:
                 api_version=API_VERSION, kind=kind, namespace=metadata["namespace"], name=metadata["name"],
                 uid=metadata.get("uid", ""),
             )  # fmt: skip
-            for one in news(data.get("status") or {}, status):
+            before = data.get("status") or {}
+            for one in (*news(before, status), *cluster_budgets.news(before, status)):
                 self._tell(of, one)
         except ForetideError as error:
             if not self._failing:
@@ -150,6 +157,8 @@ def _dated(condition: Status, before: Status | None, now: datetime) -> Status:
 
 def _is_news(before: Status, wanted: Status, now: datetime) -> bool:
     """Whether it is to be written now."""
+    if wanted.get("countedAt") != before.get("countedAt") and cluster_budgets.is_old(before, now):
+        return True
     bounded = bool((wanted.get("decision") or {}).get("bounds"))
     if _says(before, bounded=bounded) != _says(wanted, bounded=bounded):
         return True
@@ -174,6 +183,7 @@ def _says(status: Status, *, bounded: bool = False) -> Status:
         "conditions": {one["type"]: _told(one) for one in conditions},
         "decision": {name: same.get(str(decision.get(name))) or decision.get(name) or None for name in fields},
         **{name: status.get(name) for name in ("observedGeneration", "matched", "leftOut")},
+        **cluster_budgets.says(status),
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ What has no price in our currency is told and left out, by class and not one by 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -84,20 +84,26 @@ def _volumes(known: Known, sources: Sources, notes: list[str]) -> Iterator[tuple
 
 
 def _balancers(known: Known, sources: Sources, notes: list[str]) -> Iterator[tuple[Attached, Price]]:
-    if not known.balancers:
-        return
-    price, told = price_balancer(sources), count(len(known.balancers), "load balancer")
-    if price is None:
-        notes.append(f"no price in {sources.currency} of load balancers: {told}: not in the sums")
-        return
-    if not price.amount:
-        notes.append(f"{told} cost nothing: {price.source} has a price of 0")
+    unpriced, free = 0, Counter[str]()
     for one in known.balancers:
+        service = f"{one.namespace}/{one.service}"
+        price = price_balancer(sources, service)
+        if price is None:
+            unpriced += 1
+            continue
+        if not price.amount:
+            free[price.source] += 1
         made = Attached(
-            component="loadBalancer", name=f"{one.namespace}/{one.service}", cluster=one.cluster, start=one.start,
-            end=one.end, hourly_cost=price.amount, uses=one.uses,
+            component="loadBalancer", name=service, cluster=one.cluster, start=one.start, end=one.end,
+            hourly_cost=price.amount, uses=one.uses,
         )  # fmt: skip
         yield made, price
+    if unpriced:
+        notes.append(
+            f"no price in {sources.currency} of load balancers: {count(unpriced, 'load balancer')}: not in the sums"
+        )
+    for source, number in sorted(free.items()):
+        notes.append(f"{count(number, 'load balancer')} cost nothing: {source} has a price of 0")
 
 
 def _traffic(known: Known, sources: Sources, notes: list[str]) -> Iterator[Item]:

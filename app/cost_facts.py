@@ -16,7 +16,7 @@ from app.cost_host import HostFacts
 from app.cost_known import Known, KnownNode, Wanted
 from app.cost_labels import LabelFacts
 from app.cost_pods import RESOURCES, PodFacts
-from app.cost_series import GIB, NO_CLUSTER, Line, SeriesReader, cluster_of, exact, latest, named, span
+from app.cost_series import GIB, NO_CLUSTER, Line, SeriesReader, cluster_of, exact, latest, merged, named, span
 from app.cost_services import ServiceFacts, Services
 from app.cost_traffic import TrafficReader
 from app.cost_volumes import VolumeReader
@@ -98,7 +98,10 @@ class CostFacts:
         found: dict[tuple[str, str], list[Line]] = defaultdict(list)
         for line in self._reader.lines(expr, window):
             found[cluster_of(line.labels), line.labels.get("node", "")].append(line)
-        return found
+        return {
+            node: list(merged(lines, lambda labels: labels.get("resource", "")).values())
+            for node, lines in found.items()
+        }  # fmt: skip
 
 
 def _amounts(lines: Iterable[Line]) -> Amounts:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 
-from app.cost_series import Key, SeriesReader, cluster_of, filled, key_of, seen, span
+from app.cost_series import Key, Line, SeriesReader, cluster_of, filled, key_of, merged, seen, span
 from cost.allocation.nodes import Amounts, PodInterval, Window
 from cost.allocation.subject import Subject
 from domain.names import NAMESPACE, USED_CPU, USED_MEMORY
@@ -40,29 +41,27 @@ class PodFacts:
         requests = self._requests(window, alone)
         cpu = self._usage(USED_CPU, f"rate(container_cpu_usage_seconds_total{_CONTAINERS}[5m])", window, alone)
         memory = self._usage(USED_MEMORY, f"container_memory_working_set_bytes{_CONTAINERS}", window, alone)
-        created = {key_of(line.labels, alone): line.values for line in self._reader.lines("kube_pod_created", window)}
-        ended = {
-            key_of(line.labels, alone): line.values
-            for phase in _ENDED
-            for line in self._reader.lines(f'kube_pod_status_phase{{phase="{phase}"}} == 1', window)
-        }
+        of_pod = partial(key_of, alone=alone)
+        created = _values(merged(self._reader.lines("kube_pod_created", window), of_pod))
+        over = f'kube_pod_status_phase{{phase=~"{"|".join(_ENDED)}"}} == 1'
+        ended = _values(merged(self._reader.lines(over, window), of_pod))
         deployments = {
             (cluster_of(line.labels, alone), line.labels.get(NAMESPACE, ""), line.labels.get("replicaset", "")):
                 line.labels.get("owner_name", "")
             for line in self._reader.lines('kube_replicaset_owner{owner_kind="Deployment"}', window)
         }  # fmt: skip
-        for line in self._reader.lines(_PLACED, window):
-            key = key_of(line.labels, alone)
+        placed = merged(self._reader.lines(_PLACED, window), lambda labels: (of_pod(labels), labels.get("node", "")))
+        for (key, node), line in placed.items():
             start, end = span(line.values, window, created=created.get(key))
             if key in ended:
-                over = seen(int(np.flatnonzero(np.isfinite(ended[key]))[0]), window)
-                end = over if end is None or over < end else end
+                last = seen(int(np.flatnonzero(np.isfinite(ended[key]))[0]), window)
+                end = last if end is None or last < end else end
             kind, owner = line.labels.get("created_by_kind", ""), line.labels.get("created_by_name", "")
             if kind == "ReplicaSet" and (by := deployments.get((key[0], key[1], owner))):
                 kind, owner = "Deployment", by
             pod = PodInterval(
                 subject=Subject(
-                    cluster=key[0], namespace=key[1], pod=key[2], node=line.labels.get("node", ""),
+                    cluster=key[0], namespace=key[1], pod=key[2], node=node,
                     owner_kind="" if kind == "<none>" else kind, owner="" if owner == "<none>" else owner,
                 ),
                 start=start, end=end, requests=Amounts(), cpu_usage=cpu.get(key), memory_usage=memory.get(key),
@@ -73,8 +72,9 @@ class PodFacts:
         found: dict[Key, dict[str, FloatArray]] = defaultdict(dict)
         for resource in RESOURCES:
             of = f'kube_pod_container_resource_requests{{resource="{resource}",node!=""}}'
-            for line in self._reader.lines(_OF_POD.format(of=of), window):
-                found[key_of(line.labels, alone)][resource] = line.values
+            lines = self._reader.lines(_OF_POD.format(of=of), window)
+            for key, line in merged(lines, partial(key_of, alone=alone)).items():
+                found[key][resource] = line.values
         return found
 
     def _usage(self, ours: str, theirs: str, window: Window, alone: str) -> dict[Key, np.ndarray]:
@@ -82,8 +82,13 @@ class PodFacts:
         for of in (ours, theirs):
             lines = self._reader.lines(_OF_POD.format(of=of), window)
             if lines:
-                return {key_of(line.labels, alone): line.values.astype(np.float32) for line in lines}
+                told = merged(lines, partial(key_of, alone=alone))
+                return {key: line.values.astype(np.float32) for key, line in told.items()}
         return {}
+
+
+def _values(lines: Mapping[Key, Line]) -> dict[Key, FloatArray]:
+    return {key: line.values for key, line in lines.items()}
 
 
 def _resized(pod: PodInterval, requests: Mapping[str, FloatArray], window: Window) -> Iterator[PodInterval]:

@@ -26,7 +26,7 @@ from rules import RuleSet
 
 READ_EVERY: Final = timedelta(seconds=30)
 """Unchanged files cost one stat each."""
-_REPORTED: Final = f'{{__name__=~"{"|".join((*opencost_metrics.NODE_METRICS, opencost_metrics.VOLUME_METRIC))}"}}'
+_REPORTED: Final = f'{{__name__=~"{"|".join(opencost_metrics.METRICS)}"}}'
 Amount = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str, when_used="json")]
 
 

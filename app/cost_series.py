@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from domain.clock import to_ms
 from domain.names import INSTANCE, JOB, NAMESPACE
 from domain.series import FloatArray, IntArray
 
+K = TypeVar("K")
 Key = tuple[str, str, str]
 """Cluster, namespace, name of a pod."""
 NO_CLUSTER: Final = "default"
@@ -86,16 +87,20 @@ class SeriesReader:
         An hour at once: five classes of traffic of 5,000 pods every 15 s are 6,000,000 samples an hour.
         """
         found: dict[LabelPairs, float] = defaultdict(float)
-        at = window.start
-        while at < window.end:
-            until = min(at + _COUNTED_AT_ONCE, window.end)
-            if self._queries.instant(f"count({counter})", until):
-                seconds = round((until - at).total_seconds())
-                grown = self._queries.instant(f"sum by ({by}) (increase({counter}[{seconds}s]))", until)
-                for labels, value in grown.items():
-                    found[labels] += value
-            at = until
+        for start, end in self._hours_with(counter, window):
+            seconds = round((end - start).total_seconds())
+            grown = self._queries.instant(f"sum by ({by}) (increase({counter}[{seconds}s]))", end)
+            for labels, value in grown.items():
+                found[labels] += value
         return found
+
+    def _hours_with(self, series: str, window: Window) -> Iterator[tuple[datetime, datetime]]:
+        """The window's hours, and the rest, at whose end there are such series."""
+        hours = window_of(window.start, window.end, longest=_COUNTED_AT_ONCE)
+        there = {place for line in self.lines(f"count({series})", hours) for place in np.flatnonzero(line.values > 0)}
+        yield from ((moment(place, hours), seen(place, hours)) for place in sorted(map(int, there)))
+        if hours.end < window.end and self._queries.instant(f"count({series})", window.end):
+            yield hours.end, window.end
 
     def _read(self, expr: str, window: Window) -> Iterator[tuple[LabelPairs, IntArray, FloatArray]]:
         """Pieces of series: the steps that they are of, and their values."""
@@ -106,6 +111,26 @@ class SeriesReader:
             for labels, (times, values) in self._queries.lines(expr, at, until, window.step).items():
                 yield labels, (times - first_ms) // step_ms, values
             at = until + window.step
+
+
+def window_of(start: datetime, end: datetime, *, longest: timedelta) -> Window:
+    """Whole steps from ``start``: as long as that, or the one that is there."""
+    step = min(longest, end - start)
+    return Window(start=start, steps=(end - start) // step, step=step)
+
+
+def merged(lines: Iterable[Line], key_of: Callable[[Mapping[str, str]], K]) -> dict[K, Line]:
+    """One line for each thing, whoever told of it: an exporter that moved is another instance, and of two that stand
+    side by side each tells everything.
+    """
+    found: dict[K, Line] = {}
+    for line in lines:
+        key = key_of(line.labels)
+        known = found.get(key)
+        if known is not None:
+            line = Line(labels=line.labels, values=np.where(np.isfinite(known.values), known.values, line.values))
+        found[key] = line
+    return found
 
 
 def filled(values: FloatArray | None, steps: int) -> FloatArray:

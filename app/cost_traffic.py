@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from app.cost_series import Key, SeriesReader, cluster_of
+from app.cost_series import Key, SeriesReader, cluster_of, window_of
 from cost.allocation.attached import Direction, Traffic, Use
 from cost.allocation.nodes import Window
 from domain.names import NAMESPACE
@@ -60,12 +60,10 @@ class TrafficReader:
 
     def _tell_unclassed(self) -> None:
         """Five minutes of each hour are enough for a note: whole hours of 5,000 pods are 58,000,000 samples a day."""
-        length = self._window.end - self._window.start
-        step = min(timedelta(hours=1), length)
-        hours = Window(start=self._window.end - (length // step) * step, steps=length // step, step=step)
+        hours = window_of(self._window.start, self._window.end, longest=timedelta(hours=1))
         sent = sum(float(np.nansum(line.values)) for line in self._reader.lines(_PLAIN, hours))
         if sent > 0:
-            gib = sent * step.total_seconds() / _GIB
+            gib = sent * hours.step.total_seconds() / _GIB
             self.notes.append(
                 f"pods sent some {gib:.2f} GiB (container_network_transmit_bytes_total); no series says where to, so "
                 f"that they have no price: OpenCost's network-costs does, by {_CLASSED}"

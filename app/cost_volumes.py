@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from app.cost_known import KnownVolume
-from app.cost_series import GIB, Key, SeriesReader, cluster_of, exact, filled, key_of, seen, span
+from app.cost_series import GIB, Key, SeriesReader, cluster_of, exact, filled, key_of, merged, seen, span
 from cost.allocation.attached import Use
 from cost.allocation.nodes import Window
 from cost.pricing.things import VolumeFacts
@@ -126,9 +126,9 @@ class VolumeReader:
     def _values(self, series: str, by: str) -> dict[Key, FloatArray]:
         """Whole lines, by cluster, namespace and name; a volume has none, whatever its exporter runs in."""
         own = f"namespace, {by}" if by == "persistentvolumeclaim" else by
-        found: dict[Key, FloatArray] = {}
-        for line in self._reader.lines(_OF.format(by=own, series=series), self._window):
-            key = cluster_of(line.labels, self._alone), line.labels.get(NAMESPACE, ""), line.labels.get(by, "")
-            known = found.get(key)
-            found[key] = line.values if known is None else np.where(np.isfinite(known), known, line.values)
-        return found
+        lines = self._reader.lines(_OF.format(by=own, series=series), self._window)
+
+        def key(labels: Mapping[str, str]) -> Key:
+            return cluster_of(labels, self._alone), labels.get(NAMESPACE, ""), labels.get(by, "")
+
+        return {one: line.values for one, line in merged(lines, key).items()}

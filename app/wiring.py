@@ -22,6 +22,7 @@ from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
 from app.budget_needs import HpaNeeds
 from app.budget_room import BudgetRoom
+from app.cluster_budgets import BudgetStatuses
 from app.cluster_collection import ClusterCollection
 from app.cluster_documents import AllDocuments
 from app.cluster_status import ClusterStatuses
@@ -222,6 +223,10 @@ class House:
                 self._kubernetes.objects, documents=self._documents, rules=self.rules,
                 writer=self._kubernetes.status_writer(), leads=self._kubernetes.elector.leading,
                 tell=self._kubernetes.tell,
+                budgets=BudgetStatuses(
+                    lambda key: self.running_rules().budget(key), lambda key: self.budgets.held(key),
+                    lambda budget, now: self.budgets.look(budget, now),
+                ),
             )  # fmt: skip
         self._keeper = Keeper(self.state, clock=self._clock, retention=settings.retention)
 

@@ -80,8 +80,9 @@ def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) 
     Raises:
         ValueError: An interval is in another currency than the limit.
     """
-    limit = Money(amount=budget.spec.total, currency=budget.spec.currency)
     span = periods.around(budget.spec.repeats, now)
+    part = periods.part(budget.spec.repeats, span)
+    limit = Money(amount=budget.spec.total * part, currency=budget.spec.currency)
     start, end = span.start, span.end
     spent, rate = Money(amount=Decimal(0), currency=limit.currency), Money(amount=Decimal(0), currency=limit.currency)
     with localcontext() as context:

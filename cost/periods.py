@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -35,18 +36,33 @@ class Span:
 
 
 def around(period: Period, instant: datetime) -> Span:
-    """The period that ``instant`` lies in."""
+    """The period that ``instant`` lies in; before a budget ``starts`` its first, which may be shorter."""
     if period.every == "hour":
         hour = instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         return Span(id=f"{hour:%Y-%m-%dT%HZ}", start=hour, end=hour + timedelta(hours=1))
     zone = ZoneInfo(period.timezone)
-    first = _first(period, instant.astimezone(zone).date())
+    day = instant.astimezone(zone).date()
+    if period.starts is not None and day < _next(period, _first(period, period.starts)):
+        end = _midnight(_next(period, _first(period, period.starts)), zone)
+        return Span(id=period.starts.isoformat(), start=_midnight(period.starts, zone), end=end)
+    first = _first(period, day)
     return Span(id=first.isoformat(), start=_midnight(first, zone), end=_midnight(_next(period, first), zone))
 
 
 def following(period: Period, span: Span) -> Span:
     """The one after it."""
     return around(period, span.end)
+
+
+def part(period: Period, span: Span) -> Decimal:
+    """Which part of a whole period's limit is that of ``span``: less than 1 of a first one that begins late."""
+    if period.starts is None:
+        return Decimal(1)
+    zone, first = ZoneInfo(period.timezone), _first(period, period.starts)
+    if first == period.starts or span.id != period.starts.isoformat():
+        return Decimal(1)
+    whole = planned(period, _midnight(first, zone), span.end)
+    return Decimal(repr(round(planned(period, span.start, span.end) / whole, 6)))
 
 
 def passed(period: Period, span: Span, until: datetime) -> float:

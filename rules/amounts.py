@@ -53,6 +53,15 @@ def _duration_or_auto(value: object) -> timedelta | Literal["auto"]:
         raise ValueError(str(error).replace("expected a duration", "expected auto or a duration", 1)) from error
 
 
+def _duration_or_period(value: object) -> timedelta | Literal["period"]:
+    if value == "period":
+        return "period"
+    try:
+        return _duration(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace("expected a duration", "expected period or a duration", 1)) from error
+
+
 def _quantity_or_duration(value: object) -> Decimal | timedelta:
     """A quantity wherever the text is one: ``300m`` is 0.3, of which ``checks`` knows whether it was meant so."""
     if isinstance(value, timedelta):
@@ -215,6 +224,12 @@ DurationOrAuto = Annotated[
     BeforeValidator(_duration_or_auto),
     _AS_WRITTEN,
     _json(type="string", pattern=rf"^(auto|([0-9]+(ms|[ywdhms]))+|{PLACEHOLDER})$"),
+]
+DurationOrPeriod = Annotated[
+    timedelta | Literal["period"],
+    BeforeValidator(_duration_or_period),
+    _AS_WRITTEN,
+    _json(type="string", pattern=r"^(period|([0-9]+(ms|[ywdhms]))+)$"),
 ]
 PositiveQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_positive), _ABOVE_ZERO]
 NotNegativeQuantity = Annotated[Decimal, BeforeValidator(_quantity), AfterValidator(_not_negative), _FROM_ZERO]

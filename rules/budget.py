@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from rules.amounts import PositiveAmount, WholeNumber
 from rules.budget_thresholds import BudgetAction, BudgetGuards, BudgetThreshold
 from rules.document import Metadata, Strict, mistake
-from rules.fields import CurrencyCode, DnsLabel, LabelKey, LabelValue, NonEmpty, RuleKey, TimeZone
+from rules.fields import CurrencyCode, Day, DnsLabel, LabelKey, LabelValue, NonEmpty, RuleKey, TimeZone
 
 Every = Literal["hour", "day", "week", "month", "quarter", "year"]
 _MISSING = "this field is required: limit: {amount, currency, per}, or amount and period"
+
+
+_BILLED: Final = (
+    "billed is what an invoice says, days later and of whole accounts: nothing could be done in time. effective counts "
+    "with the prices that run, also those of a bill; `foretide cost reconcile` holds both against each other"
+)
 
 
 class Limit(Strict):
@@ -33,8 +39,8 @@ class Amount(Strict):
 
     @model_validator(mode="after")
     def _counted(self) -> Self:
-        if self.basis != "effective":
-            raise mistake("basis", f"{self.basis} is not there yet: spend is counted at the PriceSheet's prices")
+        if self.basis == "billed":
+            raise mistake("basis", _BILLED)
         return self
 
 
@@ -46,6 +52,7 @@ class Period(Strict):
     anchor_month: Annotated[WholeNumber, Field(ge=1, le=12)] = 1
     timezone: TimeZone = "UTC"
     profile: Literal["even", "weekday"] = "even"
+    starts: Day | None = None
 
     @model_validator(mode="after")
     def _anchored(self) -> Self:
@@ -55,6 +62,8 @@ class Period(Strict):
             raise mistake("anchorDay", f"of a week is 1 (Monday) to 7; found the number {self.anchor_day}")
         if self.every not in ("quarter", "year") and self.anchor_month != 1:
             raise mistake("anchorMonth", f"goes with quarter or year, not with {self.every}")
+        if self.every == "hour" and self.starts is not None:
+            raise mistake("starts", "goes with day, week, month, quarter or year, not with hour")
         return self
 
 

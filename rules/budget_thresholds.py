@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from domain.scaling import Mode
-from rules.amounts import Duration, Float, WholeNumber
+from rules.amounts import Duration, DurationOrPeriod, Float, WholeNumber
 from rules.circumstances import CronWindow
 from rules.document import Strict, mistake
-from rules.fields import DnsLabel, LabelKey, LabelValue, NonEmpty, RuleKey
+from rules.fields import DnsLabel, LabelKey, LabelValue, Name, NonEmpty, RuleKey
 from rules.wording import found
 
 _PERCENT: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4})?) ?%", re.ASCII)
@@ -138,6 +138,18 @@ To = Annotated[
 ]  # fmt: skip
 
 
+_OTHER_WORDS: Final = {"propose": "approve", "auto": "enforce"}
+
+
+def _mode(value: object) -> object:
+    if isinstance(value, str) and value in _OTHER_WORDS:
+        raise ValueError(f"{value} is called {_OTHER_WORDS[value]} here, as in rules; there is one word for each mode")
+    return value
+
+
+BudgetMode = Annotated[Mode, BeforeValidator(_mode)]
+
+
 class BudgetAction(Strict):
     """What is done when a threshold fires; nothing is ever deleted, drained or bought."""
 
@@ -147,9 +159,30 @@ class BudgetAction(Strict):
     floor: ActionFloor = Field(default_factory=ActionFloor)
     namespace: DnsLabel | None = None
     headroom: Part = 0.05
-    mode: Mode = Mode.OBSERVE
+    mode: BudgetMode = Mode.OBSERVE
     max_duration: Duration | None = None
+    expires: DurationOrPeriod = "period"
+    approvers: tuple[Name, ...] = ()
+    approvals: Annotated[WholeNumber, Field(ge=1, le=5)] = 1
     schedule: CronWindow | None = None
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """At most; None until the period ends."""
+        return self.expires if isinstance(self.expires, timedelta) else self.max_duration
+
+    @model_validator(mode="after")
+    def _by_people(self) -> Self:
+        for name in ("expires", "approvers", "approvals"):
+            if self.type == "notify" and name in self.model_fields_set:
+                raise mistake(name, "goes with actions that change something, not with notify")
+        if self.max_duration is not None and "expires" in self.model_fields_set:
+            raise mistake("expires", "give expires or maxDuration, not both")
+        if len(set(self.approvers)) != len(self.approvers):
+            raise mistake("approvers", "a name stands there twice")
+        if self.approvers and self.approvals > len(self.approvers):
+            raise mistake("approvals", f"{self.approvals} are needed and {len(self.approvers)} may give one")
+        return self
 
     @model_validator(mode="after")
     def _of_its_type(self) -> Self:
@@ -175,9 +208,16 @@ class BudgetAction(Strict):
         yield "namespace", self.namespace, ("quota",)
 
 
+class PauseWhile(Strict):
+    """While what no action of the budget begins."""
+
+    slo_burn: Literal["fast", "any"]
+
+
 class BudgetGuards(Strict):
-    """Without these a forecast alerts only: nothing is done on it."""
+    """Without these a forecast alerts only: nothing is done on it; and while what nothing is begun at all."""
 
     min_history: Duration = timedelta(days=14)
     max_data_age: Duration = timedelta(hours=2)
     min_price_coverage: Part = 0.95
+    pause_while: PauseWhile | None = None

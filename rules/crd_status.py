@@ -88,5 +88,48 @@ class PolicyStatus(Status):
     left_out: WholeNumber | None = Field(default=None, description="Workloads selected that no rule came out for.")
 
 
-STATUSES: dict[str, type[Status]] = {"ScalingRule": RuleStatus, "ScalingPolicy": PolicyStatus}
+class SpendToldAhead(Strict):
+    """What will have been spent when the period ends."""
+
+    p10: _Word = Field(description="Amount.")
+    p50: _Word = Field(description="Amount.")
+    p90: _Word = Field(description="Amount.")
+    prob_over: float = Field(description="That it ends above the limit, 0 to 1.")
+    method: _Word = Field(description="sampled-paths.")
+    fitted_at: _Time = Field(description="When.")
+    backtest_coverage80: float | None = Field(
+        default=None, alias="backtestCoverage80", description="Share of the back-test's sums inside the 80 % interval."
+    )
+
+
+class ExhaustsAt(Strict):
+    """When the limit is used up; missing where that is not before the period ends."""
+
+    p50: _Time | None = Field(default=None, description="By then one path in two has used it up.")
+    p90: _Time | None = Field(default=None, description="On the dear paths: by then one in ten has used it up.")
+
+
+class Stands(Strict):
+    """One threshold, or one action of a threshold."""
+
+    id: _Word = Field(description="The threshold, or threshold/action.")
+    state: _Word = Field(description="Of a threshold Ok, Pending or Firing; of an action see docs/budgets.md.")
+    reason: _LongText = Field(default="", description="Why; as of the last write.")
+
+
+class BudgetStatus(Status):
+    """What holds for a budget; its numbers are brought up to date once an hour."""
+
+    period: _Word | None = Field(default=None, description="First day of the period.")
+    spent: _Word | None = Field(default=None, description="Amount so far.")
+    limit: _Word | None = Field(default=None, description="Amount of this period.")
+    currency: _Word | None = Field(default=None, description="ISO 4217.")
+    counted_at: _Time | None = Field(default=None, description="When spent was counted.")
+    forecast: SpendToldAhead | None = Field(default=None, description="Where a threshold or an action asks for one.")
+    exhausts_at: ExhaustsAt | None = Field(default=None, description="When the limit is used up.")
+    thresholds: tuple[Stands, ...] = Field(default=(), description="Each with its state.")
+    actions: tuple[Stands, ...] = Field(default=(), description="Each with its state.")
+
+
+STATUSES: dict[str, type[Status]] = {"ScalingRule": RuleStatus, "ScalingPolicy": PolicyStatus, "Budget": BudgetStatus}
 """By kind; a kind that is not here has conditions only."""

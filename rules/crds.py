@@ -41,7 +41,12 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("Left out", "integer", ".status.leftOut"),
     ),
     "SLO": (("Objective", "number", ".spec.objective"), ("Window", "string", ".spec.window")),
-    "Budget": (("Per", "string", ".spec.limit.per"), ("Every", "string", ".spec.period.every")),
+    "Budget": (
+        ("Per", "string", ".spec.limit.per"), ("Every", "string", ".spec.period.every"),
+        ("Spent", "string", ".status.spent"), ("Limit", "string", ".status.limit"),
+        ("Forecast", "string", ".status.forecast.p50"), ("P over", "number", ".status.forecast.probOver"),
+        ("Firing", "string", '.status.thresholds[?(@.state=="Firing")].id'),
+    ),
     "PriceSheet": (("Currency", "string", ".spec.currency"),),
     "Forecast": (("Horizon", "string", ".spec.horizon"),),
 }  # fmt: skip

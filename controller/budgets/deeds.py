@@ -128,6 +128,9 @@ class Deed:
     proposed_at: datetime | None = None
     waiting_since: datetime | None = None
     approval: Approval | None = None
+    """The last that was needed; then it is done."""
+    yeses: tuple[Approval, ...] = ()
+    """So far, of different people."""
     acted_at: datetime | None = None
     expires_at: datetime | None = None
     tries: int = 0
@@ -190,8 +193,8 @@ def reverted(deed: Deed, now: datetime, *, failure: str = "", said: str = "") ->
     return _entered(replace(deed, reason=reason, tries=0), state, now)
 
 
-def approved(deed: Deed, approval: Approval) -> Deed:
-    """With somebody's yes.
+def approved(deed: Deed, approval: Approval, *, needed: int = 1) -> Deed:
+    """With somebody's yes; it is done when so many different people have said it.
 
     Raises:
         ValueError: It does not wait, or for another patch.
@@ -200,7 +203,10 @@ def approved(deed: Deed, approval: Approval) -> Deed:
         raise ValueError(f"{deed.id} waits for no approval: it is {deed.state.value}")
     if approval.digest != deed.digest:
         raise ValueError(f"{deed.id} is about another patch by now: its digest is {deed.digest}")
-    return replace(deed, approval=approval)
+    if any(one.by == approval.by for one in deed.yeses):
+        raise ValueError(f"{approval.by} has said yes already: {needed} different people are needed")
+    yeses = (*deed.yeses, approval)
+    return replace(deed, yeses=yeses, approval=approval if len(yeses) >= needed else None)
 
 
 def woken(deed: Deed, until: datetime, by: str) -> Deed:
@@ -292,7 +298,7 @@ def _proposed(deed: Deed, order: Order, now: datetime) -> Deed:
         return deed
     digest = digest_of(order.id, order.period, order.plan.changes)
     proposed = replace(deed, changes=order.plan.changes, said=order.plan.said, proposed_at=now, digest=digest)
-    return proposed if digest == deed.digest else replace(proposed, approval=None)
+    return proposed if digest == deed.digest else replace(proposed, approval=None, yeses=())
 
 
 def _entered(deed: Deed, state: DeedState, now: datetime) -> Deed:

@@ -72,6 +72,7 @@ def _deed(body: Mapping[str, Any]) -> Deed:
     found |= {
         "state": DeedState(found["state"]), "changes": tuple(Change(**one) for one in found["changes"]),
         "approval": None if approval is None else Approval(**_typed(approval)),
+        "yeses": tuple(Approval(**_typed(one)) for one in found.get("yeses", ())),
         "expected": tuple((mean, low, high) for mean, low, high in found["expected"]),
     }  # fmt: skip
     return Deed(**found)

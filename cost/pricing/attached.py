@@ -20,9 +20,11 @@ _OF_NETWORK: Final[dict[Direction, Callable[[NetworkPrices], Decimal | None]]] =
 }
 
 
-def price_balancer(sources: Sources) -> Price | None:
-    """What a load balancer costs in an hour."""
-    return _price(sources, lambda spec: spec.load_balancer_hourly)
+def price_balancer(sources: Sources, service: str) -> Price | None:
+    """What the load balancer of a Service (``namespace/name``) costs in an hour."""
+    hourly = None if sources.reported is None else sources.reported.balancer_hourly(service)
+    reported = None if hourly is None else _made(sources, hourly, "OpenCost's metrics", None, Confidence.REPORTED)
+    return _price(sources, lambda spec: spec.load_balancer_hourly, reported)
 
 
 def price_gib(sources: Sources, to: Direction) -> Price | None:
@@ -30,10 +32,14 @@ def price_gib(sources: Sources, to: Direction) -> Price | None:
     return _price(sources, lambda spec: _OF_NETWORK[to](spec.network))
 
 
-def _price(sources: Sources, of: Callable[[PriceSheetSpec], Decimal | None]) -> Price | None:
+def _price(
+    sources: Sources, of: Callable[[PriceSheetSpec], Decimal | None], reported: Price | None = None
+) -> Price | None:
     sheet = sources.sheet
     if sheet is not None and sheet.spec.currency == sources.currency and (amount := of(sheet.spec)) is not None:
         return _made(sources, amount, f"PriceSheet {sheet.key}", sheet.spec.as_of, Confidence.STATED)
+    if reported is not None:
+        return reported
     if sources.currency != defaults.SHEET.currency or (amount := of(defaults.SHEET)) is None:
         return None
     return _made(sources, amount, "default prices", defaults.AS_OF, Confidence.ESTIMATE)

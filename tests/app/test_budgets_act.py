@@ -19,15 +19,17 @@ from fastapi import FastAPI
 
 from app import budget_command, budget_endpoints
 from app.budget_loop import Budgets
+from app.budget_pause import paused
 from app.budget_room import BudgetRoom
-from controller.budgets.deeds import DeedState
+from controller.budgets import deeds
+from controller.budgets.deeds import Approval, Change, DeedState, Order, Plan
 from controller.guardrails import SloState
 from controller.slo import Burn
 from cost import periods
 from cost.budgets import CostInterval
 from domain.forecasts import Backtest, Forecast
 from domain.money import Money
-from domain.scaling import Workload
+from domain.scaling import Mode, Workload
 from forecaster.fit import FitRequest
 from rules import RuleSet
 from rules.schema import Budget, ScalingRule
@@ -125,6 +127,7 @@ class World:
     days: float = 24
     gap: bool = False
     slo: SloState = SloState.OK
+    guards: str = ""
     now: datetime = NOW
     held: float = 0.78
     made: Budgets | None = None
@@ -142,7 +145,8 @@ class World:
         if self.guard:
             rule += "  guard: {slo: latency}\n"
         text = BUDGET.replace("LIMIT", self.limit).replace("BASIS", self.basis).replace("TO", self.to)
-        documents = [rule, SLO, *([text.replace("MODE", self.mode)] if budget else [])]
+        text = text.replace("MODE", self.mode) + self.guards
+        documents = [rule, SLO, *([text] if budget else [])]
         self.rules = rule_set(self.folder, *documents)
 
     def burn(self, rule: ScalingRule, now: datetime) -> Burn | None:
@@ -331,6 +335,69 @@ def test_an_approval_by_the_api_is_for_one_digest(state: State, tmp_path: Path) 
     assert post({**body, "digest": world.deed().digest}) == 409
     with state.transaction() as session:
         assert "budget.approve" in {one.verb for one in AuditTrail(session).newest(limit=50)}
+
+
+def test_two_of_the_approvers_have_to_say_yes_each_by_name(state: State, tmp_path: Path) -> None:
+    world = World(tmp_path, state, mode="approve, approvers: [ada, grace, eve], approvals: 2")
+    world.tick()
+    api, path = application(world), "/api/v1/budgets/demo/month/approvals"
+
+    def post(**by: str) -> tuple[int, str]:
+        body = {"threshold": "warn", "action": "cap", "digest": world.deed().digest, **by}
+        found = call(
+            api, path, method="POST", headers={"content-type": "application/json"}, body=[json.dumps(body).encode()]
+        )
+        return found.status, json.dumps(found.json)
+
+    assert post()[0] == 403
+    status, text = post(by="mallory")
+    assert (status, "mallory is no approver of it; ada, grace, eve are" in text) == (403, True)
+    assert post(by="ada")[0] == 202
+    assert post(by="ada")[0] == 409
+    world.tick()
+    assert (world.deed().state, world.most()) == (DeedState.AWAITING_APPROVAL, None)
+    world.made = None  # a restart remembers who has said it
+    world.tick()
+    api = application(world)
+    assert post(by="grace")[0] == 202
+    world.tick()
+    assert (world.deed().state, world.most()) == (DeedState.HELD, 10)
+    with state.transaction() as session:
+        trail = [one.detail["by"] for one in AuditTrail(session).newest(limit=50) if one.verb == "budget.approve"]
+    assert trail == ["grace", "ada"]
+
+
+def test_another_patch_begins_with_no_yes() -> None:
+    def order(after: int) -> Order:
+        plan = Plan(changes=(Change(target="rule a/b", field="replicas.max", before=20, after=after),))
+        return Order(id="m/warn/cap", period="p", mode=Mode.APPROVE, firing=True, plan=plan, ends=NOW + 30 * DAY)
+
+    deed = deeds.step(None, order(9), NOW)
+    deed = deeds.approved(deed, Approval(digest=deed.digest, by="ada", at=NOW), needed=2)
+    assert [one.by for one in deeds.step(deed, order(8), NOW + HOUR).yeses] == ["ada"]  # it stands for a day
+    later = deeds.step(deed, order(8), NOW + 25 * HOUR)
+    assert (later.yeses, later.state) == ((), DeedState.AWAITING_APPROVAL)
+
+
+@pytest.mark.parametrize(
+    ("burn", "fast", "acts"), [("fast", True, False), ("fast", False, True), ("any", False, False)]
+)
+def test_a_budget_pauses_while_anything_that_counts_burns(
+    state: State, tmp_path: Path, burn: str, fast: bool, acts: bool
+) -> None:
+    """The rule that burns is not the one that would be cut."""
+    world = World(tmp_path, state, guards=f"  guards: {{pauseWhile: {{sloBurn: {burn}}}}}\n")
+    (shop,) = world.rules.rules
+    others = shop.model_copy(update={"metadata": shop.metadata.model_copy(update={"name": "other"})})
+    plan = Plan(changes=(Change(target="rule demo/shop", field="replicas.max", before=20, after=10),))
+
+    def burning(rule: ScalingRule) -> Burn:
+        return Burn(state=SloState.BURNING if rule.key == "demo/other" else SloState.OK, said="", fast=fast)
+
+    (budget,) = world.rules.budgets
+    found = paused(plan, budget, ["demo/shop", "demo/other"], [shop, others], burning)
+    assert (found.blocked_for_all == "") is acts
+    assert paused(plan, budget, ["demo/shop"], [shop, others], burning) == plan
 
 
 def test_a_budget_without_thresholds_is_explained_and_every_budget_is_listed(state: State, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.check import check_query
+from app.cluster_budgets import BudgetStatuses
 from app.cluster_documents import AllDocuments, ClusterObjects
 from app.cluster_status import ClusterStatuses
 from app.effective_rules import EffectiveRules
@@ -49,6 +50,12 @@ class Cluster:
     clock: ManualClock
     leads: bool = True
     seen: int = field(default=0)
+    budgets: BudgetStatuses | None = None
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+    def of(self, key: str, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """Where budgets stand, once a test says so."""
+        return {} if self.budgets is None else self.budgets.of(key, before, now)
 
     def has(self, *documents: dict[str, Any]) -> None:
         """Created or replaced, and read."""
@@ -100,7 +107,8 @@ def cluster(tmp_path: Path, clock: ManualClock) -> Iterator[Cluster]:
         made = Cluster(api, objects, documents, rules, None, clock)  # type: ignore[arg-type]
         writer = Writer(connection, pause=lambda _: None)
         made.statuses = ClusterStatuses(
-            objects, documents=documents, rules=rules, writer=writer, leads=lambda: made.leads
+            objects, documents=documents, rules=rules, writer=writer, leads=lambda: made.leads,
+            budgets=made, tell=lambda regarding, one: made.told.append((one.reason, one.message)),  # type: ignore[arg-type]
         )  # fmt: skip
         objects.start()
         until("all kinds are read", lambda: objects.known)

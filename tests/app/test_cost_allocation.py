@@ -164,6 +164,21 @@ def test_a_pod_that_was_resized_pays_for_what_it_requested_when(store: MetricsSt
     assert float(told["rows"][0]["cost"]) == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(("first", "second"), [((0, 30), (31, 60)), ((0, 60), (0, 60))])
+def test_two_kube_state_metrics_one_after_the_other_or_side_by_side_tell_of_one_cluster(
+    store: MetricsStore, clock: ManualClock, first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    told = [*amounts("kube_node_status_capacity", "n1", 4, 8), *pod("web-1", "shop", 1.0)]
+    for number, (begin, end) in enumerate((first, second)):
+        own = {"job": "kube-state-metrics", "instance": f"10.0.0.{number}:8080"}
+        for one in told:
+            part = slice(begin, end + 1)
+            labels = Labels.of({**dict(one.labels), **own})
+            store.load([Series(labels=labels, timestamps_ms=one.timestamps_ms[part], values=one.values[part])])
+    made = found(store, clock, sheet(cpuCoreHour=1, memoryGiBHour=0))
+    assert (float(made["total"]), float(made["rows"][0]["cost"])) == (4.0, 1.0)
+
+
 def test_our_own_processes_run_on_the_host(store: MetricsStore, clock: ManualClock) -> None:
     host = {"job": "node", "instance": "laptop"}
     shop = {"job": "shop", "namespace": "demo", "pod": "shop-0", "instance": "127.0.0.1:1"}

@@ -246,11 +246,21 @@ def test_without_a_sheet_defaults_are_estimates_of_all_of_it(store: MetricsStore
     assert "what traffic costs is an estimate, by default prices" in found["notes"]
 
 
-def test_opencosts_price_of_a_volume_goes_before_the_default(store: MetricsStore, clock: ManualClock) -> None:
-    price = series("pv_hourly_cost", 0.5, of={"job": "opencost", "instance": "x"}, persistentvolume="pv-1")
-    store.load([*CLUSTER, *volume("pv-1", "data"), mount("web-1", "data"), price])
+def test_opencosts_prices_of_a_volume_and_a_load_balancer_go_before_defaults(
+    store: MetricsStore, clock: ManualClock
+) -> None:
+    of = {"job": "opencost", "instance": "x"}
+    prices = [
+        series("pv_hourly_cost", 0.5, of=of, persistentvolume="pv-1"),
+        series("kubecost_load_balancer_cost", 0.0, of=of, namespace="shop", service_name="free", ingress_ip="1"),
+        series("kubecost_load_balancer_cost", 2.0, of=of, namespace="shop", service_name="front", ingress_ip="2"),
+    ]
+    both = [one for name in ("front", "free") for one in service(name, "web-1", kind="LoadBalancer")]
+    store.load([*CLUSTER, *volume("pv-1", "data"), mount("web-1", "data"), *both, *prices])
     made = allocations(store, clock).of(NOW - HOUR, NOW, Asked(by=("pod",)), "conserving")
     assert [(one.source, one.amount) for one in made.volumes] == [("OpenCost's metrics", Decimal(5))]
+    assert sorted(one.amount for one in made.balancers) == [0, 2]
+    assert "1 load balancer cost nothing: OpenCost's metrics has a price of 0" in made.report.notes
 
 
 def test_what_names_no_cluster_is_of_the_only_one_that_is_known(store: MetricsStore, clock: ManualClock) -> None:
@@ -273,5 +283,5 @@ def test_a_label_with_capitals_prices_a_node_as_kube_state_metrics_writes_it(
 
 
 def test_sources_that_have_nothing_price_nothing() -> None:
-    assert price_balancer(Sources(currency="EUR")) is None
+    assert price_balancer(Sources(currency="EUR"), "shop/front") is None
     assert price_gib(Sources(currency="EUR"), "zone") is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cost import periods
 from cost.budgets import BudgetState, CostInterval, in_scope, status
 from domain.money import Money
-from rules.schema import Budget, Period
+from rules.schema import Budget, BudgetSpec, Period
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)  # a Wednesday
 
@@ -130,3 +130,24 @@ def test_scope(scope: dict[str, str], rule: str, counts: bool) -> None:
 )
 def test_scopes_of_namespaces_and_labels(scope: dict[str, object], labels: dict[str, str], counts: bool) -> None:
     assert in_scope(budget(scope=scope), "shop/checkout", labels) is counts
+
+
+def test_a_first_period_that_begins_late_has_its_part_of_the_limit() -> None:
+    """November of 2026 from the 16th on: half of the days, and by weekdays 11 + 4 x 0.3 of 21 + 9 x 0.3."""
+    monthly = {"amount": {"limit": 300, "currency": "EUR"}}
+    for profile, limit in (("even", "150"), ("weekday", "154.4304")):
+        period = {"every": "month", "starts": "2026-11-16", "profile": profile, "timezone": "Europe/Berlin"}
+        late = budget().model_copy(update={"spec": BudgetSpec.model_validate({**monthly, "period": period})})
+        spent = [interval(-24 * 10, None, "1")]  # since the 8th; what lies before the 16th does not count
+        found = status(late, spent, now=NOON)
+        assert (found.limit, found.spent.amount) == (euros(limit), Decimal(61))
+        assert found.window_start == datetime(2026, 11, 15, 23, tzinfo=UTC)
+        assert status(late, spent, now=NOON - timedelta(days=40)).window_start == found.window_start
+        assert status(late, spent, now=NOON - timedelta(days=40)).spent == euros("0")
+        december = status(late, spent, now=NOON + timedelta(days=20))
+        assert (december.limit, december.window_start) == (euros("300"), datetime(2026, 11, 30, 23, tzinfo=UTC))
+
+
+def test_a_period_that_starts_on_its_anchor_is_whole() -> None:
+    period = Period.model_validate({"every": "month", "starts": "2026-11-01"})
+    assert periods.part(period, periods.around(period, NOON)) == 1

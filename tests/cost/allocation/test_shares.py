@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cost.allocation import attached, nodes
 from cost.allocation.attached import Attached, Traffic, Use, coefficients, load_balancer_hourly, traffic_items
@@ -99,6 +101,17 @@ def test_a_volume_is_split_over_the_pods_of_each_piece() -> None:
     spans = [(after(0), after(60)), (after(0), after(15)), (after(30), after(60)), (after(45), after(60))]
     found = coefficients(spans, START, after(60))
     assert found == pytest.approx([0.5833333, 0.125, 0.2083333, 0.0833333, 0.0], abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 59), st.integers(1, 60)), max_size=30))
+def test_each_minute_of_a_volume_is_paid_once_in_equal_parts(given_spans: list[tuple[int, int]]) -> None:
+    """Against the definition, minute by minute."""
+    spans = [(begin, min(begin + length, 60)) for begin, length in given_spans]
+    found = coefficients([(after(begin), after(end)) for begin, end in spans], START, after(60))
+    there = [[begin <= minute < end for begin, end in spans] for minute in range(60)]
+    expected = [sum(row[number] / sum(row) for row in there if row[number]) / 60 for number in range(len(spans))]
+    assert found == pytest.approx([*expected, sum(not any(row) for row in there) / 60], abs=1e-12)
+    assert (found >= 0).all()
 
 
 def test_a_volume_that_nobody_mounts_for_a_while_is_unmounted_for_that_while() -> None:
