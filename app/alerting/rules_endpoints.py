@@ -13,16 +13,16 @@ from alerts.evaluation.active import ActiveAlert
 from alerts.evaluation.group import GroupRun, RuleRun
 from alerts.rule_file.model import AlertingRule
 from app.alerting.rule_files import Broken
-from domain.errors import QueryError
 from store.promql.answers import failure, success
 from store.promql.numerals import in_json
-from store.promql.parse import parse
-from store.promql.render import render
+from store.promql.printed import printed
 
 _NEVER: Final = "0001-01-01T00:00:00Z"
 _TYPES: Final = {"": ("alerting", "recording"), "alert": ("alerting",), "record": ("recording",)}
 _TRUE: Final = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE: Final = {"", "0", "f", "F", "FALSE", "false", "False"}
+
+_printed = lru_cache(maxsize=16_384)(printed)
 
 
 def add(
@@ -100,20 +100,22 @@ def _group(group: GroupRun, *, with_alerts: bool) -> dict[str, Any]:
 
 def _rule(run: RuleRun, *, with_alerts: bool) -> dict[str, Any]:
     rule = run.rule
-    common = {
-        "name": rule.name, "query": _printed(rule.expr), "labels": dict(rule.labels), "health": run.health,
-        **({"lastError": run.error} if run.error else {}),
-        "evaluationTime": run.seconds, "lastEvaluation": _time(run.evaluated_at),
+    went = {
+        "health": run.health, **({"lastError": run.error} if run.error else {}), "evaluationTime": run.seconds,
+        "lastEvaluation": _time(run.evaluated_at),
     }  # fmt: skip
+    said = {"name": rule.name, "query": _printed(rule.expr)}
     if not isinstance(rule, AlertingRule) or run.alerting is None:
-        return {**common, "type": "recording"}
+        return {**said, "labels": dict(rule.labels), **went, "type": "recording"}
     return {
         "state": str(run.alerting.state) if run.evaluated_at is not None else "unknown",
-        **common,
+        **said,
         "duration": _seconds(rule.for_),
         "keepFiringFor": _seconds(rule.keep_firing_for),
+        "labels": dict(rule.labels),
         "annotations": dict(rule.annotations),
-        "alerts": list(_alerts(run)) if with_alerts else [],
+        "alerts": _alerts(run) if with_alerts else [],
+        **went,
         "type": "alerting",
     }
 
@@ -139,15 +141,6 @@ def _alert(alert: ActiveAlert) -> dict[str, Any]:
         "labels": dict(alert.labels), "annotations": dict(alert.annotations), "state": str(alert.state),
         "activeAt": _time(alert.active_at), **kept, "value": _float(alert.value),
     }  # fmt: skip
-
-
-@lru_cache(maxsize=16_384)
-def _printed(expr: str) -> str:
-    """As Prometheus prints what it read."""
-    try:
-        return render(parse(expr))
-    except QueryError:
-        return expr
 
 
 def _float(value: float) -> str:

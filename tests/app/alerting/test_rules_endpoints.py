@@ -36,6 +36,11 @@ groups:
   - {alert: Pending, expr: "made:one == 1", for: 90m, keep_firing_for: 5m}
   - {alert: Failing, expr: "label_replace(vector(1), 'job', 'x', '', '') or vector(2)", labels: {job: y}}
   - {alert: Quiet, expr: absent(made:one)}
+  - alert: Long
+    expr: |
+      sum by(job) (rate(http_requests_total{code=~"5..",env!="a"}[5m] offset 1m))
+        /on(job) group_left sum by(job) (rate(http_requests_total[5m]))>bool 0.05
+        and on(job) (up == 1 or absent(a) unless b)
 """
 
 
@@ -177,6 +182,7 @@ def test_the_same_rules_are_told_as_by_prometheus(theirs: Callable[[str], Any], 
     alerts, own = still(theirs("alerts")), still(asked("alerts").json)
     live.store.close()
 
+    assert told["data"]["groups"][0]["rules"] == expected["data"]["groups"][0]["rules"]
     assert told == expected
     assert [list(rule) for rule in told["data"]["groups"][0]["rules"]] == [
         list(rule) for rule in expected["data"]["groups"][0]["rules"]
