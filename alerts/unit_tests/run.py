@@ -59,7 +59,7 @@ class _Story:
 
     def __init__(self, file: UnitTestFile, test: UnitTest, rules: Sequence[RuleFile]) -> None:
         self._file, self._test = file, test
-        self._memory = MemorySeries(_given(test))
+        self._memory = MemorySeries(given(test))
         step = file.evaluation_interval
         self._evaluator = Evaluator(self._memory.select, subquery_step=step)
         self._world = World(
@@ -139,7 +139,8 @@ class _Story:
             )  # fmt: skip
 
 
-def _given(test: UnitTest) -> Iterator[tuple[Labels, list[int], list[float]]]:
+def given(test: UnitTest) -> Iterator[tuple[Labels, list[int], list[float]]]:
+    """The input series of a test with their times in milliseconds."""
     start, step = to_ms(test.start), round(test.interval / timedelta(milliseconds=1))
     for series in test.series:
         numbers = [(at, value) for at, value in enumerate(series.points) if isinstance(value, float)]
