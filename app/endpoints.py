@@ -26,6 +26,7 @@ from app import (
     forecast_endpoints,
     recommendations_endpoints,
     resizing_endpoints,
+    slo_endpoints,
 )
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
@@ -41,6 +42,7 @@ from app.queries import Queries
 from app.read_model import ReadModel
 from app.recommendations import RecommendationDesk
 from app.shadow_view import view_of
+from app.slos import SloDesk
 from app.trace_guests import TraceGuests
 from app.views import (
     DecisionView,
@@ -108,6 +110,7 @@ class Sources:
     unused: Unused
     queries: Queries
     recommendations: RecommendationDesk
+    slos: SloDesk
 
 
 def router(sources: Sources) -> APIRouter:
@@ -128,6 +131,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_unused.router(sources.unused))
     api.include_router(resizing_endpoints.router(sources.state, sources.clock))
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
+    api.include_router(slo_endpoints.router(sources.slos, sources.rules))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

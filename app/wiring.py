@@ -51,10 +51,14 @@ from app.recommendations import RecommendationDesk
 from app.ring_parts import RingParts
 from app.schedule import Schedule
 from app.settings import Settings
+from app.slos import SloDesk
 from app.spending import Spending
 from app.status import StatusBoard
 from app.telemetry import Tracing
 from app.trace_guests import READ_EVERY, TraceGuests
+from collector.alerts_in.endpoints import routes as alert_routes
+from collector.alerts_in.intake import WRITE_EVERY as ALERTS_IN_EVERY
+from collector.alerts_in.intake import AlertIntake
 from collector.endpoints import routes as otlp_routes
 from collector.host import HostExporter
 from collector.metrics import discovered_targets
@@ -190,6 +194,7 @@ class House:
         """What comes in: pushed, scraped, or asked from the servers Foretide is a guest of."""
         settings = self.settings
         self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=self._clock, registry=self.registry)
+        self._alerts_in = AlertIntake(self.metrics, clock=self._clock, registry=self.registry)
         self._host = HostExporter(store=self.metrics, clock=self._clock)
         self.guests = Guests(
             settings.sources, default=settings.default_source, opened=opened, clock=self._clock,
@@ -365,6 +370,7 @@ class House:
             cost_outlooks=self._cost_outlooks,
             prices=self.prices, unused=self._unused, recommendations=self.recommendations,
             commitments=self._commitments,
+            slos=SloDesk(self.queries, clock=self._clock),
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
         )  # fmt: skip
         application = api.build(
@@ -375,7 +381,7 @@ class House:
             start=self.start,
             stop=self.stop,
             prometheus=prometheus_router(self.queries.evaluator, self.metrics, self._clock),
-            otlp=otlp_routes(self.receiver),
+            otlp=[*otlp_routes(self.receiver), *alert_routes(self._alerts_in)],
         )
         mount(application, InProcessData(self._model), version=self._version)
         return application
@@ -507,6 +513,7 @@ class House:
         plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
+        plan(ALERTS_IN_EVERY, "alerts_in", self._alerts_in.tick, first_after=soon)
         if self._collection is not None:
             self._collection.plan(self.schedule)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)
