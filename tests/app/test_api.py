@@ -37,7 +37,7 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
         "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation",
         "getRecommendationSummary", "getService", "getSpot", "getStatus", "getTrace", "getUnused", "listBacktests",
         "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations", "listResizings",
-        "listRules", "listServices", "listSignals", "listSizings", "listTraces", "rejectRecommendation",
+        "listRules", "listServices", "listSignals", "listSizings", "listSlos", "listTraces", "rejectRecommendation",
         "reopenRecommendation", "snoozeRecommendation", "startBacktest", "stopResizing", "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)

@@ -9,11 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from alerts.rule_file.read import read
+from app.alerting.rule_files import RuleFiles
+from app.alerting.rules_loop import RulesConfig, RulesLoop
+from app.alerting.slo_rules import SloRules
 from app.queries import Queries
 from app.slo_command import render
 from app.slos import SloDesk
+from domain.alerts import Alert
 from rules.slo import SLO
 from store.metrics import MetricsStore
 from tests.app.world import rising
@@ -71,3 +76,22 @@ def test_a_rule_file_of_documents(tmp_path: Path, capsys: pytest.CaptureFixture[
     file.write_text(DOCUMENT.replace("objective: 99", "objective: 9"))
     assert render([file], sys.stdout) == 1
     assert f"{file}:7:14" in capsys.readouterr().err
+
+
+def test_documents_run_beside_rule_files_and_follow_edits(store: MetricsStore, now: datetime) -> None:
+    store.load([rising("requests_total", per_second=8.0, end=now, code="200")])
+    store.load([rising("requests_total", per_second=2.0, end=now, code="500")])
+    running = [slo()]
+    made = SloRules(lambda: tuple(running), Queries(store, clock=ManualClock(now)))
+    told: list[Alert] = []
+    ask = Queries(store, clock=ManualClock(now)).result
+    loop = RulesLoop(
+        RuleFiles((), folder=None, made=made.files), config=RulesConfig(), ask=ask,
+        metrics=store, registry=CollectorRegistry(), offer=told.extend, ask_of=made.ask,
+    )  # fmt: skip
+    for seconds in (0, 60, 61):
+        loop.tick(now + timedelta(seconds=seconds))
+    assert [alert.labels.value_of("severity") for alert in told] == ["page"]
+    running.clear()
+    loop.tick(now + timedelta(seconds=64))
+    assert loop.groups() == ()
