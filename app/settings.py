@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.config_file import ConfigFile, Forecaster, KubernetesSection, Local, Retention
 from app.kubernetes_parts import KubernetesConfig
 from app.price_settings import PriceSettings, of_section
-from app.sources import LOCAL, read_sources
+from app.sources import LOCAL, read_alertmanagers, read_sources
 from app.token import MIN_TOKEN_LENGTH, read_token
 from collector.config import ScrapeConfig, from_node
 from controller.actuation.rings import Plan
@@ -55,6 +55,7 @@ class Settings:
         onnx_model: The file of challenger ``onnx``; None without it.
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
+        alertmanagers: Those that alerts are handed to.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -81,6 +82,7 @@ class Settings:
     config_path: Path | None
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
+    alertmanagers: tuple[SourceConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,9 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         config_path=path,
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
+        alertmanagers=read_alertmanagers(
+            file, folder=working_dir if path is None else path.parent, environment=environment
+        ),
     )
 
 
