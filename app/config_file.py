@@ -259,6 +259,11 @@ class ConfigFile(_Section):
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
     prices: PricesSection = PricesSection()
+    rule_files: tuple[Text, ...] = ()
+    """Prometheus' rule files: paths and globs, relative to this file. Those among the documents of ``rules_dir`` are
+    found by their content."""
+    evaluation_interval: Duration | None = None
+    """Of groups that name none; default ``global.evaluation_interval``, then 1m."""
     alertmanagers: Annotated[tuple[AlertmanagerSection, ...], Field(max_length=10)] = ()
     """Each is handed every alert."""
     global_: Annotated[Any, Field(alias="global")] = None
