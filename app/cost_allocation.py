@@ -32,6 +32,10 @@ _STEPS: Final = ((timedelta(days=1), timedelta(minutes=1)), (timedelta(days=7), 
 """Steps of usage by length of the window; longer ones have 15 minutes. Starts and ends are exact to a step."""
 
 
+_UNSEEN: Final = timedelta(minutes=15)
+"""So much may be missing at the beginning before it is told."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocated:
     """A window's report and the prices that it stands on: of nodes, volumes and load balancers."""
@@ -128,7 +132,7 @@ class Allocations:
             items += share.items
             idle += [share.idle] if share.idle is not None else []
             notes += share.notes
-        notes += [*_gaps(known, priced, sources.currency), *known.notes, *beside.notes]
+        notes += [*_unseen(known, window), *_gaps(known, priced, sources.currency), *known.notes, *beside.notes]
         lines = [*_lines(sources, unused, window), *beside.lines]
         return ledger(sources.currency, items=items, idle=idle, lines=lines, notes=notes, basis=basis)
 
@@ -184,6 +188,13 @@ def _lines(sources: Sources, unused: Decimal, window: Window) -> Iterator[Line]:
         hourly = exact_sum(sources.sheet.spec.overhead_hourly.values())
         if hourly:
             yield Line(name=OVERHEAD, subject=Subject(), cost=cost_of(hourly, length))
+
+
+def _unseen(known: Known, window: Window) -> Iterator[str]:
+    """Overhead is reckoned for the whole window, nodes only where somebody saw them."""
+    first = min((node.start for node in known.nodes), default=window.start)
+    if first - window.start > max(window.step, _UNSEEN):
+        yield f"no node is known before {first:%Y-%m-%d %H:%M} UTC: what nodes cost until then is not in the sums"
 
 
 def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterator[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
@@ -19,10 +19,23 @@ from cost.recommendations.states import IllegalStateError
 from domain.clock import Clock
 from domain.recommendations import KeptRecommendation, RecommendationKind, RecommendationState
 
+LAST_YEAR: Final = 2200
+PRINTED: Final = r"^[^\x00]+$"
+"""PostgreSQL keeps no NUL in a text."""
+
+
+def near(until: datetime) -> datetime:
+    """A time that a database and every time zone can hold."""
+    if until.year >= LAST_YEAR:
+        raise ValueError(f"expected a time before {LAST_YEAR}")
+    return until
+
+
 PageNumber = Annotated[int, Query(ge=1, le=10_000, description="Counts from 1.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items per page.")]
 Id = Annotated[str, InPath(pattern="^[0-9a-f]{12}$", description="12 hex digits.")]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=PRINTED)]
+Until = Annotated[AwareDatetime, AfterValidator(near)]
 Step = Callable[[KeptRecommendation], KeptRecommendation]
 BASIS = "marginalEffective"
 
@@ -131,7 +144,7 @@ class RejectRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-    until: AwareDatetime | None = None
+    until: Until | None = None
 
 
 class SnoozeRequest(BaseModel):
@@ -140,7 +153,7 @@ class SnoozeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-    until: AwareDatetime
+    until: Until
 
 
 def router(desk: RecommendationDesk, clock: Clock) -> APIRouter:
