@@ -55,6 +55,8 @@ class Settings:
         onnx_model: The file of challenger ``onnx``; None without it.
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
+        rule_files: Paths and globs of Prometheus' rule files.
+        evaluation_interval: Of groups of rules that name none.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -81,6 +83,8 @@ class Settings:
     config_path: Path | None
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
+    rule_files: tuple[str, ...] = ()
+    evaluation_interval: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,8 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         config_path=path,
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
+        rule_files=tuple(str((working_dir if path is None else path.parent) / one) for one in file.rule_files),
+        evaluation_interval=file.evaluation_interval or scrape.global_.evaluation_interval,
     )
 
 
