@@ -14,21 +14,19 @@ from starlette.exceptions import HTTPException
 
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.recommendations import NoSuchRecommendationError, RecommendationDesk
+from app.written_times import usable
 from cost.recommendations import states
 from cost.recommendations.states import IllegalStateError
 from domain.clock import Clock
 from domain.recommendations import KeptRecommendation, RecommendationKind, RecommendationState
 
-LAST_YEAR: Final = 2200
 PRINTED: Final = r"^[^\x00]+$"
 """PostgreSQL keeps no NUL in a text."""
 
 
 def near(until: datetime) -> datetime:
     """A time that a database and every time zone can hold."""
-    if until.year >= LAST_YEAR:
-        raise ValueError(f"expected a time before {LAST_YEAR}")
-    return until
+    return usable("until", until)
 
 
 PageNumber = Annotated[int, Query(ge=1, le=10_000, description="Counts from 1.")]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from domain.units import parse_duration
+
+FIRST_YEAR: Final = 1971
+LAST_YEAR: Final = 2199
 
 
 def moment(option: str, text: str, now: datetime, *, ahead: bool = False) -> datetime:
@@ -21,6 +25,19 @@ def moment(option: str, text: str, now: datetime, *, ahead: bool = False) -> dat
         return now + lasts if ahead else now - lasts
     except OverflowError:
         raise ValueError(f"{option} {text}: no calendar reaches so far") from None
+
+
+def usable(name: str, found: datetime) -> datetime:
+    """What a question names, in the years that every time zone and every store of ours can hold.
+
+    Raises:
+        ValueError: It has no offset, or lies outside of them; ``name`` is named.
+    """
+    if found.tzinfo is None:
+        raise ValueError(f"{name}={found.isoformat()} has no offset; write for example 2026-11-21T12:00:00Z")
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError(f"{name}={found.isoformat()}: expected a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return found
 
 
 def _written(option: str, text: str) -> datetime:
