@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.price_settings import PricesSection
+from app.savings_settings import SavingsSection
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
 from rules.fields import DnsLabel, LabelKey, Text
 
@@ -243,5 +244,6 @@ class ConfigFile(_Section):
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
     prices: PricesSection = PricesSection()
+    savings: SavingsSection = SavingsSection()
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

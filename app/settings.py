@@ -55,6 +55,7 @@ class Settings:
         onnx_model: The file of challenger ``onnx``; None without it.
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
+        twins: Of workloads, both as ``namespace/Kind/name``: what applied changes are measured by.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -81,6 +82,7 @@ class Settings:
     config_path: Path | None
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
+    twins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         config_path=path,
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
+        twins=file.savings.twins,
     )
 
 
