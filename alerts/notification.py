@@ -67,13 +67,14 @@ def notification(
     return Notification(
         receiver=receiver, group_key=group_key, group_labels=group_labels, alerts=told, at=at, truncated=truncated,
         status="firing" if any(alert.ends_at is None for alert in told) else "resolved",
-        dedup=_dedup(receiver, group_key, at),
+        dedup=_dedup(receiver, group_key, at, told),
     )  # fmt: skip
 
 
-def _dedup(receiver: str, group_key: str, at: datetime) -> str:
-    """A group is flushed once at an instant, so these three tell it from every other telling."""
-    return hashlib.sha256("\n".join((receiver, group_key, at.isoformat())).encode()).hexdigest()[:32]
+def _dedup(receiver: str, group_key: str, at: datetime, alerts: tuple[Alert, ...]) -> str:
+    """Its receiver, group, instant and alerts tell it from every other telling."""
+    parts = [receiver, group_key, at.isoformat(), *(f"{alert.labels} {alert.ends_at}" for alert in alerts)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _common(all_labels: Iterable[Labels]) -> Labels:

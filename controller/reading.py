@@ -186,7 +186,7 @@ class Reader:
                 why = why or str(error)
             except ForetideError as error:
                 ratios[window], why = None, why or str(error)
-        burn = slo.burn_of(ratios, document.budget, why=why)
+        burn = slo.burn_of(ratios, document.budget, window=document.spec.window, why=why)
         recent = ratios[min(slo.WINDOWS)]
         if document.spec.indicator.latency is None or recent is None:
             return burn

@@ -1,8 +1,6 @@
 """Whether an SLO burns: error ratios over pairs of windows, against how fast the budget would be gone.
 
-Source:
-    Google's SRE workbook, chapter 5 (multiwindow, multi-burn-rate alerts): 2 % of a month's budget in an hour, or 5 %
-    in six; the short window ends it soon after the errors end.
+The pairs are those of the alerts that page somebody (``rules.burn_rates``): 2 % of the budget in an hour, 5 % in six.
 """
 
 from __future__ import annotations
@@ -15,31 +13,18 @@ from typing import Final
 from controller.guardrails import SloState
 from controller.triggers.wording import number
 from domain.units import format_duration
+from rules.burn_rates import PAGE_WINDOWS, WORKBOOK_WINDOW, Pair, Severity, pairs
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Two windows, and the burn rate that both must reach."""
-
-    long: timedelta
-    short: timedelta
-    burn_rate: float
-
-
-PAIRS: Final = (
-    Pair(long=timedelta(hours=1), short=timedelta(minutes=5), burn_rate=14.4),
-    Pair(long=timedelta(hours=6), short=timedelta(minutes=30), burn_rate=6.0),
-)
 _ROUNDING: Final = 1e-9
 """1 − 0.995 is 0.0050000000000000044."""
-WINDOWS: Final = tuple(window for pair in PAIRS for window in (pair.long, pair.short))
+WINDOWS: Final = PAGE_WINDOWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
     """The state of an SLO, the sentence about it, and whether a latency objective held in the last five minutes.
 
-    ``fast``: it burns by the shorter pair of windows, so that its budget is gone within two days.
+    ``fast``: it burns by the shorter pair of windows, so that its budget is gone within fifty hours.
     """
 
     state: SloState
@@ -53,7 +38,9 @@ def unknown(why: str) -> Burn:
     return Burn(state=SloState.UNKNOWN, said=why)
 
 
-def burn_of(error_ratios: Mapping[timedelta, float | None], budget: float, *, why: str = "") -> Burn:
+def burn_of(
+    error_ratios: Mapping[timedelta, float | None], budget: float, *, window: timedelta = WORKBOOK_WINDOW, why: str = ""
+) -> Burn:
     """What the error ratios by window come to.
 
     One window of a pair below its burn rate is enough to know that the pair does not burn; where both are missing, or
@@ -62,17 +49,19 @@ def burn_of(error_ratios: Mapping[timedelta, float | None], budget: float, *, wh
     Args:
         error_ratios: Share of the bad, 0 to 1; None where there are no data.
         budget: Share that may be bad.
+        window: Over which it may.
         why: What a query said that gave no number.
     """
-    rates = {window: None if ratio is None else ratio / budget for window, ratio in error_ratios.items()}
-    known = [_burns(pair, rates) for pair in PAIRS]
-    for pair, burns in zip(PAIRS, known, strict=True):
+    rates = {over: None if ratio is None else ratio / budget for over, ratio in error_ratios.items()}
+    judged = [one for one in pairs(window=window, budget=budget) if one.severity is Severity.PAGE]
+    known = [_burns(pair, rates) for pair in judged]
+    for pair, burns in zip(judged, known, strict=True):
         if burns:
-            return Burn(state=SloState.BURNING, said=_said(pair, rates), fast=pair is PAIRS[0])
-    for pair, burns in zip(PAIRS, known, strict=True):
+            return Burn(state=SloState.BURNING, said=_said(pair, rates), fast=pair is judged[0])
+    for pair, burns in zip(judged, known, strict=True):
         if burns is None:
             return unknown(f"{_said(pair, rates)}{f'; {why}' if why else ''}")
-    return Burn(state=SloState.OK, said=_said(PAIRS[0], rates))
+    return Burn(state=SloState.OK, said=_said(judged[0], rates))
 
 
 def _burns(pair: Pair, rates: Mapping[timedelta, float | None]) -> bool | None:

@@ -25,7 +25,8 @@ WINDOW: Final = "{{window}}"
 """Stands in a query for the range that is asked about."""
 _COUNTER: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[^{}]*\})?")
 _LONGEST_THRESHOLD: Final = timedelta(seconds=SPAN_DURATION_BOUNDS_SECONDS[-1])
-_RESOLUTION: Final = "1m"
+_RESOLUTIONS: Final = (("1m", timedelta(days=6)), ("5m", timedelta(days=30)))
+"""Of a threshold's subquery, up to which window; beyond, an hour: never more than 9,000 steps."""
 
 
 class Ratio(Strict):
@@ -125,7 +126,7 @@ class SLO(Strict):
             return Query(expr=_of_latency(indicator.latency, over), source="local")  # where spans are counted
         if indicator.threshold is None:
             raise ValueError(f"{self.key} has no indicator")  # ``checks`` demands one
-        return _of_threshold(indicator.threshold, over)
+        return _of_threshold(indicator.threshold, window)
 
 
 def over_window(expr: str, window: str) -> str | None:
@@ -162,9 +163,10 @@ def _of_latency(latency: Latency, over: str) -> str:
     return f"1 - ({lower} + {share} * ({upper} - {lower})) / ({total})"
 
 
-def _of_threshold(threshold: Threshold, over: str) -> Query:
+def _of_threshold(threshold: Threshold, window: timedelta) -> Query:
+    over, step = format_duration(window), next((step for step, most in _RESOLUTIONS if window <= most), "1h")
     sign = "<" if threshold.op == "lt" else ">"
-    good = f"avg_over_time((({threshold.query.expr}) {sign} bool {threshold.value!r})[{over}:{_RESOLUTION}])"
+    good = f"avg_over_time((({threshold.query.expr}) {sign} bool {threshold.value!r})[{over}:{step}])"
     return Query(expr=f"1 - {good}", source=threshold.query.source)
 
 

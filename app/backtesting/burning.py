@@ -29,7 +29,7 @@ def states(document: SLO | None, recorded: Recorded) -> IntArray | None:
         return None
     every = max(round(BURN_EVERY.total_seconds() / TICK_SECONDS), 1)
     looked = [
-        _STATES[slo.burn_of(_ratios(recorded, tick), document.budget).state]
+        _STATES[slo.burn_of(_ratios(recorded, tick), document.budget, window=document.spec.window).state]
         for tick in range(0, recorded.ticks, every)
     ]  # fmt: skip
     return np.repeat(np.array(looked, dtype=np.int64), every)[: recorded.ticks]

@@ -123,7 +123,7 @@ def burn_at(rule: ScalingRule, seen: dict[str, np.ndarray], tick: int) -> slo.Bu
         return None
     looked = {window: seen[name][tick - tick % 4] for window, name in burning.COLUMNS.items()}
     ratios = {window: float(value) if np.isfinite(value) else None for window, value in looked.items()}
-    return slo.burn_of(ratios, OBJECTIVE.budget)
+    return slo.burn_of(ratios, OBJECTIVE.budget, window=OBJECTIVE.spec.window)
 
 
 def a_document_is_replayed_as_decided_live(seed: int) -> None:

@@ -40,7 +40,7 @@ def test_a_guard_reads_its_slo_once_a_minute_for_all_rules(now: datetime) -> Non
         bench.reconciler.tick(now + number * TICK)
     assert sum("bad_total" in expr for expr in bench.asked) == 8
     burns = next(one for one in bench.last("shop")[0].trace if one.stage == "slo")
-    assert burns.message == "the SLO demo/errors burns (burn rate 20 over 1h and 20 over 5m, burning from 14.4)"
+    assert burns.message == "the SLO demo/errors burns (burn rate 20 over 1h and 20 over 5m, burning from 13.4)"
 
 
 @pytest.mark.parametrize(
