@@ -245,5 +245,10 @@ class ConfigFile(_Section):
     forecaster: Forecaster = Forecaster()
     prices: PricesSection = PricesSection()
     savings: SavingsSection = SavingsSection()
+    rule_files: tuple[Text, ...] = ()
+    """Prometheus' rule files: paths and globs, relative to this file. Those among the documents of ``rules_dir`` are
+    found by their content."""
+    evaluation_interval: Duration | None = None
+    """Of groups that name none; default ``global.evaluation_interval``, then 1m."""
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

@@ -56,6 +56,8 @@ class Settings:
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
         twins: Of workloads, both as ``namespace/Kind/name``: what applied changes are measured by.
+        rule_files: Paths and globs of Prometheus' rule files.
+        evaluation_interval: Of groups of rules that name none.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -83,6 +85,8 @@ class Settings:
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
     twins: Mapping[str, str] = field(default_factory=dict)
+    rule_files: tuple[str, ...] = ()
+    evaluation_interval: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +145,8 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
         twins=file.savings.twins,
+        rule_files=tuple(str((working_dir if path is None else path.parent) / one) for one in file.rule_files),
+        evaluation_interval=file.evaluation_interval or scrape.global_.evaluation_interval,
     )
 
 

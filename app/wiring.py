@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, cost_allocation, local_processes, resizing, self_metrics
+from app.alerting import rules_endpoints, rules_wiring
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_loop import Budgets
@@ -107,6 +108,8 @@ RULES_EVERY = timedelta(seconds=2)
 """An edit is picked up within 5 s; a poll of an unchanged folder is one stat per file."""
 RED_EVERY = timedelta(seconds=5)
 HOST_EVERY = timedelta(seconds=15)
+ALERT_RULES_EVERY = timedelta(seconds=1)
+"""Looked at; each group of rules is evaluated at its own interval."""
 DECIDE_EVERY = timedelta(seconds=15)
 """HPA's own sync period."""
 FORECAST_EVERY = timedelta(seconds=60)
@@ -141,7 +144,7 @@ class House:
             SettingsError: The local processes of foretide.yaml do not fit together. Stores that were opened for
                 nothing are closed again, whatever is raised.
         """
-        self.settings, self._clock, self._version = settings, clock, version
+        self.settings, self._clock, self._version, self._base_url = settings, clock, version, base_url
         with ExitStack() as opened:
             self._build(opened, base_url, environment)
             self._opened = opened.pop_all()
@@ -306,6 +309,10 @@ class House:
             shadows=self.shadows,
             capacities=self.capacities,
         )
+        self.alert_rules = rules_wiring.wired(
+            self.settings, queries=self.queries, metrics=self.metrics, registry=self.registry,
+            base_url=self._base_url, leads=self._leads_the_cluster,
+        )  # fmt: skip
         self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
         self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
         self._cost_outlooks = CostOutlooks(
@@ -339,7 +346,8 @@ class House:
         """What people and programs see."""
         self.status = StatusBoard(
             version=self._version, settings=self.settings, cluster=self.cluster.name, rules=self.running_rules,
-            mistakes=lambda: self.rules.mistakes, left_out=lambda: self.rules.left_out,
+            mistakes=lambda: [*self.rules.mistakes, *self.alert_rules.loaded.mistakes],
+            left_out=lambda: self.rules.left_out,
             targets=self._target_statuses,
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,
             schedule=self.schedule, ticks=self._tracing.last_ticks, clock=self._clock,
@@ -379,7 +387,11 @@ class House:
             version=self._version,
             start=self.start,
             stop=self.stop,
-            prometheus=prometheus_router(self.queries.evaluator, self.metrics, self._clock),
+            prometheus=rules_endpoints.add(
+                prometheus_router(self.queries.evaluator, self.metrics, self._clock),
+                self.alert_rules.groups,
+                self.alert_rules.broken,
+            ),
             otlp=otlp_routes(self.receiver),
         )
         mount(application, InProcessData(self._model), version=self._version)
@@ -512,6 +524,7 @@ class House:
         plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
+        plan(ALERT_RULES_EVERY, "alert_rules", self.alert_rules.tick, first_after=soon)
         if self._collection is not None:
             self._collection.plan(self.schedule)
         plan(FORECAST_EVERY, "forecast", self.forecasts.tick, first_after=soon)

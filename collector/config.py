@@ -64,6 +64,7 @@ class GlobalConfig:
 
     scrape_interval: timedelta = timedelta(minutes=1)
     scrape_timeout: timedelta = timedelta(seconds=10)
+    evaluation_interval: timedelta = timedelta(minutes=1)
     external_labels: Labels = Labels()
     limits: ScrapeLimits = ScrapeLimits()
 
@@ -113,11 +114,14 @@ def _global(section: Section | None) -> GlobalConfig:
     timeout = section.take("scrape_timeout", document.duration, min(default.scrape_timeout, interval))
     if timeout > interval:
         section.wrong("scrape_timeout", "global scrape timeout greater than scrape interval")
-    section.take("evaluation_interval", document.duration, interval)  # of Prometheus' rules: checked, then left alone
+    evaluation = section.take("evaluation_interval", document.duration, default.evaluation_interval)
     labels = _labels(section.section("external_labels"), steering=False)
     limits = _limits(section, default.limits)
     section.close(_JOB_LATER | {"query_log_file": "query_log_file is not supported yet"})
-    return GlobalConfig(scrape_interval=interval, scrape_timeout=timeout, external_labels=labels, limits=limits)
+    return GlobalConfig(
+        scrape_interval=interval, scrape_timeout=timeout, evaluation_interval=evaluation, external_labels=labels,
+        limits=limits,
+    )  # fmt: skip
 
 
 def _jobs(top: Section, global_: GlobalConfig, folder: Path) -> tuple[ScrapeJob, ...]:

@@ -45,6 +45,8 @@ class AlertingRun:
         """Nothing is active yet."""
         self.rule = rule
         self.active: dict[Labels, ActiveAlert] = {}
+        self.remembered: dict[Labels, ActiveAlert] = {}
+        """From before a restart, of this rule or of one of the same name and labels: the first evaluation tells."""
 
     def evaluate(self, found: Sampled, at: datetime, around: Surroundings, *, limit: int) -> Sampled:
         """The next states, and the samples of ``ALERTS`` and ``ALERTS_FOR_STATE``.
@@ -56,9 +58,9 @@ class AlertingRun:
         for labels, alert in seen.items():
             known = self.active.get(labels)
             if known is None or known.state is AlertState.INACTIVE:
-                self.active[labels] = alert
-            else:
-                known.value, known.annotations = alert.value, alert.annotations
+                known = self.active[labels] = self.remembered.get(labels, alert)
+            known.value, known.annotations = alert.value, alert.annotations
+        self.remembered = {}
         active = self._advance(seen, at)
         if limit and len(active) > limit:
             self.active = {}
@@ -105,13 +107,13 @@ class AlertingRun:
     @property
     def state(self) -> AlertState:
         """The strongest of its alerts' states."""
-        states = {alert.state for alert in self.active.values()}
+        states = {alert.state for alert in list(self.active.values())}  # others read while it is evaluated
         order = (AlertState.FIRING, AlertState.PENDING)
         return next((state for state in order if state in states), AlertState.INACTIVE)
 
     def current(self) -> list[ActiveAlert]:
         """Those that are pending or firing."""
-        return [alert for alert in self.active.values() if alert.resolved_at is None]
+        return [alert for alert in list(self.active.values()) if alert.resolved_at is None]
 
     def to_send(self, at: datetime, sending: Sending) -> list[Alert]:
         """What is to be handed on now: firing with an end by which it must be told again, resolved with its end."""
@@ -132,3 +134,4 @@ class AlertingRun:
     def take_over(self, before: AlertingRun) -> None:
         """Go on with the alerts of the rule of this name and these labels before a reload."""
         self.active |= before.active
+        self.remembered |= before.remembered
