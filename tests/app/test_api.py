@@ -33,7 +33,8 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
     assert sorted(names) == [
         "acceptRecommendation", "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule",
         "getBacktest", "getCommitments", "getCostAllocation", "getCostForecast", "getCostModel", "getCostPrices",
-        "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths", "getForecastSum",
+        "getCostSavings", "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths",
+        "getForecastSum",
         "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation",
         "getRecommendationSummary", "getService", "getSpot", "getStatus", "getTrace", "getUnused", "listBacktests",
         "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations", "listResizings",
