@@ -129,6 +129,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     start, end = _at(found["period_start"]), _at(found["period_end"])
     yield f"budget {found['key']}, period {found['period']}: {start} to {end} UTC"
     yield f"  spent {_money(found['spent'])} of {_money(found['limit'])}"
+    yield from (f"  {said}" for said in found["counted"])
     if forecast := found["forecast"]:
         ends = f"{_money(forecast['p50'])} (p10 {_money(forecast['p10'])}, p90 {_money(forecast['p90'])})"
         yield f"  at its end {ends}, over the limit with probability {forecast['probability_over']:.2f}"

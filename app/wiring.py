@@ -20,6 +20,7 @@ from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.alerting import rules_endpoints, rules_wiring
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
+from app.budget_counting import BudgetCounting
 from app.budget_loop import Budgets
 from app.budget_needs import HpaNeeds
 from app.budget_room import BudgetRoom
@@ -53,7 +54,6 @@ from app.ring_parts import RingParts
 from app.savings_parts import SavingParts
 from app.schedule import Schedule
 from app.settings import Settings
-from app.spending import Spending
 from app.status import StatusBoard
 from app.telemetry import Tracing
 from app.trace_guests import READ_EVERY, TraceGuests
@@ -269,10 +269,16 @@ class House:
             cost_of=self._cost_of, known=self._keeper.shadow_scores(), capacity_of=self.capacities.of,
             startup_of=lambda rule: self._reconciler.startup_of(rule),
         )  # fmt: skip
-        self._spending = Spending(self.state)
         self.prices = PriceParts(self.settings, self.queries, self.running_rules, self._clock)
+        self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
+        self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
+        self._counting = BudgetCounting(
+            self.state, hours=self._cost_hours, books=self._allocations.books, rules=self.running_rules,
+            follows=self._follows, by_default=self.settings.cluster != "local",
+        )  # fmt: skip
+        spending, tallies = self._counting.made()
         self.budgets = Budgets(
-            rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
+            rules=self.running_rules, spending=spending, tallies=tallies, state=self.state,
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
@@ -286,6 +292,7 @@ class House:
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
         )  # fmt: skip
+        spending, tallies = self._counting.made()
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -300,7 +307,9 @@ class House:
             rings=self._rings.held,
             keep_buffers=nowhere if self._kubernetes is None else self._kubernetes.cluster.buffers.keep,
             slo_of=lambda key: self.running_rules().slo(key),
-            budget_room=BudgetRoom(self._spending, self.running_rules, clock=self._clock, acting=self.budgets).of,
+            budget_room=BudgetRoom(
+                spending, self.running_rules, clock=self._clock, acting=self.budgets, tallies=tallies
+            ).of,
             lower=self.budgets.lowered,
             slept=self._keeper.slept,
             cautions_of=self._keeper.cautions,
@@ -313,8 +322,6 @@ class House:
             self.settings, queries=self.queries, metrics=self.metrics, registry=self.registry,
             base_url=self._base_url, leads=self._leads_the_cluster,
         )  # fmt: skip
-        self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
-        self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
         self._cost_outlooks = CostOutlooks(
             self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
             draw=lambda task: self.fits.submit(draw, task).result(),
@@ -551,6 +558,7 @@ class House:
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         self._savings.plan(self.schedule)
+        plan(COST_HOURS_EVERY, "cost_live", self._counting.live.tick, first_after=15 * soon)
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
