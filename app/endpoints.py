@@ -28,6 +28,8 @@ from app import (
     resizing_endpoints,
     savings_endpoints,
 )
+from app.alerting import silences_endpoints
+from app.alerting.silences import SilenceDesk
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
@@ -134,6 +136,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(resizing_endpoints.router(sources.state, sources.clock))
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
     api.include_router(savings_endpoints.router(sources.savings, sources.own_cost, sources.clock))
+    api.include_router(silences_endpoints.router(SilenceDesk(sources.state, sources.clock), sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 
