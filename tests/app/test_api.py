@@ -33,13 +33,13 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
     assert sorted(names) == [
         "acceptRecommendation", "approveBudgetAction", "cancelOperation", "expireSilence", "explainBudget",
         "explainRule", "getBacktest", "getCommitments", "getCostAllocation", "getCostForecast", "getCostModel",
-        "getCostPrices", "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths",
-        "getForecastSum", "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation",
-        "getRecommendationSummary", "getService", "getSilence", "getSpot", "getStatus", "getTrace", "getUnused",
-        "listBacktests", "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations",
-        "listResizings", "listRules", "listServices", "listSignals", "listSilences", "listSizings", "listSlos",
-        "listTraces", "putSilence", "rejectRecommendation", "reopenRecommendation", "snoozeRecommendation",
-        "startBacktest", "stopResizing", "wakeBudgetSleepers",
+        "getCostPrices", "getCostSavings", "getDecision", "getForecastCapacity", "getForecastDecomposition",
+        "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness",
+        "getRecommendation", "getRecommendationSummary", "getService", "getSilence", "getSpot", "getStatus", "getTrace",
+        "getUnused", "listBacktests", "listBudgets", "listDecisions", "listForecasts", "listOperations",
+        "listRecommendations", "listResizings", "listRules", "listServices", "listSignals", "listSilences",
+        "listSizings", "listSlos", "listTraces", "putSilence", "rejectRecommendation", "reopenRecommendation",
+        "snoozeRecommendation", "startBacktest", "stopResizing", "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 
