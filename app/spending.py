@@ -87,6 +87,15 @@ class Spending:
             intervals = [interval for account in accounts for interval in account.intervals()]
         return [interval for interval in intervals if interval.cost_per_hour.currency == currency]
 
+    def past(self, budget: Budget, rules: Iterable[str], *, start: datetime, end: datetime) -> list[CostInterval]:
+        """The same of a stretch of time that is over, read anew."""
+        intervals = list[CostInterval]()
+        for rule in rules:
+            account = _Account(since=start)
+            self._read(account, rule, start - _GAP, end)
+            intervals += account.intervals()
+        return [one for one in intervals if one.cost_per_hour.currency == budget.spec.currency]
+
     def history(self, rule: str, *, now: datetime) -> list[CostInterval]:
         """What one rule cost in the last four weeks, as far as the ledger reaches back."""
         with self._lock:
@@ -100,13 +109,15 @@ class Spending:
         account = self._accounts.get((rule, repeats))
         if account is None or account.since != start:
             account = self._accounts[rule, repeats] = _Account(since=start)
-        cursor = start - _GAP if account.newest is None else account.newest.at
+        self._read(account, rule, start - _GAP if account.newest is None else account.newest.at, now)
+        return account
+
+    def _read(self, account: _Account, rule: str, cursor: datetime, now: datetime) -> None:
         while cursor < now:
             until = min(cursor + _AT_ONCE, now)
             with self._state.transaction() as session:
                 account.take(DecisionLedger(session).points(rule, since=cursor, until=until))
             cursor = until
-        return account
 
 
 def counted(budget: Budget, rules: Iterable[ScalingRule]) -> list[str]:
