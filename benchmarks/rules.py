@@ -1,10 +1,10 @@
 """What alerting rules cost: 1,000 rules over 10,000 series, here and in a real Prometheus 3.14 in the same run.
 
 ``python -m benchmarks.rules [-o json]``, four minutes. Two Prometheus scrape one exporter every 5 s; one of them has
-the rules, evaluated every 15 s. After 100 s, when a range of 5 m holds as many samples as at 15 s, the CPU of both processes is
-taken over a minute: what the rules cost is the difference. (The time that Prometheus tells of its evaluations is
-wall time, which a busy machine makes longer.) Ours is the CPU of the live loop per cycle, in a process of its own over
-the same series at 15 s, writing of ``ALERTS`` included.
+the rules, evaluated every 15 s. After 100 s, when a range of 5 m holds as many samples as at 15 s, the CPU of both
+processes is taken over a minute: what the rules cost is the difference. (The time that Prometheus tells of its
+evaluations is wall time, which a busy machine makes longer.) Ours is the CPU of the live loop per cycle, in a process
+of its own over the same series at 15 s, writing of ``ALERTS`` included.
 """
 
 from __future__ import annotations
