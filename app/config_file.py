@@ -159,6 +159,22 @@ class Source(_Section):
     """Where forecasts are written back, with the same authentication; default nowhere."""
 
 
+class AlertmanagerSection(_Section):
+    """An Alertmanager that alerts are handed to; the same words as of a source."""
+
+    url: Text
+    """Base URL, without ``/api/v2/alerts`` and without user or password."""
+    basic_auth: BasicAuthSection | None = None
+    authorization: AuthorizationSection | None = None
+    oauth2: OAuth2Section | None = None
+    sigv4: SigV4Section | None = None
+    tls_config: TlsSection = TlsSection()
+    tenant: Text | None = None
+    headers: dict[Text, Text] = {}
+    timeout: Duration | None = None
+    """Of one batch; default 10s."""
+
+
 class Dask(_Section):
     """A Dask cluster that fits run on."""
 
@@ -248,5 +264,7 @@ class ConfigFile(_Section):
     found by their content."""
     evaluation_interval: Duration | None = None
     """Of groups that name none; default ``global.evaluation_interval``, then 1m."""
+    alertmanagers: Annotated[tuple[AlertmanagerSection, ...], Field(max_length=10)] = ()
+    """Each is handed every alert."""
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

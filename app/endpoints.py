@@ -27,6 +27,8 @@ from app import (
     recommendations_endpoints,
     resizing_endpoints,
 )
+from app.alerting import silences_endpoints
+from app.alerting.silences import SilenceDesk
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
@@ -128,6 +130,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_unused.router(sources.unused))
     api.include_router(resizing_endpoints.router(sources.state, sources.clock))
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
+    api.include_router(silences_endpoints.router(SilenceDesk(sources.state, sources.clock), sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

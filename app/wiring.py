@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, cost_allocation, local_processes, resizing, self_metrics
-from app.alerting import rules_endpoints, rules_wiring
+from app.alerting import notifier_wiring, rules_endpoints, rules_wiring
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_counting import BudgetCounting
@@ -288,6 +288,9 @@ class House:
             self._kubernetes, self.state, self.queries, rules=self.running_rules,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
         )  # fmt: skip
+        self.notifying = notifier_wiring.wired(
+            self.settings, registry=self.registry, clock=self._clock, leads=self._leads_the_cluster
+        )
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -320,7 +323,7 @@ class House:
         )
         self.alert_rules = rules_wiring.wired(
             self.settings, queries=self.queries, metrics=self.metrics, registry=self.registry,
-            base_url=self._base_url, leads=self._leads_the_cluster,
+            base_url=self._base_url, leads=self._leads_the_cluster, offer=self.notifying.notifier.offer,
         )  # fmt: skip
         self._cost_outlooks = CostOutlooks(
             self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
@@ -547,6 +550,7 @@ class House:
             plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
         if self.prices.has_files:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
+        self.notifying.plan(self.schedule)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(RECOMMEND_EVERY, "recommendations", self.recommendations.tick, first_after=RECOMMEND_EVERY)
         if self._resizings is not None:
@@ -626,6 +630,7 @@ class House:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         self.operations.close()
+        self.notifying.close()
         self._cost_outlooks.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)

@@ -218,6 +218,32 @@ class ResizingRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class NotificationLogRow(Base):
+    """The last telling of a group to a receiver: fingerprints of what fired and of what was over."""
+
+    __tablename__ = "notification_log"
+    receiver: Mapped[str] = mapped_column(String(253), primary_key=True)
+    group_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    group_key: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    firing: Mapped[list[str]] = mapped_column(JSON)
+    resolved: Mapped[list[str]] = mapped_column(JSON)
+
+
+class SilenceRow(Base):
+    """Quiet about what passes all matchers, with who asked for it and why."""
+
+    __tablename__ = "silence"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    matchers: Mapped[list[str]] = mapped_column(JSON)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_by: Mapped[str] = mapped_column(String(64))
+    comment: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 
