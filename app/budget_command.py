@@ -51,12 +51,14 @@ def wake(
     """Wake what a budget lets sleep by the clock, for a while."""
     try:
         until = SystemClock().now() + parse_duration(for_)
-    except ValueError as error:
-        print(f"foretide: --for {error}", file=sys.stderr)
+    except (ValueError, OverflowError) as error:
+        print(f"foretide: --for {for_}: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     woken = _ask(f"{_path(name)}/wake", server, token_file, method="POST", body={"until": until.isoformat()})
     for deed in woken:
-        print(f"{deed['action']}: {len(deed['changes'])} workloads are awake until {until:%Y-%m-%d %H:%M} UTC")
+        woke = len(deed["changes"])
+        are = "1 workload is" if woke == 1 else f"{woke} workloads are"
+        print(f"{deed['action']}: {are} awake until {until:%Y-%m-%d %H:%M} UTC")
 
 
 @app.command("list")

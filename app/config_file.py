@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.price_settings import PricesSection
+from app.savings_settings import SavingsSection
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
 from rules.fields import DnsLabel, LabelKey, Text
 
@@ -259,6 +260,7 @@ class ConfigFile(_Section):
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
     prices: PricesSection = PricesSection()
+    savings: SavingsSection = SavingsSection()
     rule_files: tuple[Text, ...] = ()
     """Prometheus' rule files: paths and globs, relative to this file. Those among the documents of ``rules_dir`` are
     found by their content."""

@@ -55,6 +55,7 @@ class Settings:
         onnx_model: The file of challenger ``onnx``; None without it.
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
+        twins: Of workloads, both as ``namespace/Kind/name``: what applied changes are measured by.
         rule_files: Paths and globs of Prometheus' rule files.
         evaluation_interval: Of groups of rules that name none.
         alertmanagers: Those that alerts are handed to.
@@ -84,6 +85,7 @@ class Settings:
     config_path: Path | None
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
+    twins: Mapping[str, str] = field(default_factory=dict)
     rule_files: tuple[str, ...] = ()
     evaluation_interval: timedelta = timedelta(minutes=1)
     alertmanagers: tuple[SourceConfig, ...] = ()
@@ -144,6 +146,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         config_path=path,
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
+        twins=file.savings.twins,
         rule_files=tuple(str((working_dir if path is None else path.parent) / one) for one in file.rule_files),
         evaluation_interval=file.evaluation_interval or scrape.global_.evaluation_interval,
         alertmanagers=read_alertmanagers(

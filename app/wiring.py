@@ -51,6 +51,7 @@ from app.read_model import InProcessData, ReadModel
 from app.recommendations import LOOK_EVERY as RECOMMEND_EVERY
 from app.recommendations import RecommendationDesk
 from app.ring_parts import RingParts
+from app.savings_parts import SavingParts
 from app.schedule import Schedule
 from app.settings import Settings
 from app.status import StatusBoard
@@ -342,6 +343,10 @@ class House:
             spot=lambda: None if self._kubernetes is None else read_spot(self._kubernetes.connection),
             plans=lambda: self._commitments.of(Terms()),
         )  # fmt: skip
+        self._savings = SavingParts(
+            self.state, self.recommendations, self._cost_hours, self.queries, self._allocations,
+            rules=self.running_rules, leads=self._leads_the_cluster, twins_of=self.settings.twins,
+        )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
             rules=self.running_rules, queries=self.queries, state=self.state, cluster=self.cluster,
@@ -383,7 +388,7 @@ class House:
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
             prices=self.prices, unused=self._unused, recommendations=self.recommendations,
-            commitments=self._commitments,
+            commitments=self._commitments, savings=self._savings.savings, own_cost=self._savings.own,
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
         )  # fmt: skip
         application = api.build(
@@ -557,6 +562,7 @@ class House:
             plan(BUDGETS_EVERY, "resizings", self._resizings.tick, first_after=30 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
+        self._savings.plan(self.schedule)
         plan(COST_HOURS_EVERY, "cost_live", self._counting.live.tick, first_after=15 * soon)
         plan(timedelta(hours=1), "budget_totals", self._counting.tick, first_after=timedelta(minutes=4))
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))

@@ -17,10 +17,11 @@ from store.state.forecasts import ForecastMemories, ForecastShelf
 from store.state.recommendations import Recommendations
 from store.state.resizings import ResizingCases
 from store.state.shadows import ShadowScores
+from store.state.verdicts import Verdicts
 
 __all__ = [
     "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "BudgetTotal",
     "BudgetTotals", "CostHour", "CostHours", "DecisionLedger", "DocumentsSeen",
     "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ResizingCases", "ShadowScores",
-    "State",
+    "State", "Verdicts",
 ]  # fmt: skip

@@ -218,6 +218,22 @@ class ResizingRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class VerdictRow(Base):
+    """What an applied change was measured to save; money in a month, as text."""
+
+    __tablename__ = "verdict"
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    method: Mapped[str] = mapped_column(String(32))
+    days: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    saving: Mapped[str] = mapped_column(String(64))
+    p10: Mapped[str] = mapped_column(String(64))
+    p90: Mapped[str] = mapped_column(String(64))
+    promised: Mapped[str] = mapped_column(String(64))
+
+
 class NotificationLogRow(Base):
     """The last telling of a group to a receiver: fingerprints of what fired and of what was over."""
 
