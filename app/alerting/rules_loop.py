@@ -23,6 +23,7 @@ from alerts.evaluation.asking import Ask
 from alerts.evaluation.group import GroupRun, World
 from alerts.evaluation.restore import LOOKED_BACK, restore, standing
 from app.alerting.rule_files import Broken, Loaded, RuleFiles
+from app.alerting.rule_writes import Written
 from app.alerting.rules_metrics import Counts, RuleMetrics, key_of
 from domain.alerts import Alert
 from domain.clock import to_ms
@@ -80,8 +81,12 @@ class RulesLoop:
             leads: Whether this process is the one that evaluates.
         """
         self._files, self._config, self._metrics, self._offer, self._leads = files, config, metrics, offer, leads
+        self._written = Written(metrics)
         self._world = World(
-            ask=ask, write=metrics.append, external_url=config.external_url, external_labels=config.external_labels
+            ask=self._written.before(ask),
+            write=self._written.add,
+            external_url=config.external_url,
+            external_labels=config.external_labels,
         )
         self._groups: tuple[GroupRun, ...] = ()
         self._first: dict[str, datetime] = {}
@@ -137,6 +142,7 @@ class RulesLoop:
                 self._first[key_of(group)] = _aligned(now, group.interval) + group.interval
         for group in before.values():
             group.end(now, self._world)
+            self._written.flush()
             self._first.pop(key_of(group), None)
         self._groups, self._ahead = tuple(after), {}
         rules = sum(len(group.rules) for group in after)
@@ -184,6 +190,7 @@ class RulesLoop:
             for group in together:
                 group.evaluate(_aligned(now, group.interval), self._world, answers)
                 self._counts.evaluated(group)
+        self._written.flush()
         told = [one for groups in due.values() for group in groups for one in self._to_send(group)]
         if told:
             self._offer(told)

@@ -59,7 +59,7 @@ def readiness(one: Workload, *, notice: timedelta = NOTICE) -> tuple[Check, ...]
         Check(
             name="kind", passed=one.kind == "Deployment", told=f"{one.kind}: only a Deployment's pods may move freely"
         ),
-        Check(name="replicas", passed=one.replicas > 1, told=f"{one.replicas} replicas: more than 1 are needed"),
+        Check(name="replicas", passed=one.replicas > 1, told=f"replicas: {one.replicas}, and more than one is needed"),
         Check(name="emptyDir", passed=_not(one.has_empty_dir), told="what is in an emptyDir is lost"),
         _at_most("disruptionBudget", "a disruption budget", one.pdb_min_available_ratio, MOST_PDB),
         _at_most("rollingUpdate", "a rollout", one.rolling_min_available_ratio, MOST_ROLLING),
