@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
+from app.budget_totals import Totals
 from app.spending import Spending
 from cost import budgets, periods
 from cost.allocation.scoped import IDLE_SHARED, SYSTEM_SHARED
@@ -37,7 +38,6 @@ class Tally:
         intervals: Of the present period; what goes on now has its end after now.
         seen: What the allocation saw in the last four weeks; empty where ``of`` is ``rules``.
         earlier: Spent in the period before all of ``intervals``.
-        carried: What the period before left over, added to the limit.
         said: What is counted, in sentences.
     """
 
@@ -45,36 +45,48 @@ class Tally:
     intervals: list[CostInterval]
     seen: list[CostInterval] = field(default_factory=list)
     earlier: Decimal = Decimal(0)
-    carried: Decimal = Decimal(0)
     said: tuple[str, ...] = ()
 
     def status(self, budget: Budget, now: datetime) -> BudgetStatus:
         """Where the budget stands."""
-        return budgets.status(budget, self.intervals, now=now, earlier=self.earlier, carried=self.carried)
+        return budgets.status(budget, self.intervals, now=now, earlier=self.earlier)
 
 
 class Tallies:
     """Counts; thread-safe, as what it reads is."""
 
     def __init__(
-        self, spending: Spending, allocated: Allocated | None = None, *, by_default: bool = False
+        self, spending: Spending, allocated: Allocated | None = None, *, by_default: bool = False,
+        totals: Totals | None = None,
     ) -> None:  # fmt: skip
-        """``by_default``: budgets that do not say what is counted are counted by the allocation."""
+        """``by_default``: budgets that do not say what is counted are counted by the allocation.
+
+        Without ``totals`` a period is what is known of it still.
+        """
         self._spending, self._allocated, self._by_default = spending, allocated, by_default
+        self._totals = totals
 
     def of(self, budget: Budget, rules: Sequence[str], *, now: datetime) -> Tally:
-        """``rules`` are those that count against it."""
-        start = periods.around(budget.spec.repeats, now).start
+        """``rules`` are those that count against it; what has grown old is put away."""
+        span = periods.around(budget.spec.repeats, now)
+        known = (span.start, Decimal(0)) if self._totals is None else self._totals.of(budget, span)
+        found = self._since(budget, rules, known[0], now)
+        if self._totals is not None:
+            self._totals.keep(budget, span, known, found.intervals, now)
+        return replace(found, earlier=known[1])
+
+    def _since(self, budget: Budget, rules: Sequence[str], start: datetime, now: datetime) -> Tally:
         seen = self._seen(budget, min(start, now - HISTORY), now)
         if not seen:
-            intervals = self._spending.on(budget, rules, now=now)
+            every = self._spending.on(budget, rules, now=now)
+            intervals = [one for each in every if (one := _from(each, start)) is not None]
             return Tally(of="rules", intervals=intervals, said=tuple(self._without(budget, rules)))
         known = going_on(seen, now)
         unknown = gaps(known, start, now)
         rest = self._spending.on(budget, rules, now=now) if unknown else []
         between = [part for one in rest for span in unknown if (part := clipped(one, *span)) is not None]
         return Tally(
-            of=ALLOCATION, intervals=[*between, *(one for one in known if one.end is None or one.end > start)],
+            of=ALLOCATION, intervals=[*between, *(one for each in known if (one := _from(each, start)) is not None)],
             seen=[one for one in seen if one.start >= now - HISTORY], said=tuple(_said(budget, seen, start)),
         )  # fmt: skip
 
@@ -123,6 +135,13 @@ def clipped(one: CostInterval, start: datetime, end: datetime) -> CostInterval |
     """The part from ``start`` to ``end``; None where there is none."""
     first, last = max(one.start, start), min(one.end or end, end)
     return replace(one, start=first, end=last) if first < last else None
+
+
+def _from(one: CostInterval, start: datetime) -> CostInterval | None:
+    """The part from ``start`` on, as it is where nothing lies before."""
+    if one.start >= start:
+        return one
+    return None if one.end is not None and one.end <= start else replace(one, start=start)
 
 
 def _said(budget: Budget, seen: Sequence[CostInterval], start: datetime) -> list[str]:

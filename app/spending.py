@@ -87,15 +87,6 @@ class Spending:
             intervals = [interval for account in accounts for interval in account.intervals()]
         return [interval for interval in intervals if interval.cost_per_hour.currency == currency]
 
-    def past(self, budget: Budget, rules: Iterable[str], *, start: datetime, end: datetime) -> list[CostInterval]:
-        """The same of a stretch of time that is over, read anew."""
-        intervals = list[CostInterval]()
-        for rule in rules:
-            account = _Account(since=start)
-            self._read(account, rule, start - _GAP, end)
-            intervals += account.intervals()
-        return [one for one in intervals if one.cost_per_hour.currency == budget.spec.currency]
-
     def history(self, rule: str, *, now: datetime) -> list[CostInterval]:
         """What one rule cost in the last four weeks, as far as the ledger reaches back."""
         with self._lock:

@@ -280,8 +280,9 @@ class House:
         self._counting = BudgetCounting(
             self.state, hours=self._cost_hours, books=self._allocations.books, rules=self.running_rules,
             follows=self._follows, by_default=self.settings.cluster != "local",
+            decisions_kept=self.settings.retention.decisions,
         )  # fmt: skip
-        spending, tallies = self._counting.made()
+        spending, tallies = self._counting.judging
         self.budgets = Budgets(
             rules=self.running_rules, spending=spending, tallies=tallies, state=self.state,
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
@@ -300,7 +301,7 @@ class House:
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
         )  # fmt: skip
-        spending, tallies = self._counting.made()
+        spending, tallies = self._counting.deciding
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -571,6 +572,7 @@ class House:
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         self._savings.plan(self.schedule)
         plan(COST_HOURS_EVERY, "cost_live", self._counting.live.tick, first_after=15 * soon)
+        plan(timedelta(hours=1), "budget_totals", self._counting.tick, first_after=timedelta(minutes=4))
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:

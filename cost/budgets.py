@@ -70,7 +70,6 @@ class BudgetStatus:
 
 def status(
     budget: Budget, intervals: Iterable[CostInterval], *, now: datetime, earlier: Decimal = Decimal(0),
-    carried: Decimal = Decimal(0),
 ) -> BudgetStatus:  # fmt: skip
     """Where ``budget`` stands at ``now``.
 
@@ -80,14 +79,13 @@ def status(
             What lies outside the window or after ``now`` does not count.
         now: The moment asked for.
         earlier: Spent in the window before all of ``intervals``.
-        carried: Added to the limit, from the period before.
 
     Raises:
         ValueError: An interval is in another currency than the limit.
     """
     span = periods.around(budget.spec.repeats, now)
     part = periods.part(budget.spec.repeats, span)
-    limit = Money(amount=budget.spec.total * part + carried, currency=budget.spec.currency)
+    limit = Money(amount=budget.spec.total * part, currency=budget.spec.currency)
     start, end = span.start, span.end
     spent, rate = Money(amount=earlier, currency=limit.currency), Money(amount=Decimal(0), currency=limit.currency)
     with localcontext() as context:

@@ -169,6 +169,17 @@ class BudgetRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class BudgetTotalRow(Base):
+    """What a budget's period had cost by an instant: decisions and hours of before that may be gone."""
+
+    __tablename__ = "budget_total"
+    budget: Mapped[str] = mapped_column(String(320), primary_key=True)
+    period: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    counted: Mapped[str] = mapped_column(String(16))
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    amount: Mapped[str] = mapped_column(String(64))
+
+
 class RecommendationRow(Base):
     """One piece of advice about money as it was last computed, or as it was applied, and where it stands."""
 
