@@ -51,12 +51,14 @@ def wake(
     """Wake what a budget lets sleep by the clock, for a while."""
     try:
         until = SystemClock().now() + parse_duration(for_)
-    except ValueError as error:
-        print(f"foretide: --for {error}", file=sys.stderr)
+    except (ValueError, OverflowError) as error:
+        print(f"foretide: --for {for_}: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     woken = _ask(f"{_path(name)}/wake", server, token_file, method="POST", body={"until": until.isoformat()})
     for deed in woken:
-        print(f"{deed['action']}: {len(deed['changes'])} workloads are awake until {until:%Y-%m-%d %H:%M} UTC")
+        woke = len(deed["changes"])
+        are = "1 workload is" if woke == 1 else f"{woke} workloads are"
+        print(f"{deed['action']}: {are} awake until {until:%Y-%m-%d %H:%M} UTC")
 
 
 @app.command("list")
@@ -129,6 +131,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     start, end = _at(found["period_start"]), _at(found["period_end"])
     yield f"budget {found['key']}, period {found['period']}: {start} to {end} UTC"
     yield f"  spent {_money(found['spent'])} of {_money(found['limit'])}"
+    yield from (f"  {said}" for said in found["counted"])
     if forecast := found["forecast"]:
         ends = f"{_money(forecast['p50'])} (p10 {_money(forecast['p10'])}, p90 {_money(forecast['p90'])})"
         yield f"  at its end {ends}, over the limit with probability {forecast['probability_over']:.2f}"

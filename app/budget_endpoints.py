@@ -94,9 +94,9 @@ def router(budgets: Budgets, rules: Callable[[], RuleSet], clock: Clock) -> APIR
     def wake(namespace: str, name: str, body: WakeRequest, request: Request) -> Ok[list[DeedView]]:
         """Wake what the budget lets sleep by the clock, within a minute; it sleeps again after ``until``."""
         budget, now = _budget(rules(), f"{namespace}/{name}"), clock.now()
+        if not now < body.until <= now + LONGEST_AWAKE:  # before UTC: the year 9999 of some zones is none of it
+            raise HTTPException(422, f"until {body.until.isoformat()}: expected later than now, by a week at most")
         until = body.until.astimezone(UTC)
-        if not now < until <= now + LONGEST_AWAKE:
-            raise HTTPException(422, f"until {until:%Y-%m-%d %H:%M} UTC: expected later than now, by a week at most")
         try:
             woken = budgets.wake(budget.key, until=until, by=request.state.actor, now=now)
         except NoSuchDeedError as error:

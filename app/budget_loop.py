@@ -21,6 +21,7 @@ from app.budget_outlook import HOUR, Fit, Outlooks
 from app.budget_pause import paused
 from app.budget_plans import lifts_of, plan_of
 from app.budget_seen import Sight, sight
+from app.budget_tally import Tallies
 from app.budget_world import Cluster, World, needed
 from app.budget_writes import kept, taken_back, writes, written
 from app.spending import Spending
@@ -62,6 +63,7 @@ class Budgets:
         self, *, rules: Callable[[], RuleSet], spending: Spending, state: State, fit: Fit,
         burn: Callable[[ScalingRule, datetime], Burn | None], leads: Callable[[], bool] = lambda: True,
         cluster: Cluster | None = None, hpa_need: Callable[[str, str, datetime], float | None] = nobody_knows,
+        tallies: Tallies | None = None,
     ) -> None:  # fmt: skip
         """Nothing is read before the first tick.
 
@@ -74,8 +76,9 @@ class Budgets:
             leads: Whether this process may act.
             cluster: Whoever writes there; None without one.
             hpa_need: The 95th percentile of what an HPA without a rule needed.
+            tallies: What counts; without, what the rules' replicas requested.
         """
-        self._hpa_need = hpa_need
+        self._hpa_need, self._tallies = hpa_need, tallies or Tallies(spending)
         self._cluster, self._hands = cluster, {} if cluster is None else cluster.hands
         self._rules, self._spending, self._state = rules, spending, state
         self._outlooks, self._burn, self._leads = Outlooks(fit), burn, leads
@@ -188,7 +191,7 @@ class Budgets:
     def _sight(self, budget: Budget, now: datetime, *, asked: bool = False) -> Sight:
         return sight(
             budget, self._rules().rules, spending=self._spending, outlooks=self._outlooks, now=now,
-            before=self._sights.get(budget.key), asked=asked,
+            before=self._sights.get(budget.key), asked=asked, tallies=self._tallies,
         )  # fmt: skip
 
     def _looked_at(self, budget: Budget, now: datetime) -> None:

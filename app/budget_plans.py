@@ -9,8 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from app import budget_minima, budget_off_hours, budget_quota
-from app.budget_outlook import history_of
-from app.budget_seen import Sight, doubt_of, replica_paths
+from app.budget_seen import Sight, besides, doubt_of, replica_paths
 from app.budget_world import CRITICAL, NEED, TIER, World, by_itself, expected, paths_of, selects, slo_objection
 from controller.budgets import afford, levers
 from controller.budgets.afford import Affordable
@@ -118,11 +117,10 @@ def _wanted(
         return action.floor.replicas
     if isinstance(action.to, int):
         return action.to
-    others = {key: costs for key, costs in seen.costs.items() if key != rule.key}
-    rest = np.zeros(len(paths))
-    if others and any(others.values()):
-        name = f"{rule.key} besides"
-        outlook = world.outlooks.of(name, history_of(others, now=now), until=seen.span.end, now=now)
+    rest, others = np.zeros(len(paths)), besides(rule.key, seen, now=now)
+    if others is not None:
+        name = f"{rule.key} besides in {seen.status.budget}"
+        outlook = world.outlooks.of(name, others, until=seen.span.end, now=now)
         beside = replica_paths(outlook, 1.0, now=now, end=seen.span.end)
         rest = rest if beside is None else beside.sum(axis=1)
     left = float(seen.status.limit.amount - seen.status.spent.amount)

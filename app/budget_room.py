@@ -9,14 +9,15 @@ scope spend now is taken off first. Looked at once a minute for each rule: it re
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.budget_loop import Budgets
+from app.budget_tally import Tallies
 from app.memo import Memo
 from app.spending import Spending, counted
 from controller.guardrails import Ceiling
-from cost import budgets
 from cost.prices import cost_per_hour
 from domain.clock import Clock
 from domain.money import Money
@@ -29,10 +30,14 @@ class BudgetRoom:
     """Reads the ledger through ``Spending``."""
 
     def __init__(
-        self, spending: Spending, rules: Callable[[], RuleSet], *, clock: Clock, acting: Budgets | None = None
-    ) -> None:
-        """``rules`` are those that run, with their budgets and the price sheet; ``acting`` knows what actions limit."""
-        self._spending, self._rules, self._acting = spending, rules, acting
+        self, spending: Spending, rules: Callable[[], RuleSet], *, clock: Clock, acting: Budgets | None = None,
+        tallies: Tallies | None = None,
+    ) -> None:  # fmt: skip
+        """``rules`` are those that run, with their budgets and the price sheet; ``acting`` knows what actions limit.
+
+        Without ``tallies`` the rules' replicas count.
+        """
+        self._tallies, self._rules, self._acting = tallies or Tallies(spending), rules, acting
         self._memo = Memo(clock=clock, keep_seconds=60.0)
 
     def of(self, rule: ScalingRule, workload: Workload, now: datetime) -> Ceiling | None:
@@ -60,10 +65,10 @@ class BudgetRoom:
 
     def _left(self, budget: Budget, rule: ScalingRule, running: RuleSet, now: datetime) -> tuple[Money, Decimal]:
         """For this rule until the window ends: what is left, less what the others go on spending."""
-        keys = counted(budget, running.rules)
-        status = budgets.status(budget, self._spending.on(budget, keys, now=now), now=now)
-        others = self._spending.on(budget, [key for key in keys if key != rule.key], now=now)
-        rate = budgets.status(budget, others, now=now).rate_per_hour
+        tally = self._tallies.of(budget, counted(budget, running.rules), now=now)
+        status = tally.status(budget, now)
+        own = self._tallies.rate_of(budget, [rule.key], now=now)
+        rate = replace(status.rate_per_hour, amount=max(status.rate_per_hour.amount - own, Decimal(0)))
         hours = Decimal(max((status.window_end - now) / timedelta(hours=1), 1 / 240))
         return status.limit - status.spent - rate * hours, hours
 

@@ -9,7 +9,10 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import Final
 
+import numpy as np
+
 from app.budget_outlook import HOUR, History, Outlook, Outlooks, history_of, total
+from app.budget_tally import ALLOCATION, Tallies, Tally
 from app.spending import Spending, counted
 from controller.budgets.alerts import Seen
 from cost import budgets, periods
@@ -34,7 +37,9 @@ class Sight:
         status: What is spent of it.
         rules: Keys of those that count.
         costs: What each of them cost in the last weeks.
-        history: Of them together.
+        tally: What counts.
+        series: What counted in the last weeks: ``costs``, or all of the scope as one.
+        history: Of that together.
         outlook: Where that is heading.
         total: At the period's end; None where nobody can say.
         doubt: Why nothing may be done on the forecast; empty: it may.
@@ -46,6 +51,8 @@ class Sight:
     status: BudgetStatus
     rules: list[str]
     costs: dict[str, list[CostInterval]]
+    tally: Tally
+    series: dict[str, list[CostInterval]]
     history: History
     outlook: Outlook
     total: Total | None
@@ -55,23 +62,26 @@ class Sight:
 
 def sight(
     budget: Budget, rules: Sequence[ScalingRule], *, spending: Spending, outlooks: Outlooks, now: datetime,
-    before: Sight | None = None, asked: bool = False,
+    before: Sight | None = None, asked: bool = False, tallies: Tallies | None = None,
 ) -> Sight:  # fmt: skip
     """Look at ``budget``; forecasts only where a threshold or an action asks for one, or somebody has ``asked``.
 
-    ``before`` is the last look: its whole hours are those of now until another one is over.
+    ``before`` is the last look: its whole hours are those of now until another one is over. Without
+    ``tallies`` the rules' replicas count.
     """
     spec, keys = budget.spec, counted(budget, rules)
     span = periods.around(spec.repeats, now)
-    status = budgets.status(budget, spending.on(budget, keys, now=now), now=now)
+    tally = (tallies or Tallies(spending)).of(budget, keys, now=now)
+    status = tally.status(budget, now)
     costs = {key: _in_currency(spending.history(key, now=now), spec.currency) for key in keys}
-    history = _history(keys, costs, before, now)
+    series = {ALLOCATION: tally.seen} if tally.of == ALLOCATION else costs
+    history = _history(series, before, now)
     wanted = asked or any(one.basis == "forecast" for one in spec.thresholds) or _afford(budget)
     outlook = Outlook(forecast=None, fitted_at=now, why="nothing asks for one", was_asked=False)
     if wanted:
         outlook = outlooks.of(budget.key, history, until=span.end, now=now)
     end = total(outlook, now=max(now, span.start), end=span.end, spent=float(status.spent.amount))
-    priced = sum(1 for key in keys if costs[key]) / len(keys) if keys else 0.0
+    priced = sum(1 for one in series.values() if one) / len(series) if series else 0.0
     seen = Seen(
         period=span.id, limit=status.limit.amount, spent=status.spent.amount, unknown=outlook.why,
         probability={} if end is None else {
@@ -79,20 +89,43 @@ def sight(
             for one in spec.thresholds if one.basis == "forecast"
         },
         burn={
-            one.id: _burn(budget, one, costs, span, status.limit.amount, now)
+            one.id: _burn(budget, one, series, span, status.limit.amount, now)
             for one in spec.thresholds if one.basis == "burnRate"
         },
     )  # fmt: skip
     return Sight(
-        at=now, span=span, status=status, rules=keys, costs=costs, history=history, outlook=outlook, total=end,
-        seen=seen, doubt=_doubt(budget, history, outlook, priced * history.known, now),
+        at=now, span=span, status=status, rules=keys, costs=costs, tally=tally, series=series, history=history,
+        outlook=outlook, total=end, seen=seen, doubt=_doubt(budget, history, outlook, priced * history.known, now),
     )  # fmt: skip
 
 
-def _history(keys: Sequence[str], costs: dict[str, list[CostInterval]], before: Sight | None, now: datetime) -> History:
-    if before is None or before.rules != keys or before.history.newest is None or now >= before.history.end + HOUR:
-        return history_of(costs, now=now)
-    return replace(before.history, newest=max(min(one[-1].end or now, now) for one in costs.values() if one))
+def _history(series: dict[str, list[CostInterval]], before: Sight | None, now: datetime) -> History:
+    same = before is not None and list(before.series) == list(series)
+    if before is None or not same or before.history.newest is None or now >= before.history.end + HOUR:
+        return history_of(series, now=now)
+    return replace(before.history, newest=max(min(one[-1].end or now, now) for one in series.values() if one))
+
+
+def besides(rule: str, seen: Sight, *, now: datetime) -> History | None:
+    """What everything that counts but one rule cost, by hours; None where that is nothing.
+
+    Of the allocation that is all of the scope less what the rule's replicas requested: their part changes with a limit,
+    what is left is as given. Hours in which the rule was not seen are not known.
+    """
+    if seen.tally.of != ALLOCATION:
+        others = {key: costs for key, costs in seen.costs.items() if key != rule}
+        return history_of(others, now=now) if any(others.values()) else None
+    if not seen.costs.get(rule):
+        return seen.history
+    its = history_of({rule: seen.costs[rule]}, now=now)
+    start = min(seen.history.start, its.start)
+    hours = int((seen.history.end - start) / HOUR)
+    own, whole = np.zeros(hours), np.full(hours, np.nan)
+    whole[int((seen.history.start - start) / HOUR) :] = seen.history.cost
+    offset = int((its.start - start) / HOUR)
+    own[offset : offset + len(its.cost)] = its.cost[: hours - offset]
+    left = np.maximum(whole - own, 0.0)[int((seen.history.start - start) / HOUR) :]
+    return replace(seen.history, cost=left)
 
 
 def _afford(budget: Budget) -> bool:

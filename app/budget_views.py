@@ -105,6 +105,7 @@ class BudgetExplanation(BaseModel):
     period_end: datetime
     limit: MoneyView
     spent: MoneyView
+    counted: list[str] = Field(description="What is counted, in sentences.")
     projected_at_current_rate: MoneyView
     reached_at: datetime | None = Field(description="When the limit is reached if the present rate goes on.")
     state: str
@@ -149,6 +150,7 @@ def explained(budget: Budget, seen: Sight, standings: tuple[Standing, ...], now:
     return BudgetExplanation(
         key=budget.key, asked_at=now, period=seen.span.id, period_start=seen.span.start, period_end=seen.span.end,
         limit=MoneyView.model_validate(status.limit), spent=MoneyView.model_validate(status.spent),
+        counted=list(seen.tally.said),
         projected_at_current_rate=MoneyView.model_validate(status.projected_at_current_rate),
         reached_at=status.reached_at, state=status.state.value, forecast=forecast,
         no_forecast="" if forecast is not None else seen.outlook.why or "it does not reach the period's end",

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import backtest_cli, budget_command, cost_cli, doctor_cli, doors_cli, reap_cli, rings_cli
+from app import backtest_cli, budget_command, cost_cli, doctor_cli, doors_cli, reap_cli, rings_cli, slo_cli
 
 app = typer.Typer(
     name="foretide",
@@ -249,6 +249,7 @@ app.command(short_help="Give back what a controller that is gone has left behind
 app.command(short_help="Give back every bound that Foretide has set.")(reap_cli.restore)
 app.command(short_help="Stop every write to the cluster, or to one HPA.")(reap_cli.freeze)
 app.command(short_help="Tell how far what is new has come, and let it go on.")(rings_cli.rings)
+app.command(short_help="What is left of error budgets, or their alerts as a rule file.")(slo_cli.slo)
 app.command(short_help="Look at a cluster before rules act in it: who would undo us, rights, versions.")(
     doctor_cli.doctor
 )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.price_settings import PricesSection
+from app.savings_settings import SavingsSection
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
 from rules.fields import DnsLabel, LabelKey, Text
 
@@ -159,6 +160,22 @@ class Source(_Section):
     """Where forecasts are written back, with the same authentication; default nowhere."""
 
 
+class AlertmanagerSection(_Section):
+    """An Alertmanager that alerts are handed to; the same words as of a source."""
+
+    url: Text
+    """Base URL, without ``/api/v2/alerts`` and without user or password."""
+    basic_auth: BasicAuthSection | None = None
+    authorization: AuthorizationSection | None = None
+    oauth2: OAuth2Section | None = None
+    sigv4: SigV4Section | None = None
+    tls_config: TlsSection = TlsSection()
+    tenant: Text | None = None
+    headers: dict[Text, Text] = {}
+    timeout: Duration | None = None
+    """Of one batch; default 10s."""
+
+
 class Dask(_Section):
     """A Dask cluster that fits run on."""
 
@@ -243,10 +260,13 @@ class ConfigFile(_Section):
     local: Local = Local()
     forecaster: Forecaster = Forecaster()
     prices: PricesSection = PricesSection()
+    savings: SavingsSection = SavingsSection()
     rule_files: tuple[Text, ...] = ()
     """Prometheus' rule files: paths and globs, relative to this file. Those among the documents of ``rules_dir`` are
     found by their content."""
     evaluation_interval: Duration | None = None
     """Of groups that name none; default ``global.evaluation_interval``, then 1m."""
+    alertmanagers: Annotated[tuple[AlertmanagerSection, ...], Field(max_length=10)] = ()
+    """Each is handed every alert."""
     global_: Annotated[Any, Field(alias="global")] = None
     scrape_configs: Any = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Final
 from app.cost_attached import AttachedBooks, attached_books
 from app.cost_facts import CostFacts
 from app.cost_known import Known, Wanted
+from app.cost_machines import Machines, costed
 from app.cost_model import label_names
 from app.cost_prices import Prices
 from app.queries import Queries
@@ -19,10 +20,10 @@ from app.settings import Settings
 from cost.allocation import nodes
 from cost.allocation.distribute import OVERHEAD
 from cost.allocation.ledger import Basis, Idle, Ledger, Line, cost_of, exact_sum, ledger
-from cost.allocation.nodes import NodeInterval, Window
+from cost.allocation.nodes import Window
 from cost.allocation.report import Asked, Report, report
 from cost.allocation.subject import Subject, label_of
-from cost.pricing.chain import PricedNode, Sources, notes_on, price_nodes
+from cost.pricing.chain import PricedNode, Sources, notes_on
 from cost.pricing.covered import COMMITMENT_UNUSED
 from cost.pricing.things import Price
 from domain.clock import Clock
@@ -30,6 +31,10 @@ from domain.clock import Clock
 LONGEST: Final = timedelta(days=31)
 _STEPS: Final = ((timedelta(days=1), timedelta(minutes=1)), (timedelta(days=7), timedelta(minutes=5)))
 """Steps of usage by length of the window; longer ones have 15 minutes. Starts and ends are exact to a step."""
+
+
+_UNSEEN: Final = timedelta(minutes=15)
+"""So much may be missing at the beginning before it is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,36 +105,34 @@ class Allocations:
             node_labels=frozenset(label_names(sources)), pod_labels=labels, services=by is None or "service" in by
         )
         known = self._facts.known(window, wanted)
-        priced, unused = price_nodes(sources, [node.facts for node in known.nodes], window.end.date())
-        beside = attached_books(known, sources, window)
-        books = self._books(known, priced, unused, sources, window, basis, beside)
+        machines = costed(known.nodes, sources, window)
+        priced, beside = machines.priced, attached_books(known, sources, window)
+        books = self._books(known, machines, sources, window, basis, beside)
         prices = tuple(one.price for _, one in sorted(priced.items()))
         return Books(window=window, ledger=books, prices=prices, attached=beside, seen=_seen(known, priced, window))
 
     def _books(
         self,
         known: Known,
-        priced: dict[str, PricedNode],
-        unused: Decimal,
+        machines: Machines,
         sources: Sources,
         window: Window,
         basis: Basis,
         beside: AttachedBooks,
     ) -> Ledger:
-        items = list(beside.items)
+        items, priced = list(beside.items), machines.priced
         idle: list[Idle] = []
         used = [*(one.price for one in priced.values()), *beside.volumes, *beside.balancers]
         notes = [*notes_on(sources, used, window.end.date())]
         if sources.reported is not None:
             notes += sources.reported.notes
-        intervals = list(_intervals(known, priced))
-        for node, pods in nodes.by_node(intervals, known.pods):
+        for node, pods in nodes.by_node(machines.intervals, known.pods):
             share = nodes.share(node, pods, window, basis=basis)
             items += share.items
             idle += [share.idle] if share.idle is not None else []
             notes += share.notes
-        notes += [*_gaps(known, priced, sources.currency), *known.notes, *beside.notes]
-        lines = [*_lines(sources, unused, window), *beside.lines]
+        notes += [*_unseen(known, window), *_gaps(known, priced, sources.currency), *known.notes, *beside.notes]
+        lines = [*_lines(sources, machines.unused, window), *beside.lines]
         return ledger(sources.currency, items=items, idle=idle, lines=lines, notes=notes, basis=basis)
 
 
@@ -156,16 +159,7 @@ def _window(start: datetime, end: datetime) -> Window:
     return Window(start=min(start, end - step), steps=max(1, length // step), step=step)
 
 
-def _intervals(known: Known, priced: dict[str, PricedNode]) -> Iterator[NodeInterval]:
-    for node in known.nodes:
-        if (found := priced.get(node.facts.name)) is not None:
-            yield NodeInterval(
-                subject=node.subject, start=node.start, end=node.end, capacity=node.capacity,
-                allocatable=node.allocatable, hourly_costs=found.parts,
-            )  # fmt: skip
-
-
-def _seen(known: Known, priced: dict[str, PricedNode], window: Window) -> float:
+def _seen(known: Known, priced: Mapping[str, PricedNode], window: Window) -> float:
     """Share of the window that the nodes with a price cover together."""
     spans = sorted((one.start, one.end or window.end) for one in known.nodes if one.facts.name in priced)
     covered, until = timedelta(), window.start
@@ -179,14 +173,21 @@ def _lines(sources: Sources, unused: Decimal, window: Window) -> Iterator[Line]:
     """What belongs to no node: overhead of the sheet, and commitments that nobody uses."""
     length = window.end - window.start
     if unused:
-        yield Line(name=COMMITMENT_UNUSED, subject=Subject(), cost=cost_of(unused, length))
+        yield Line(name=COMMITMENT_UNUSED, subject=Subject(), cost=unused)
     if sources.sheet is not None and sources.sheet.spec.currency == sources.currency:
         hourly = exact_sum(sources.sheet.spec.overhead_hourly.values())
         if hourly:
             yield Line(name=OVERHEAD, subject=Subject(), cost=cost_of(hourly, length))
 
 
-def _gaps(known: Known, priced: dict[str, PricedNode], currency: str) -> Iterator[str]:
+def _unseen(known: Known, window: Window) -> Iterator[str]:
+    """Overhead is reckoned for the whole window, nodes only where somebody saw them."""
+    first = min((node.start for node in known.nodes), default=window.start)
+    if first - window.start > max(window.step, _UNSEEN):
+        yield f"no node is known before {first:%Y-%m-%d %H:%M} UTC: what nodes cost until then is not in the sums"
+
+
+def _gaps(known: Known, priced: Mapping[str, PricedNode], currency: str) -> Iterator[str]:
     """What is not known, in sentences."""
     if not known.nodes:
         yield f"no node is known in this time: {known.missing}"

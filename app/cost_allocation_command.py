@@ -20,7 +20,7 @@ from app.cost_attached import count
 from app.cost_focus import export, pieces
 from app.server_client import FailedError, Server, ServerError
 from app.system_clock import SystemClock
-from domain.units import parse_duration
+from app.written_times import moment
 
 _MOST_ROWS: Final = 10_000
 _A_DAY: Final = timedelta(days=1)
@@ -44,8 +44,8 @@ class Question:
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """From when to when; ``ValueError`` for a time that is none."""
-        end = now if self.end is None else _moment(self.end, now)
-        return end - _A_DAY if self.start is None else _moment(self.start, now), end
+        end = now if self.end is None else moment("--to", self.end, now)
+        return end - _A_DAY if self.start is None else moment("--from", self.start, now), end
 
     def path(self, now: datetime) -> str:
         """The address with its query; ``ValueError`` for a time that is none."""
@@ -56,7 +56,7 @@ class Question:
         ]  # fmt: skip
         for name, written in (("from", self.start), ("to", self.end)):
             if written is not None:
-                pairs.append((name, _moment(written, now).isoformat()))
+                pairs.append((name, moment(f"--{name}", written, now).isoformat()))
         return f"/api/v1/cost/allocation?{urlencode(pairs)}"
 
 
@@ -94,16 +94,6 @@ def _focus(question: Question, asked: Server, now: datetime, out: TextIO) -> int
 
     export(pieces(*question.window(now), question.every), answer, out)
     return 0
-
-
-def _moment(written: str, now: datetime) -> datetime:
-    try:
-        return now - parse_duration(written)
-    except ValueError:
-        moment = datetime.fromisoformat(written)
-    if moment.tzinfo is None:
-        raise ValueError(f"{written} has no offset; write for example 2026-11-21T12:00:00Z")
-    return moment
 
 
 def _json(found: Mapping[str, Any], out: TextIO) -> None:
@@ -145,7 +135,8 @@ def _table(found: Mapping[str, Any], out: TextIO) -> None:
         table.add_row(name, *[""] * (len(found["by"] or ["all"]) - 1), _short(amount))
     table.add_row("total", *[""] * (len(found["by"] or ["all"]) - 1), _short(found["total"]))
     console = Console(file=out, width=None if out.isatty() else 160, highlight=False)
-    console.print(f"{found['start']} to {found['end']}, in {found['currency']}, basis {found['basis']}")
+    start, end = (datetime.fromisoformat(found[name]).strftime("%Y-%m-%d %H:%M:%S") for name in ("start", "end"))
+    console.print(f"{start} to {end} UTC, in {found['currency']}, basis {found['basis']}")
     console.print(table)
     for price in found["prices"]:
         dated = f" of {price['as_of']}" if price["as_of"] else ""

@@ -14,6 +14,7 @@ from app import (
     cost_unused_cli,
     recommendations_cli,
     resizing_cli,
+    savings_cli,
 )
 
 cost = typer.Typer(
@@ -36,4 +37,7 @@ cost.command(short_help="What a period comes to, by any grouping, and when an am
 )
 cost.command(short_help="What a cluster has and nobody uses; nothing is deleted.")(cost_unused_cli.unused)
 cost.command(short_help="How far accepted right-sizings are; --stop gives one back.")(resizing_cli.resizings)
+cost.command(short_help="What applied changes were measured to save, and what Foretide costs itself.")(
+    savings_cli.savings
+)
 cost.add_typer(recommendations_cli.recommendations, name="recommendations")

@@ -234,9 +234,9 @@ def owned_by(pools: Sequence[Pool], sources: Sources, now: datetime) -> tuple[di
         home = next((i for i, pool in enumerate(pools) if fits(_wanted(one), pool.node.selectors)), None)
         if ends < now:
             notes.append(f"commitment {one.id} ended on {one.ends}")
-        elif home is None:
+        elif home is None and pools:
             notes.append(f"commitment {one.id} fits no node that was seen: it is paid for and not used")
-        else:
+        elif home is not None:
             owned.setdefault(home, []).append(Owned(id=one.id, quantity=float(one.quantity), ends=ends))
     return owned, notes
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from app.cost_allocation import Allocated, Allocations
 from app.envelope import ERROR_RESPONSES, Ok, ok
+from app.written_times import usable
 from cost.allocation.distribute import ShareIdle, Split
 from cost.allocation.ledger import COMPONENTS, Basis, exact_sum
 from cost.allocation.report import Asked, Row
@@ -170,6 +171,7 @@ def _prices(found: Allocated) -> list[PriceView]:
 
 
 def _with_offset(moment: datetime | None, name: str) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise HTTPException(422, f"{name}={moment.isoformat()} has no offset; write for example 2026-11-21T12:00:00Z")
-    return moment
+    try:
+        return None if moment is None else usable(name, moment)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error

@@ -16,6 +16,7 @@ from app.cost_endpoints import Amount, conditions
 from app.cost_outlook import ASKED, CostOutlooks, GroupOutlook, Outlook, Question, money
 from app.cost_past import HOUR
 from app.envelope import ERROR_RESPONSES, Ok, ok
+from app.written_times import usable
 from cost.allocation.ledger import exact_sum
 from cost.allocation.subject import dimensions
 from cost.periods import around
@@ -131,8 +132,8 @@ def period_of(until: str, timezone: str, now: datetime) -> tuple[datetime, datet
     except ValueError:
         named = ", ".join(f"{one}-end" for one in PERIODS)
         raise ValueError(f"until={until}: expected {named}, or a time such as 2026-12-24T00:00:00Z") from None
-    if end.tzinfo is None or end <= now:
-        raise ValueError(f"until={until}: expected a time to come, with its offset")
+    if usable("until", end) <= now:
+        raise ValueError(f"until={until}: expected a time to come")
     return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0), end.astimezone(UTC)
 
 

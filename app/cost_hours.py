@@ -8,7 +8,7 @@ its end, for samples may come late. Hours of which nothing is known are not kept
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -57,9 +57,17 @@ class HourlyCosts:
     def since(self, start: datetime) -> Iterator[HourCosts]:
         """Hours from ``start`` on, in order of time; those that are not known are left out."""
         with self._state.transaction() as session:
-            for one in CostHours(session).since(start):
-                costs = {text: Decimal(amount) for text, amount in one.costs.items()}
-                yield HourCosts(start=one.start, currency=one.currency, seen=one.seen, costs=costs)
+            yield from map(_costs, CostHours(session).since(start))
+
+    def made(self, since: datetime) -> dict[datetime, datetime]:
+        """When each known hour from ``since`` on was reckoned last."""
+        with self._state.transaction() as session:
+            return {start: made_at for start, (_, made_at) in CostHours(session).known(since).items()}
+
+    def some(self, starts: Collection[datetime]) -> Iterator[HourCosts]:
+        """Certain hours, in order of time."""
+        with self._state.transaction() as session:
+            yield from map(_costs, CostHours(session).some(starts))
 
     def _due(self, now: datetime) -> list[datetime]:
         """Newest first."""
@@ -82,6 +90,11 @@ class HourlyCosts:
         hour = CostHour(start=start, currency=made.ledger.currency, seen=made.seen, made_at=now, costs=costs)
         with self._state.transaction() as session:
             CostHours(session).put(hour)
+
+
+def _costs(one: CostHour) -> HourCosts:
+    costs = {text: Decimal(amount) for text, amount in one.costs.items()}
+    return HourCosts(start=one.start, currency=one.currency, seen=one.seen, costs=costs)
 
 
 def _again(start: datetime, seen: float, made_at: datetime, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from app.cost_prices import Amount
 from app.envelope import ERROR_RESPONSES, Ok, ok
 from app.memo import Memo
 from app.server_client import Server, ServerError
+from app.written_times import usable
 from cost.billing.charges import Bill
 from cost.billing.model import AssetKind, Modelled
 from domain.clock import Clock
@@ -69,12 +70,10 @@ def router(models: CostModel, clock: Clock) -> APIRouter:
     ) -> Ok[ModelView]:
         """What nodes cost by our prices, as long as each was there; at most 31 days."""
         now = clock.now()
-        if any(one is not None and one.tzinfo is None for one in (start, end)):
-            raise HTTPException(422, "from and to need an offset; write for example 2026-11-21T12:00:00Z")
         # Without a time that is given, pages of this minute are of one answer.
-        until = min(end or now, now.replace(second=0, microsecond=0))
-        since = start or until - timedelta(days=1)
         try:
+            until = min(now if end is None else usable("to", end), now.replace(second=0, microsecond=0))
+            since = until - timedelta(days=1) if start is None else usable("from", start)
             found: Model = memo.get((since, until, raw), lambda: models.of(since, until, raw=raw))
         except ValueError as error:
             raise HTTPException(422, str(error)) from error

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from app.cost_bill_prices import node_types
-from app.cost_model_endpoint import asked_model
 from app.cost_price_sheet import as_price_sheet
 from app.cost_reconcile_json import as_csv, as_json
 from app.cost_reconcile_table import as_table
@@ -139,6 +138,8 @@ def _model(asked: Asked, bill: Bill, now: datetime) -> tuple[Sequence[Modelled] 
     if asked.server is None:
         return None, None, ()
     with Server(asked.server, asked.token_file) as server:
+        from app.cost_model_endpoint import asked_model  # seconds of imports, for --server alone
+
         rows, notes = asked_model(server, bill, now=now, raw=asked.raw)
     return rows, asked.server, notes
 

@@ -135,7 +135,7 @@ def _line(workload: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
     resource = Resource(one["resource"])
 
     def told(amount: int | None, none: str = "-") -> str:
-        return none if amount is None else quantity(amount, resource)
+        return none if amount is None else _read(amount, resource)
 
     wanted = one["wanted"]
     request, limit = (told(wanted[part]) if wanted else "?" for part in ("request", "limit"))
@@ -145,6 +145,13 @@ def _line(workload: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
         one["verdict"],
         "; ".join(one["reasons"]),
     )  # fmt: skip
+
+
+def _read(amount: int, resource: Resource) -> str:
+    """As it is read; exact it is in JSON, CSV and the patches."""
+    if resource is Resource.CPU or not amount % 2**20 or amount < 2**20:
+        return quantity(amount, resource)
+    return f"{amount / 2**30:.2f}Gi" if amount >= 2**30 else f"{amount / 2**20:.1f}Mi"
 
 
 def _patches(workloads: Sequence[dict[str, Any]]) -> Iterator[str]:

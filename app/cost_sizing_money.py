@@ -84,10 +84,14 @@ def _mean(found: list[tuple[NodeFacts, PricedNode]], currency: str) -> UnitPrice
     dates = [price.as_of for price in prices if price.as_of is not None]
     return UnitPrices(
         currency=currency, cpu_core_hour=_short(each[0]), memory_gib_hour=_short(each[1]), nodes=len(found),
-        source=sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more",
+        source=sources[0] if len(sources) == 1 else _named(sources),
         as_of=min(dates, default=None),
         confidence=max((price.confidence for price in prices), key=list(Confidence).index),
     )  # fmt: skip
+
+
+def _named(sources: list[str]) -> str:
+    return ", ".join(sources[:2]) + (f" and {len(sources) - 2} more" if len(sources) > 2 else "")
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

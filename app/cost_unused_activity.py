@@ -84,7 +84,11 @@ def _absent(problems: Mapping[str, str], *series: tuple[str, Mapping[Named, Floa
     for name, found in series:
         if not found:
             refused = next((why for expr, why in problems.items() if name.split(" ")[0] in expr), "")
-            return f"cannot be asked for: {refused}" if refused else f"no series {name} within 7 days (docs/unused.md)"
+            return (
+                f"cannot be asked for: {refused}"
+                if refused
+                else f"no series {name} within 7 days, looked at hour by hour (docs/unused.md)"
+            )
     return ""
 
 

@@ -16,20 +16,11 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import urlencode
 
-from app.check import check_query
-from app.cost_unused import Surveyed, prices_of, view
-from app.cost_unused_activity import unmeasured
-from app.cost_unused_read import ClusterReader
 from app.server_client import Server, ServerError
-from app.system_clock import SystemClock
 from app.text_table import lines_of, printable
-from cost.pricing import defaults
-from cost.pricing.chain import Sources
 from cost.unused.finding import Kind
-from cost.unused.survey import survey
 from domain.errors import ForetideError, SettingsError
-from kube.access import Access, connect
-from rules import load_paths
+from kube.access import Access
 
 OUTPUTS: Final = ("table", "json", "csv")
 HERE: Final = "http://127.0.0.1:8080"
@@ -94,27 +85,12 @@ def _of_server(asked: Asked) -> dict[str, Any]:
 
 
 def _of_cluster(asked: Asked) -> dict[str, Any]:
-    now, sources = SystemClock().now(), _sources(asked.prices)
-    connection = connect(Access(kubeconfig=asked.kubeconfig, context=asked.context), clock=SystemClock())
-    try:
-        reader = ClusterReader(connection, namespace=asked.namespace or "")
-        snapshot = reader.snapshot(now)
-    finally:
-        connection.close()
-    if reader.unanswered:
-        raise ServerError(reader.unanswered)
-    made = Surveyed(at=now, survey=survey(snapshot, unmeasured(), prices_of(snapshot, sources)))
-    kind = None if asked.kind is None else Kind(asked.kind)
-    return view(made, namespace=asked.namespace or "", kind=kind, limit=_MOST).model_dump(mode="json")
+    from app.cost_unused_direct import of_cluster  # a second of imports, which asking a server needs not
 
-
-def _sources(prices: Path | None) -> Sources:
-    if prices is None:
-        return Sources(currency=defaults.SHEET.currency)
-    sheet = load_paths([prices], check_query=check_query).price_sheet
-    if sheet is None:
-        raise SettingsError(f"--prices {prices}: there is no PriceSheet in it")
-    return Sources(currency=sheet.spec.currency, sheet=sheet)
+    return of_cluster(
+        Access(kubeconfig=asked.kubeconfig, context=asked.context), namespace=asked.namespace or "",
+        kind=None if asked.kind is None else Kind(asked.kind), prices=asked.prices, limit=_MOST,
+    )  # fmt: skip
 
 
 def _refused(error: Exception, code: int) -> int:
@@ -198,7 +174,8 @@ def _day(since: str | None) -> str:
 _SHORT: Final[Mapping[str, Callable[[str], str]]] = {
     "traffic": lambda text: text, "cpu": lambda text: f"CPU {text}", "referrers": lambda text: "nothing refers to it",
     "size": lambda text: text, "phase": lambda text: text, "was of": lambda text: f"was of {text}",
-    "ready endpoints": lambda text: f"{text} ready endpoints", "jobs": lambda text: f"{text} jobs without a TTL",
+    "ready endpoints": lambda text: f"{text} ready endpoints",
+    "jobs": lambda text: "1 job without a TTL" if text == "1" else f"{text} jobs without a TTL",
     "empty of": lambda text: "no workload, pod, claim or Service", "at its maximum": lambda text: f"at maximum {text}",
     "bounds": lambda text: text, "most used": lambda text: f"{text} used", "would do": lambda text: f"{text} would do",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from app.auth import TokenGate
 from app.envelope import RequestId, error_response
 
 _OTLP_PATHS: Final = frozenset({"/v1/metrics", "/v1/traces"})
-_OWN_LIMITS: Final = ("/v1/", "/prometheus/")
+_OWN_LIMITS: Final = ("/v1/", "/prometheus/", "/api/v1/webhooks/")
 """Doors that bound their bodies themselves, and answer in their own protocol."""
 MAX_BODY_BYTES: Final = 2**20
 _HEADERS: Final = (

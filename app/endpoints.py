@@ -26,7 +26,11 @@ from app import (
     forecast_endpoints,
     recommendations_endpoints,
     resizing_endpoints,
+    savings_endpoints,
+    slo_endpoints,
 )
+from app.alerting import silences_endpoints
+from app.alerting.silences import SilenceDesk
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
 from app.cost_allocation import Allocations
@@ -37,10 +41,13 @@ from app.cost_unused import Unused
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.explanations import Explanations
 from app.forecast_questions import ForecastQuestions
+from app.own_cost import OwnCosts
 from app.queries import Queries
 from app.read_model import ReadModel
 from app.recommendations import RecommendationDesk
+from app.savings import Savings
 from app.shadow_view import view_of
+from app.slos import SloDesk
 from app.trace_guests import TraceGuests
 from app.views import (
     DecisionView,
@@ -108,6 +115,9 @@ class Sources:
     unused: Unused
     queries: Queries
     recommendations: RecommendationDesk
+    savings: Savings
+    own_cost: OwnCosts
+    slos: SloDesk
 
 
 def router(sources: Sources) -> APIRouter:
@@ -128,6 +138,9 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(cost_unused.router(sources.unused))
     api.include_router(resizing_endpoints.router(sources.state, sources.clock))
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
+    api.include_router(savings_endpoints.router(sources.savings, sources.own_cost, sources.clock))
+    api.include_router(slo_endpoints.router(sources.slos, sources.rules))
+    api.include_router(silences_endpoints.router(SilenceDesk(sources.state, sources.clock), sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api
 

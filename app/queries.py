@@ -152,9 +152,9 @@ class Queries:
             return None
         return float(result.values[0]) if isinstance(result, Vector) and len(result.labels) == 1 else None
 
-    def result(self, expr: str, at_ms: int) -> Result:
-        """The default source's answer as it is, at exactly this time."""
-        guest = self._guest(None)
+    def result(self, expr: str, at_ms: int, source: str | None = None) -> Result:
+        """The answer as it is, at exactly this time."""
+        guest = self._guest(source)
         return (self.evaluator if guest is None else guest.client).instant(expr, at_ms=at_ms)
 
     def instant(self, expr: str, now: datetime, source: str | None = None) -> dict[LabelPairs, float]:

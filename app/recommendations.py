@@ -143,10 +143,10 @@ class RecommendationDesk:
             repository = Recommendations(session)
             for item in found.items:
                 kept.pop(item.id, None)
-                before = repository.get(item.id)  # as it stands now: whoever applies it writes, too
+                before = repository.get(item.id, to_change=True)  # as it stands now: whoever applies it writes, too
                 repository.put(states.first(item, now) if before is None else states.computed(before, item, now))
             for id_ in kept:
-                if (one := repository.get(id_)) is None:
+                if (one := repository.get(id_, to_change=True)) is None:
                     continue
                 blind = one.advice.kind in silent or (
                     one.advice.kind in _BY_USE and str(one.advice.target) in unread
@@ -180,7 +180,7 @@ class RecommendationDesk:
         with self._state.transaction() as session:
             found = Recommendations(session).get(id_)
         if found is None:
-            raise NoSuchRecommendationError(f"no recommendation {id_}: foretide cost recommendations --all lists them")
+            raise _missing(id_)
         return found
 
     def change(self, id_: str, step: Callable[[KeptRecommendation], KeptRecommendation]) -> KeptRecommendation:
@@ -190,11 +190,17 @@ class RecommendationDesk:
             NoSuchRecommendationError: There is none.
             IllegalStateError: The step is none from where it stands.
         """
-        with self._lock:
-            after = step(self.get(id_))
-            with self._state.transaction() as session:
-                Recommendations(session).put(after)
+        with self._lock, self._state.transaction() as session:
+            repository = Recommendations(session)
+            if (before := repository.get(id_, to_change=True)) is None:
+                raise _missing(id_)
+            after = step(before)
+            repository.put(after)
         return after
+
+
+def _missing(id_: str) -> NoSuchRecommendationError:
+    return NoSuchRecommendationError(f"no recommendation {id_}: foretide cost recommendations --all lists them")
 
 
 def _in_force(kept: KeptRecommendation | None, one: Candidate) -> bool:
@@ -222,7 +228,11 @@ def _unsaid(survey: Survey | None) -> list[str]:
     """What the survey notes, and why it says nothing of whole kinds, each reason once."""
     if survey is None:
         return []
-    return [*survey.notes, *dict.fromkeys(one.why for one in survey.not_known if not one.objects)]
+    by_why: dict[str, list[str]] = {}
+    for one in survey.not_known:
+        if not one.objects:
+            by_why.setdefault(one.why, []).append(one.kind)
+    return [*survey.notes, *(f"not known: {', '.join(kinds)}: {why}" for why, kinds in by_why.items())]
 
 
 def _silent(survey: Survey | None, spot: Seen | None, plans: LiveAdvice | None) -> set[str]:

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 from app.server_client import FailedError, Server, ServerError
 from app.system_clock import SystemClock
 from app.text_table import lines_of, printable
+from app.written_times import moment
 from domain.errors import SettingsError
 from domain.recommendations import RecommendationKind, RecommendationState
-from domain.units import parse_duration
 
 OUTPUTS: Final = ("table", "json", "csv")
 _AT_ONCE: Final = 200
@@ -79,7 +79,7 @@ def answer(
 ) -> int:
     """Say yes, no, or not now; the exit code."""
     try:
-        said = None if body is None else {**body, **({"until": _moment(body["until"])} if "until" in body else {})}
+        said = None if body is None else {**body, **({"until": _later(body["until"])} if "until" in body else {})}
         with Server(server, token_file) as found:
             item = found.ask("POST", f"{_of(id_)}/{verb}", said)
     except (SettingsError, FailedError, ServerError) as error:
@@ -210,19 +210,12 @@ def _until(item: Mapping[str, Any]) -> str:
     return "" if item["until"] is None else f" until {datetime.fromisoformat(item['until']):%Y-%m-%d %H:%M} UTC"
 
 
-def _moment(text: str) -> str:
+def _later(text: str) -> str:
     """``30d`` from now, or the time that is written."""
     try:
-        return (SystemClock().now() + parse_duration(text)).isoformat()
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"--until {text}: expected 30d, or 2026-12-24T00:00:00Z") from None
-    if moment.tzinfo is None:
-        raise SettingsError(f"--until {text} has no offset; write for example 2026-12-24T00:00:00Z")
-    return moment.isoformat()
+        return moment("--until", text, SystemClock().now(), ahead=True).isoformat()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _of(id_: str) -> str:

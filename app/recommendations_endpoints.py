@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
 from app.recommendations import NoSuchRecommendationError, RecommendationDesk
+from app.written_times import usable
 from cost.recommendations import states
 from cost.recommendations.states import IllegalStateError
 from domain.clock import Clock
 from domain.recommendations import KeptRecommendation, RecommendationKind, RecommendationState
 
+PRINTED: Final = r"^[^\x00]+$"
+"""PostgreSQL keeps no NUL in a text."""
+
+
+def near(until: datetime) -> datetime:
+    """A time that a database and every time zone can hold."""
+    return usable("until", until)
+
+
 PageNumber = Annotated[int, Query(ge=1, le=10_000, description="Counts from 1.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items per page.")]
 Id = Annotated[str, InPath(pattern="^[0-9a-f]{12}$", description="12 hex digits.")]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=PRINTED)]
+Until = Annotated[AwareDatetime, AfterValidator(near)]
 Step = Callable[[KeptRecommendation], KeptRecommendation]
 BASIS = "marginalEffective"
 
@@ -131,7 +142,7 @@ class RejectRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-    until: AwareDatetime | None = None
+    until: Until | None = None
 
 
 class SnoozeRequest(BaseModel):
@@ -140,7 +151,7 @@ class SnoozeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-    until: AwareDatetime
+    until: Until
 
 
 def router(desk: RecommendationDesk, clock: Clock) -> APIRouter:

@@ -58,13 +58,17 @@ def today(allocations: Allocations, now: datetime) -> Today:
     """Read it; raises ``QueryError`` where the source does not answer."""
     window = Window(start=now - STEPS * STEP, steps=STEPS, step=STEP)
     sources, known = allocations.known(window)
-    facts = [node.facts for node in known.nodes]
+    busiest = window.start + (_busiest(known, window) + 1) * STEP - timedelta(microseconds=1)
+    # Series are looked at where a step ends: that is the moment, and what has only just come is there. Commitments
+    # cover who is there then: a node that has gone since midnight has handed its own on.
+    present_nodes = [node for node in known.nodes if _at(node.start, node.end, busiest)]
+    facts = [node.facts for node in present_nodes]
     priced, unused_hourly = price_nodes(sources, facts, now.date())
+    others = ((one.facts.name, price_node(sources, one.facts)) for one in known.nodes if one.facts.name not in priced)
+    priced |= {name: found for name, found in others if found is not None}
     commitments = () if sources.sheet is None else sources.sheet.spec.commitments
     covered = cover(facts, commitments, now.date())
-    # Series are looked at where a step ends: that is the moment, and what has only just come is there.
-    busiest = window.start + (_busiest(known, window) + 1) * STEP - timedelta(microseconds=1)
-    there = [node for node in known.nodes if node.facts.name in priced and _at(node.start, node.end, busiest)]
+    there = [node for node in present_nodes if node.facts.name in priced]
     observed = window.end - min((node.start for node in known.nodes), default=window.start)
     nodes = tuple(_node(one, priced, covered.ends, window, observed) for one in there)
     paid = sum((_monthly(one, priced[one.facts.name], window, observed) for one in known.nodes

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from app.cost_attached import count
 from app.recommendations_present import HOURS_PER_MONTH, Today
 from cost.recommendations.effects import Candidate, Consolidate, DropThing, DropWorkload, Effect, Nothing
 from cost.recommendations.fleet import Fleet
@@ -73,8 +74,8 @@ def node_pools(present: Present) -> Iterator[Candidate]:
                 kind=RecommendationKind.RIGHT_SIZE_NODE_POOL, target=Target(namespace="", kind="NodePool", name=name),
                 changes=(Change(path="nodes", before=str(len(nodes)), after=str(max(1, pool.used))),), patches=(),
                 saving=Saving(monthly=NOTHING, currency=present.currency),
-                advice=f"Let {name} shrink from {len(nodes)} to the {max(1, pool.used)} nodes that its pods need: by "
-                       "the autoscaler's consolidation, or by its maximum.",
+                advice=f"Let {name} shrink from {len(nodes)} to {count(max(1, pool.used), 'node')}, all that its pods "
+                       "need: by the autoscaler's consolidation, or by its maximum.",
                 evidence=(
                     ("packed by", "requests of CPU and memory, pods per node, DaemonSets on every node"),
                     ("not looked at", "affinities, taints, disruption budgets, volumes of a zone"),

@@ -141,7 +141,7 @@ class Resizings:
     def _keep(self, before: Case, case: Case, kept: KeptRecommendation | None, now: datetime) -> None:
         with self._state.transaction() as session:
             ResizingCases(session).put(case.id, at=now, over=case.over, body=records.to_json(case))
-            current = None if kept is None else Recommendations(session).get(case.id)
+            current = None if kept is None else Recommendations(session).get(case.id, to_change=True)
             if current is not None and (stands := told(current, case, now)) != current:
                 Recommendations(session).put(stands)
             if before.stage is not case.stage:

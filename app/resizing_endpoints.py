@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.envelope import ERROR_RESPONSES, Ok, Page, ok, page_of
+from app.recommendations_endpoints import PRINTED
 from controller.resizing.case import Case, Stage
 from controller.resizing.records import from_json
 from cost.recommendations import states
@@ -25,7 +26,7 @@ class StopRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=PRINTED)]
 
 
 class ChangedView(BaseModel):
@@ -75,7 +76,7 @@ def router(state: State, clock: Clock) -> APIRouter:
         if case.over:
             raise HTTPException(409, f"{id} is {case.stage}: the size is the workload's own")
         with state.transaction() as session:
-            kept = Recommendations(session).get(id)
+            kept = Recommendations(session).get(id, to_change=True)
             try:
                 if kept is not None:
                     stopped = states.undo(kept, by=request.state.actor, now=clock.now(), reason=body.reason)

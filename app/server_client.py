@@ -92,7 +92,7 @@ class Server:
         said = document.get("error", {}) if isinstance(document, dict) else {}
         message = str(said.get("message", f"HTTP {answer.status_code}"))
         if answer.status_code == 422:
-            raise FailedError(message)
+            raise FailedError("; ".join([message, *_places(said)]))
         raise ServerError(message, unknown=answer.status_code == 404, conflict=answer.status_code == 409)
 
     def wait(self, operation_id: str, shown: Callable[[str, float], None]) -> dict[str, Any]:
@@ -112,3 +112,9 @@ class Server:
             if found["state"] in ("failed", "cancelled"):
                 raise FailedError(found["message"])
             self._wait(LOOK_EVERY.total_seconds())
+
+
+def _places(said: Mapping[str, Any]) -> list[str]:
+    """Which fields cannot be taken, and why: the first few."""
+    details = said.get("details") or ()
+    return [f"{one.get('field')}: {one.get('message')}" for one in details[:3] if isinstance(one, dict)]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.config_file import ConfigFile, Forecaster, KubernetesSection, Local, Retention
 from app.kubernetes_parts import KubernetesConfig
 from app.price_settings import PriceSettings, of_section
-from app.sources import LOCAL, read_sources
+from app.sources import LOCAL, read_alertmanagers, read_sources
 from app.token import MIN_TOKEN_LENGTH, read_token
 from collector.config import ScrapeConfig, from_node
 from controller.actuation.rings import Plan
@@ -55,8 +55,10 @@ class Settings:
         onnx_model: The file of challenger ``onnx``; None without it.
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
+        twins: Of workloads, both as ``namespace/Kind/name``: what applied changes are measured by.
         rule_files: Paths and globs of Prometheus' rule files.
         evaluation_interval: Of groups of rules that name none.
+        alertmanagers: Those that alerts are handed to.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -83,8 +85,10 @@ class Settings:
     config_path: Path | None
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
+    twins: Mapping[str, str] = field(default_factory=dict)
     rule_files: tuple[str, ...] = ()
     evaluation_interval: timedelta = timedelta(minutes=1)
+    alertmanagers: tuple[SourceConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +146,12 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         config_path=path,
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
+        twins=file.savings.twins,
         rule_files=tuple(str((working_dir if path is None else path.parent) / one) for one in file.rule_files),
         evaluation_interval=file.evaluation_interval or scrape.global_.evaluation_interval,
+        alertmanagers=read_alertmanagers(
+            file, folder=working_dir if path is None else path.parent, environment=environment
+        ),
     )
 
 

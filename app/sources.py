@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.config_file import ConfigFile, SigV4Section, Source
+from app.config_file import AlertmanagerSection, ConfigFile, SigV4Section, Source
 from domain.errors import SettingsError
 from store.prometheus import Auth, BasicAuth, BearerAuth, OAuth2, Secret, SigV4, SourceConfig, Tls
 
@@ -29,6 +29,27 @@ def read_sources(file: ConfigFile, *, folder: Path, environment: Mapping[str, st
         reader = _Reader(f"sources[{at}]", folder, environment)
         found.append(reader.config(source))
         mistakes += reader.mistakes
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return tuple(found)
+
+
+def read_alertmanagers(file: ConfigFile, *, folder: Path, environment: Mapping[str, str]) -> tuple[SourceConfig, ...]:
+    """Every Alertmanager, checked as the sources are.
+
+    Raises:
+        SettingsError: One sentence for each thing that is wrong.
+    """
+    mistakes: list[str] = []
+    found: list[SourceConfig] = []
+    for at, given in enumerate(file.alertmanagers):
+        reader = _Reader(f"alertmanagers[{at}]", folder, environment)
+        found.append(reader.config(Source(name=f"alertmanager-{at + 1}", **{
+            name: getattr(given, name) for name in AlertmanagerSection.model_fields
+        })))  # fmt: skip
+        mistakes += reader.mistakes
+    urls = [one.url.rstrip("/") for one in found]
+    mistakes += [f"alertmanagers: {url} is given twice" for url in sorted({one for one in urls if urls.count(one) > 1})]
     if mistakes:
         raise SettingsError("\n".join(mistakes))
     return tuple(found)

@@ -100,13 +100,15 @@ class Spending:
         account = self._accounts.get((rule, repeats))
         if account is None or account.since != start:
             account = self._accounts[rule, repeats] = _Account(since=start)
-        cursor = start - _GAP if account.newest is None else account.newest.at
+        self._read(account, rule, start - _GAP if account.newest is None else account.newest.at, now)
+        return account
+
+    def _read(self, account: _Account, rule: str, cursor: datetime, now: datetime) -> None:
         while cursor < now:
             until = min(cursor + _AT_ONCE, now)
             with self._state.transaction() as session:
                 account.take(DecisionLedger(session).points(rule, since=cursor, until=until))
             cursor = until
-        return account
 
 
 def counted(budget: Budget, rules: Iterable[ScalingRule]) -> list[str]:

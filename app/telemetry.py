@@ -80,7 +80,7 @@ def set_up_logging(*, level: str, form: str, stream: TextIO, color: bool) -> Non
     else:
         handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("apscheduler", "uvicorn", "alembic", "aiohttp", "asyncio"):
+    for chatty in ("apscheduler", "uvicorn", "alembic", "aiohttp", "asyncio", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

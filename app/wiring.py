@@ -17,9 +17,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from app import api, cost_allocation, local_processes, resizing, self_metrics
-from app.alerting import rules_endpoints, rules_wiring
+from app.alerting import notifier_wiring, rules_endpoints, rules_wiring
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
+from app.budget_counting import BudgetCounting
 from app.budget_loop import Budgets
 from app.budget_needs import HpaNeeds
 from app.budget_room import BudgetRoom
@@ -50,12 +51,16 @@ from app.read_model import InProcessData, ReadModel
 from app.recommendations import LOOK_EVERY as RECOMMEND_EVERY
 from app.recommendations import RecommendationDesk
 from app.ring_parts import RingParts
+from app.savings_parts import SavingParts
 from app.schedule import Schedule
 from app.settings import Settings
-from app.spending import Spending
+from app.slos import SloDesk
 from app.status import StatusBoard
 from app.telemetry import Tracing
 from app.trace_guests import READ_EVERY, TraceGuests
+from collector.alerts_in.endpoints import routes as alert_routes
+from collector.alerts_in.intake import WRITE_EVERY as ALERTS_IN_EVERY
+from collector.alerts_in.intake import AlertIntake
 from collector.endpoints import routes as otlp_routes
 from collector.host import HostExporter
 from collector.metrics import discovered_targets
@@ -193,6 +198,7 @@ class House:
         """What comes in: pushed, scraped, or asked from the servers Foretide is a guest of."""
         settings = self.settings
         self.receiver = Receiver(metrics=self.metrics, traces=self.traces, clock=self._clock, registry=self.registry)
+        self._alerts_in = AlertIntake(self.metrics, clock=self._clock, registry=self.registry)
         self._host = HostExporter(store=self.metrics, clock=self._clock)
         self.guests = Guests(
             settings.sources, default=settings.default_source, opened=opened, clock=self._clock,
@@ -268,10 +274,17 @@ class House:
             cost_of=self._cost_of, known=self._keeper.shadow_scores(), capacity_of=self.capacities.of,
             startup_of=lambda rule: self._reconciler.startup_of(rule),
         )  # fmt: skip
-        self._spending = Spending(self.state)
         self.prices = PriceParts(self.settings, self.queries, self.running_rules, self._clock)
+        self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
+        self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
+        self._counting = BudgetCounting(
+            self.state, hours=self._cost_hours, books=self._allocations.books, rules=self.running_rules,
+            follows=self._follows, by_default=self.settings.cluster != "local",
+            decisions_kept=self.settings.retention.decisions,
+        )  # fmt: skip
+        spending, tallies = self._counting.judging
         self.budgets = Budgets(
-            rules=self.running_rules, spending=Spending(self.state), state=self.state,  # first reads are long
+            rules=self.running_rules, spending=spending, tallies=tallies, state=self.state,
             fit=lambda request: self.fits.submit(fit, request).result(), leads=self._leads_the_cluster,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
             cluster=None if self._kubernetes is None else self._kubernetes.budget_hands(),
@@ -281,10 +294,14 @@ class House:
             self._kubernetes, self.state, self.queries, rules=self.running_rules,
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
         )  # fmt: skip
+        self.notifying = notifier_wiring.wired(
+            self.settings, registry=self.registry, clock=self._clock, leads=self._leads_the_cluster
+        )
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
         )  # fmt: skip
+        spending, tallies = self._counting.deciding
         self._reconciler = Reconciler(
             rules=lambda: self.running_rules().rules,
             evaluate=self.queries.signal,
@@ -299,7 +316,9 @@ class House:
             rings=self._rings.held,
             keep_buffers=nowhere if self._kubernetes is None else self._kubernetes.cluster.buffers.keep,
             slo_of=lambda key: self.running_rules().slo(key),
-            budget_room=BudgetRoom(self._spending, self.running_rules, clock=self._clock, acting=self.budgets).of,
+            budget_room=BudgetRoom(
+                spending, self.running_rules, clock=self._clock, acting=self.budgets, tallies=tallies
+            ).of,
             lower=self.budgets.lowered,
             slept=self._keeper.slept,
             cautions_of=self._keeper.cautions,
@@ -310,10 +329,9 @@ class House:
         )
         self.alert_rules = rules_wiring.wired(
             self.settings, queries=self.queries, metrics=self.metrics, registry=self.registry,
-            base_url=self._base_url, leads=self._leads_the_cluster,
+            base_url=self._base_url, leads=self._leads_the_cluster, offer=self.notifying.notifier.offer,
+            slos=lambda: self.running_rules().slos,
         )  # fmt: skip
-        self._allocations = cost_allocation.wired(self.settings, self.queries, self.prices.prices, self._clock)
-        self._cost_hours = HourlyCosts(self._allocations.books, self.state, writes=lambda: not self._follows())
         self._cost_outlooks = CostOutlooks(
             self._cost_hours, fit=lambda request: self.fits.submit(fit, request).result(),
             draw=lambda task: self.fits.submit(draw, task).result(),
@@ -330,6 +348,10 @@ class House:
             leads=self._leads_the_cluster, survey=lambda now: self._unused.surveyed().survey,
             spot=lambda: None if self._kubernetes is None else read_spot(self._kubernetes.connection),
             plans=lambda: self._commitments.of(Terms()),
+        )  # fmt: skip
+        self._savings = SavingParts(
+            self.state, self.recommendations, self._cost_hours, self.queries, self._allocations,
+            rules=self.running_rules, leads=self._leads_the_cluster, twins_of=self.settings.twins,
         )  # fmt: skip
         self.operations = Operations(clock=self._clock)
         self._backtests = RunningBacktests(
@@ -372,7 +394,8 @@ class House:
             allocations=self._allocations,
             cost_outlooks=self._cost_outlooks,
             prices=self.prices, unused=self._unused, recommendations=self.recommendations,
-            commitments=self._commitments,
+            commitments=self._commitments, savings=self._savings.savings, own_cost=self._savings.own,
+            slos=SloDesk(self.queries, clock=self._clock),
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
         )  # fmt: skip
         application = api.build(
@@ -387,7 +410,7 @@ class House:
                 self.alert_rules.groups,
                 self.alert_rules.broken,
             ),
-            otlp=otlp_routes(self.receiver),
+            otlp=[*otlp_routes(self.receiver), *alert_routes(self._alerts_in)],
         )
         mount(application, InProcessData(self._model), version=self._version)
         return application
@@ -519,6 +542,7 @@ class House:
         plan(RULES_EVERY, "rules", self._poll_rules, first_after=RULES_EVERY)
         plan(RED_EVERY, "red", self._red.tick, first_after=RED_EVERY)
         plan(HOST_EVERY, "host", self._host.tick)
+        plan(ALERTS_IN_EVERY, "alerts_in", self._alerts_in.tick, first_after=soon)
         plan(ALERT_RULES_EVERY, "alert_rules", self.alert_rules.tick, first_after=soon)
         if self._collection is not None:
             self._collection.plan(self.schedule)
@@ -539,12 +563,16 @@ class House:
             plan(DECIDE_EVERY, "status", self._statuses.tick, first_after=10 * soon)
         if self.prices.has_files:
             plan(PRICES_EVERY, "prices", self.prices.files.tick, first_after=soon)
+        self.notifying.plan(self.schedule)
         plan(BUDGETS_EVERY, "budgets", self.budgets.tick, first_after=20 * soon)
         plan(RECOMMEND_EVERY, "recommendations", self.recommendations.tick, first_after=RECOMMEND_EVERY)
         if self._resizings is not None:
             plan(BUDGETS_EVERY, "resizings", self._resizings.tick, first_after=30 * soon)
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
+        self._savings.plan(self.schedule)
+        plan(COST_HOURS_EVERY, "cost_live", self._counting.live.tick, first_after=15 * soon)
+        plan(timedelta(hours=1), "budget_totals", self._counting.tick, first_after=timedelta(minutes=4))
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
 
     def _start_processes(self, running: LocalCluster, now: datetime) -> None:
@@ -616,6 +644,7 @@ class House:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         self.operations.close()
+        self.notifying.close()
         self._cost_outlooks.close()
         if self.cluster_fits is not None:
             self.cluster_fits.shutdown(wait=False)

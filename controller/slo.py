@@ -15,8 +15,6 @@ from controller.triggers.wording import number
 from domain.units import format_duration
 from rules.burn_rates import PAGE_WINDOWS, WORKBOOK_WINDOW, Pair, Severity, pairs
 
-_ROUNDING: Final = 1e-9
-"""1 − 0.995 is 0.0050000000000000044."""
 WINDOWS: Final = PAGE_WINDOWS
 
 
@@ -54,7 +52,7 @@ def burn_of(
     """
     rates = {over: None if ratio is None else ratio / budget for over, ratio in error_ratios.items()}
     judged = [one for one in pairs(window=window, budget=budget) if one.severity is Severity.PAGE]
-    known = [_burns(pair, rates) for pair in judged]
+    known = [pair.reached(rates) for pair in judged]
     for pair, burns in zip(judged, known, strict=True):
         if burns:
             return Burn(state=SloState.BURNING, said=_said(pair, rates), fast=pair is judged[0])
@@ -62,13 +60,6 @@ def burn_of(
         if burns is None:
             return unknown(f"{_said(pair, rates)}{f'; {why}' if why else ''}")
     return Burn(state=SloState.OK, said=_said(judged[0], rates))
-
-
-def _burns(pair: Pair, rates: Mapping[timedelta, float | None]) -> bool | None:
-    both = [rates.get(pair.long), rates.get(pair.short)]
-    if any(rate is not None and rate < pair.burn_rate - _ROUNDING for rate in both):
-        return False
-    return None if None in both else True
 
 
 def _said(pair: Pair, rates: Mapping[timedelta, float | None]) -> str:

@@ -68,7 +68,9 @@ class BudgetStatus:
     reached_at: datetime | None
 
 
-def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) -> BudgetStatus:
+def status(
+    budget: Budget, intervals: Iterable[CostInterval], *, now: datetime, earlier: Decimal = Decimal(0),
+) -> BudgetStatus:  # fmt: skip
     """Where ``budget`` stands at ``now``.
 
     Args:
@@ -76,6 +78,7 @@ def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) 
         intervals: Cost of everything in the budget's scope, in its currency, in any order; several may run at once.
             What lies outside the window or after ``now`` does not count.
         now: The moment asked for.
+        earlier: Spent in the window before all of ``intervals``.
 
     Raises:
         ValueError: An interval is in another currency than the limit.
@@ -84,7 +87,7 @@ def status(budget: Budget, intervals: Iterable[CostInterval], *, now: datetime) 
     part = periods.part(budget.spec.repeats, span)
     limit = Money(amount=budget.spec.total * part, currency=budget.spec.currency)
     start, end = span.start, span.end
-    spent, rate = Money(amount=Decimal(0), currency=limit.currency), Money(amount=Decimal(0), currency=limit.currency)
+    spent, rate = Money(amount=earlier, currency=limit.currency), Money(amount=Decimal(0), currency=limit.currency)
     with localcontext() as context:
         context.prec = _EXACT_DIGITS
         for interval in intervals:

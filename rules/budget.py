@@ -20,6 +20,9 @@ _BILLED: Final = (
     "billed is what an invoice says, days later and of whole accounts: nothing could be done in time. effective counts "
     "with the prices that run, also those of a bill; `foretide cost reconcile` holds both against each other"
 )
+_OF_A_RULE: Final = (
+    "goes with a scope of namespaces and labels: the spend of scope.rule is what the rule's replicas requested"
+)
 
 
 class Limit(Strict):
@@ -36,11 +39,17 @@ class Amount(Strict):
     limit: PositiveAmount
     currency: CurrencyCode
     basis: Literal["effective", "list", "billed"] = "effective"
+    of: Literal["allocation", "rules"] | None = None
+    include: tuple[Literal["sharedIdle", "sharedSystem"], ...] = ()
 
     @model_validator(mode="after")
     def _counted(self) -> Self:
         if self.basis == "billed":
             raise mistake("basis", _BILLED)
+        if self.basis == "list" and (self.of == "allocation" or self.include):
+            raise mistake("basis", "list goes with of: rules: the allocation counts with the prices that run")
+        if self.of == "rules" and self.include:
+            raise mistake("include", "goes with of: allocation: what replicas request has no part in what is shared")
         return self
 
 
@@ -123,6 +132,14 @@ class BudgetSpec(Strict):
             raise mistake("period", _MISSING)
         return self
 
+    @model_validator(mode="after")
+    def _a_rule_has_no_allocation(self) -> Self:
+        if self.scope.rule is not None and self.amount is not None:
+            for name in ("of", "include"):
+                if getattr(self.amount, name) not in (None, "rules", ()):
+                    raise mistake(("amount", name), _OF_A_RULE)
+        return self
+
     @property
     def total(self) -> Decimal:
         """What may be spent in one period."""
@@ -132,6 +149,18 @@ class BudgetSpec(Strict):
     def currency(self) -> str:
         """Of the limit."""
         return self.limit.currency if self.limit is not None else _there(self.amount).currency
+
+    @property
+    def of(self) -> str | None:
+        """What is counted, where the document says so; ``rules`` for the scope of one rule, and for list prices."""
+        if self.scope.rule is not None or (self.amount is not None and self.amount.basis == "list"):
+            return "rules"
+        return None if self.amount is None else self.amount.of
+
+    @property
+    def include(self) -> frozenset[str]:
+        """What is shared with the scope."""
+        return frozenset(() if self.amount is None else self.amount.include)
 
     @property
     def repeats(self) -> Period:

@@ -10,7 +10,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -24,6 +24,8 @@ _LOWEST: Final = 1.0
 _MOST_BAD: Final = 0.95
 """No pair waits for more bad requests than these: 14.4 times the budget of 90 % would be 144 %, so that not even an
 outage spoke. A guess that leaves room for a few that go well all the same."""
+_ROUNDING: Final = 1e-9
+"""1 − 0.995 is 0.0050000000000000044."""
 
 
 class Severity(StrEnum):
@@ -41,6 +43,13 @@ class Pair:
     short: timedelta
     burn_rate: float
     severity: Severity
+
+    def reached(self, rates: Mapping[timedelta, float | None]) -> bool | None:
+        """Whether both windows burn so fast; None where nobody knows. One that does not is enough to know."""
+        both = [rates.get(self.long), rates.get(self.short)]
+        if any(rate is not None and rate < self.burn_rate - _ROUNDING for rate in both):
+            return False
+        return None if None in both else True
 
 
 _SHARES: Final = (

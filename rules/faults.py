@@ -23,7 +23,10 @@ _EXPECTED: Final = {
     "int_type": "expected a whole number",
     "bool_type": "expected true or false",
 }
-_LATER: Final = {"notify": "waits for Receiver documents, which are not there yet"}
+_LATER: Final = {
+    "notify": "waits for Receiver documents, which are not there yet",
+    "verify": "is not there yet: no rule is switched on and off by days; what a rule saves is told by the ledger",
+}
 _FORMS: Final = ("[query]", "[number]")
 _BOUND: Final = {
     "greater_than_equal": ("must be at least", "ge"),

@@ -18,6 +18,7 @@ import app.cli
 from app.config_file import ConfigFile
 from app.settings import read_settings
 from app.wiring import House
+from collector.alerts_in.message import RECEIVED
 from domain.scaling import Outcome, Reason
 from rules.schema import KINDS
 from store.prometheus.remote_write import FORECAST
@@ -192,6 +193,7 @@ def test_every_metric_is_documented(exposed: list[Metric]) -> None:
 def test_what_one_alerts_on_is_exposed(exposed: list[Metric]) -> None:
     names = {exposition_name(metric) for metric in exposed} | {"foretide_collector_red_position"}
     names |= {FORECAST, f"{FORECAST}_mean"}  # written to a source, not on /metrics
+    names |= {RECEIVED}  # in our own store
     spoken_of = {name for page in LINKED for name in re.findall(r"\bforetide_\w+", page.read_text(encoding="utf-8"))}
     metrics = {name for name in spoken_of if not name.endswith("_") and name != "foretide_token"}
 

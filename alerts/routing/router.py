@@ -42,14 +42,11 @@ class _Group:
 class Router:
     """One for a process; not for use by several threads at once."""
 
-    def __init__(
-        self, routing: Routing, *, log: Iterable[LogEntry] = (), quiet_when_over: Collection[str] = ()
-    ) -> None:
-        """Begin with what was told before.
+    def __init__(self, routing: Routing, *, quiet_when_over: Collection[str] = ()) -> None:
+        """Nothing was told yet.
 
         Args:
             routing: The section ``alerting``.
-            log: What was told last, of an earlier life.
             quiet_when_over: Receivers without ``send_resolved``.
         """
         self._routing = routing
@@ -58,7 +55,7 @@ class Router:
         self._known = KnownAlerts(routing.resolve_timeout)
         self._inhibitor = Inhibitor(routing.inhibit_rules)
         self._groups: dict[tuple[int, Labels], _Group] = {}
-        self._log: dict[_Key, LogEntry] = {(entry.receiver, entry.group_key): entry for entry in log}
+        self._log: dict[_Key, LogEntry] = {}
         self._offered: dict[str, tuple[LogEntry, _Group]] = {}
         self._latest: dict[_Key, LogEntry] = {}
         self.silences: tuple[Silence, ...] = ()
@@ -94,6 +91,7 @@ class Router:
         waiting = [group for group in self._groups.values() if group.next_flush <= now]
         told = [self._flush(group, now) for group in sorted(waiting, key=lambda one: (one.next_flush, one.key))]
         self._inhibitor.forget(self._known.drop_over(now - KEPT_OVER))
+        self._log = {key: entry for key, entry in self._log.items() if entry.expires_at > now}
         return [one for one in told if one is not None]
 
     def next_due(self) -> datetime | None:
@@ -110,12 +108,9 @@ class Router:
         self._log[one.receiver, one.group_key] = entry
         _leave(group, one.at)
 
-    def forget_expired(self, now: datetime) -> list[LogEntry]:
-        """Drop what the log need not keep any more; the caller drops the same where it keeps it."""
-        over = [entry for entry in self._log.values() if entry.expires_at <= now]
-        for entry in over:
-            del self._log[entry.receiver, entry.group_key]
-        return over
+    def remember(self, log: Iterable[LogEntry]) -> None:
+        """What was told last, by an earlier life or by another process: it counts in place of what we knew."""
+        self._log = {(entry.receiver, entry.group_key): entry for entry in log}
 
     def _flush(self, group: _Group, now: datetime) -> Notification | None:
         if not group.members:

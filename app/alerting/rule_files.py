@@ -10,7 +10,7 @@ import glob
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -53,24 +53,28 @@ class Loaded:
 class RuleFiles:
     """The files behind ``patterns``, and those that lie among the documents of ``folder``."""
 
-    def __init__(self, patterns: Sequence[str], *, folder: Path | None) -> None:
+    def __init__(
+        self, patterns: Sequence[str], *, folder: Path | None, made: Callable[[], tuple[RuleFile, ...]] = tuple
+    ) -> None:
         """Nothing is read before the first ``poll``.
 
         Args:
             patterns: Paths and globs, as in Prometheus' ``rule_files``.
             folder: Of Foretide's documents; rule files in it are told by their content.
+            made: Groups that stand in no file, and run like those of one.
         """
-        self._patterns, self._folder = tuple(patterns), folder
+        self._patterns, self._folder, self._made = tuple(patterns), folder, made
+        self._running: tuple[RuleFile, ...] = ()
         self._stamp: Stamp | None = None
         self.loaded = Loaded()
 
     def poll(self) -> bool:
         """Look whether a file came, went or changed; True when ``loaded`` is new."""
         named, in_folder = self._named(), [] if self._folder is None else list(walk(str(self._folder)))
-        stamp = tuple(_stamps([*named, *in_folder]))
-        if stamp == self._stamp:
+        stamp, made = tuple(_stamps([*named, *in_folder])), self._made()
+        if stamp == self._stamp and made == self._running:
             return False
-        self._stamp = stamp
+        self._stamp, self._running = stamp, made
         before = {one.file: one for one in self.loaded.files}
         found = dict.fromkeys([*named, *files.apart(in_folder)[1], *(file for file in in_folder if file in before)])
         read = files.load(list(found))
@@ -79,7 +83,7 @@ class RuleFiles:
         wrong = {one.file for one in read.mistakes}
         kept = tuple(before[one.file] if one.file in wrong and one.file in before else one for one in read.files)
         unread = tuple(before[file] for file in wrong - {one.file for one in read.files} if file in before)
-        self.loaded = Loaded(files=(*kept, *unread), mistakes=mistakes, broken=tuple(_broken(read)))
+        self.loaded = Loaded(files=(*kept, *unread, *made), mistakes=mistakes, broken=tuple(_broken(read)))
         return True
 
     def _named(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Final
@@ -23,6 +23,7 @@ from alerts.evaluation.asking import Ask
 from alerts.evaluation.group import GroupRun, World
 from alerts.evaluation.restore import LOOKED_BACK, restore, standing
 from app.alerting.rule_files import Broken, Loaded, RuleFiles
+from app.alerting.rule_writes import Written
 from app.alerting.rules_metrics import Counts, RuleMetrics, key_of
 from domain.alerts import Alert
 from domain.clock import to_ms
@@ -67,6 +68,7 @@ class RulesLoop:
     def __init__(
         self, files: RuleFiles, *, config: RulesConfig, ask: Ask, metrics: MetricsStore, registry: CollectorRegistry,
         offer: Offer = nowhere, leads: Callable[[], bool] = lambda: True,
+        ask_of: Callable[[str], Ask | None] = lambda file: None,
     ) -> None:  # fmt: skip
         """Nothing is read or evaluated before the first tick.
 
@@ -78,10 +80,16 @@ class RulesLoop:
             registry: For ``foretide_rule_*``.
             offer: Takes alerts as they fire, again while they do, and when they are over.
             leads: Whether this process is the one that evaluates.
+            ask_of: Answers for the groups of a file, where that is not ``ask``.
         """
         self._files, self._config, self._metrics, self._offer, self._leads = files, config, metrics, offer, leads
+        self._ask_of = ask_of
+        self._written = Written(metrics)
         self._world = World(
-            ask=ask, write=metrics.append, external_url=config.external_url, external_labels=config.external_labels
+            ask=self._written.before(ask),
+            write=self._written.add,
+            external_url=config.external_url,
+            external_labels=config.external_labels,
         )
         self._groups: tuple[GroupRun, ...] = ()
         self._first: dict[str, datetime] = {}
@@ -137,6 +145,7 @@ class RulesLoop:
                 self._first[key_of(group)] = _aligned(now, group.interval) + group.interval
         for group in before.values():
             group.end(now, self._world)
+            self._written.flush()
             self._first.pop(key_of(group), None)
         self._groups, self._ahead = tuple(after), {}
         rules = sum(len(group.rules) for group in after)
@@ -179,11 +188,18 @@ class RulesLoop:
                 due[at - group.group.query_offset].append(group)
         for asked_at, together in sorted(due.items()):
             began = perf_counter()
-            answers = self._ahead_of(together).answers(self._world.ask, to_ms(asked_at))
+            own = {key_of(group): ask for group in together if (ask := self._ask_of(group.file)) is not None}
+            shared = [group for group in together if key_of(group) not in own]
+            answers = self._ahead_of(shared).answers(self._world.ask, to_ms(asked_at))
             self._counts.asking += perf_counter() - began
             for group in together:
-                group.evaluate(_aligned(now, group.interval), self._world, answers)
+                ask = own.get(key_of(group))
+                if ask is None:
+                    group.evaluate(_aligned(now, group.interval), self._world, answers)
+                else:
+                    group.evaluate(_aligned(now, group.interval), replace(self._world, ask=self._written.before(ask)))
                 self._counts.evaluated(group)
+        self._written.flush()
         told = [one for groups in due.values() for group in groups for one in self._to_send(group)]
         if told:
             self._offer(told)

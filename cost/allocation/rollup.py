@@ -95,7 +95,7 @@ class Grouping:
         return {key: exact_sum(each) for key, each in found.items()}
 
     def _key(self, text: str) -> Key | None:
-        subject, line = _read(text)
+        subject, line = subject_of(text)
         if not holds_all(self._only, subject):
             return None
         if line == IDLE:
@@ -121,7 +121,7 @@ def _folded(sums: dict[str, Decimal], most: int) -> dict[str, Decimal]:
     ordered = sorted(sums, key=lambda text: (-sums[text], text))
     kept = {text: sums[text] for text in ordered[:most]}
     for text in ordered[most:]:
-        one, _ = _read(text)
+        one, _ = subject_of(text)
         rest = _text(Subject(cluster=one.cluster, node_pool=one.node_pool, namespace=one.namespace, owner=OTHERS))
         kept[rest] = exact_sum((kept.get(rest, Decimal(0)), sums[text]))
     return kept
@@ -136,7 +136,8 @@ def _text(subject: Subject, line: str = "") -> str:
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read(text: str) -> tuple[Subject, str]:
+def subject_of(text: str) -> tuple[Subject, str]:
+    """What a text of ``rolled`` is about, and the name of its line; empty for a workload."""
     said = json.loads(text)
     line = said.pop("line", "")
     return Subject(**{**said, "services": tuple(said.get("services", ()))}), line

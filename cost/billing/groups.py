@@ -112,9 +112,11 @@ def tally(groups: Iterable[tuple[Group, Difference]], window: Window) -> dict[Pr
             sums.effective += part.effective
             sums.hours += max(own_hours(one, window), Decimal(0))
         whole = total(sums.hours for sums in by_key.values())
+        if not whole:  # money without hours says nothing of a price: without the model's side it would be k's numerator
+            continue
         for key, sums in by_key.items():
             into = seen.setdefault(key, Seen())
             into.effective += sums.effective
-            into.hours += share(found.hours_billed, sums.hours, whole) if whole else Decimal(0)
-            into.modelled += share(found.modelled, sums.hours, whole) if whole else Decimal(0)
+            into.hours += share(found.hours_billed, sums.hours, whole)
+            into.modelled += share(found.modelled, sums.hours, whole)
     return seen

@@ -59,10 +59,10 @@ def readiness(one: Workload, *, notice: timedelta = NOTICE) -> tuple[Check, ...]
         Check(
             name="kind", passed=one.kind == "Deployment", told=f"{one.kind}: only a Deployment's pods may move freely"
         ),
-        Check(name="replicas", passed=one.replicas > 1, told=f"{one.replicas}: more than one is needed"),
+        Check(name="replicas", passed=one.replicas > 1, told=f"replicas: {one.replicas}, and more than one is needed"),
         Check(name="emptyDir", passed=_not(one.has_empty_dir), told="what is in an emptyDir is lost"),
-        _at_most("disruptionBudget", one.pdb_min_available_ratio, MOST_PDB),
-        _at_most("rollingUpdate", one.rolling_min_available_ratio, MOST_ROLLING),
+        _at_most("disruptionBudget", "a disruption budget", one.pdb_min_available_ratio, MOST_PDB),
+        _at_most("rollingUpdate", "a rollout", one.rolling_min_available_ratio, MOST_ROLLING),
         Check(
             name="gracePeriod", passed=grace, told=f"terminationGracePeriod must fit into {notice.total_seconds():g} s"
         ),
@@ -83,9 +83,10 @@ def _not(value: bool | None) -> bool | None:
     return None if value is None else not value
 
 
-def _at_most(name: str, ratio: float | None, most: float) -> Check:
+def _at_most(name: str, who: str, ratio: float | None, most: float) -> Check:
     passed = None if ratio is None else ratio <= most
-    return Check(name=name, passed=passed, told=f"at most {most:g} of the replicas may have to stay")
+    kept = "some" if ratio is None else f"{100 * ratio:.0f} %"
+    return Check(name=name, passed=passed, told=f"{who} keeps {kept} of the replicas: at most {100 * most:.0f} % may")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,13 +87,18 @@ def price_nodes(sources: Sources, nodes: Sequence[NodeFacts], today: date) -> tu
     covered = cover(nodes, sheet.spec.commitments, today)
     for node in nodes:
         if (hourly := covered.hourly.get(node.name)) is not None:
-            parts = split_node_price(
-                hourly, cpus=node.cpu_cores, gib=node.memory_gib, gpus=node.gpus, ratio=sources.split_ratio
-            )
-            source = f"commitment in PriceSheet {sheet.key}"
-            price = _price(sources, hourly, source, sheet.spec.as_of, Confidence.STATED)
-            priced[node.name] = PricedNode(parts=parts, price=price)
+            priced[node.name] = committed_node(sources, node, hourly)
     return priced, covered.unused_hourly
+
+
+def committed_node(sources: Sources, node: NodeFacts, hourly: Decimal) -> PricedNode:
+    """A node that a commitment of the sheet pays for."""
+    parts = split_node_price(
+        hourly, cpus=node.cpu_cores, gib=node.memory_gib, gpus=node.gpus, ratio=sources.split_ratio
+    )
+    sheet = sources.sheet
+    source, as_of = ("", None) if sheet is None else (f"commitment in PriceSheet {sheet.key}", sheet.spec.as_of)
+    return PricedNode(parts=parts, price=_price(sources, hourly, source, as_of, Confidence.STATED))
 
 
 def price_volume(sources: Sources, volume: VolumeFacts) -> Price | None:

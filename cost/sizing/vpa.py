@@ -57,12 +57,19 @@ def recommend(observed: Observed, resource: Resource, policy: Policy | None = No
     )  # fmt: skip
 
 
+def _bounds(found: Recommended, resource: Resource) -> str:
+    """Without history the upper one is the VPA's largest amount, which is none."""
+    lower, unit = found.lower, "m" if resource is Resource.CPU else " bytes"
+    upper = f"{found.upper}{unit}" if found.upper < MOST_AMOUNT else "none above"
+    return f"the VPA's bounds are {lower}{unit} and {upper}"
+
+
 def size(observed: Observed, resource: Resource, policy: Policy | None = None) -> Sizing:
     """The recommendation as an answer; limits keep their ratio to the request, as the VPA's admission keeps them."""
     current, seen = observed.size(resource), evidence(observed, resource)
     found = recommend(observed, resource, policy)
     wanted = Size(request=found.target, limit=scaled_limit(current, found.target)) if seen.samples else None
-    bounds = f"the VPA's bounds are {found.lower} and {found.upper}" if seen.samples else "no samples"
+    bounds = _bounds(found, resource) if seen.samples else "no samples"
     return Sizing(
         target=observed.target, container=observed.container, resource=resource, current=current, wanted=wanted,
         engine="vpa", evidence=seen, confidence=min(found.confidence, 1.0), risk=risk(resource, wanted, seen),

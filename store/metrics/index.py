@@ -19,7 +19,9 @@ NEVER: Final[int] = np.iinfo(np.int64).min
 FOREVER: Final[int] = np.iinfo(np.int64).max
 """After everything."""
 _KNOWN_PER_ACTIVE: Final = 5
-_ANSWERS_KEPT: Final = 256
+_ANSWERS_KEPT: Final = 4096
+_ANSWERED_KEPT: Final = 1_000_000
+"""Ids of all kept answers together: 8 MB. 1,000 rules that each select a service of their own are 1,000 answers."""
 
 
 class SeriesIndex:
@@ -32,6 +34,7 @@ class SeriesIndex:
         self._labels: dict[int, Labels] = {}
         self._postings: dict[str, dict[str, set[int]]] = {}
         self._answers: dict[tuple[Matcher, ...], IntArray] = {}
+        self._answered = 0
         self._next_id = 1
         self._active = 0
         self.first: IntArray = np.full(1024, NEVER, dtype=np.int64)
@@ -67,7 +70,7 @@ class SeriesIndex:
         self._labels[series_id] = labels
         for name, value in labels:
             self._postings.setdefault(name, {}).setdefault(value, set()).add(series_id)
-        self._answers.clear()
+        self._forget_answers()
 
     def widen(self, ids: IntArray, *, first_ms: int, last_ms: int) -> None:
         """Note that the series (each named once) have samples at both times."""
@@ -97,7 +100,7 @@ class SeriesIndex:
             self.first[series_id] = self.last[series_id] = NEVER
             for name, value in labels:
                 self._discard_posting(name, value, series_id)
-        self._answers.clear()
+        self._forget_answers()
 
     def find(self, matchers: Sequence[Matcher]) -> IntArray:
         """Ids of the series that pass all matchers, sorted by their labels; without matchers all series."""
@@ -107,9 +110,10 @@ class SeriesIndex:
         found = sorted(self._select(key), key=self._labels.__getitem__)
         answer = np.array(found, dtype=np.int64)
         answer.flags.writeable = False
-        if len(self._answers) >= _ANSWERS_KEPT:
-            self._answers.clear()
+        if len(self._answers) >= _ANSWERS_KEPT or self._answered + answer.size > _ANSWERED_KEPT:
+            self._forget_answers()
         self._answers[key] = answer
+        self._answered += answer.size
         return answer
 
     def between(self, ids: IntArray, start_ms: int, end_ms: int) -> IntArray:
@@ -146,6 +150,10 @@ class SeriesIndex:
             del values[value]
         if not values:
             del self._postings[name]
+
+    def _forget_answers(self) -> None:
+        self._answers.clear()
+        self._answered = 0
 
     def _grow(self, series_id: int) -> None:
         more = np.full(max(self.last.size, series_id + 1 - self.last.size), NEVER, dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -43,15 +44,20 @@ class Groups:
 def grouped(frame: Frame, names: tuple[str, ...], *, without: bool) -> Groups:
     """Group the rows by the labels that ``by`` keeps or ``without`` leaves."""
     index: dict[Labels, int] = {}
-    dropped = (*names, METRIC_NAME)
-    group = np.array(
-        [
-            index.setdefault(own.without(dropped) if without else own.only(names), len(index))
-            for own in frame.labels
-        ],
-        dtype=np.int64,
-    )  # fmt: skip
+    kept = _without if without else _only
+    dropped = (*names, METRIC_NAME) if without else names
+    group = np.array([index.setdefault(kept(own, dropped), len(index)) for own in frame.labels], dtype=np.int64)
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(len(index)))
     in_order = len(order) == 0 or bool((order[1:] > order[:-1]).all())
     return Groups(frame=frame if in_order else frame.rows(order), labels=list(index), starts=starts)
+
+
+@lru_cache(maxsize=65_536)
+def _only(labels: Labels, names: tuple[str, ...]) -> Labels:
+    return labels.only(names)
+
+
+@lru_cache(maxsize=65_536)
+def _without(labels: Labels, names: tuple[str, ...]) -> Labels:
+    return labels.without(names)

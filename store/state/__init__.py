@@ -6,6 +6,7 @@ the edge with ``State.transaction()``; queries live in the repositories here, wh
 
 from store.state.audit import AuditEntry, AuditTrail
 from store.state.backtests import BacktestBrief, Backtests
+from store.state.budget_totals import BudgetTotal, BudgetTotals
 from store.state.budgets import BudgetStandings
 from store.state.capacities import LearnedCapacities
 from store.state.cost_hours import CostHour, CostHours
@@ -16,10 +17,11 @@ from store.state.forecasts import ForecastMemories, ForecastShelf
 from store.state.recommendations import Recommendations
 from store.state.resizings import ResizingCases
 from store.state.shadows import ShadowScores
+from store.state.verdicts import Verdicts
 
 __all__ = [
-    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "CostHour", "CostHours",
-    "DecisionLedger", "DocumentsSeen",
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "BudgetTotal",
+    "BudgetTotals", "CostHour", "CostHours", "DecisionLedger", "DocumentsSeen",
     "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ResizingCases", "ShadowScores",
-    "State",
+    "State", "Verdicts",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -60,10 +60,24 @@ class CostHours:
         """In order of time, a few in memory at once."""
         rows = select(CostHourRow).where(CostHourRow.start >= start).order_by(CostHourRow.start)
         for row in self._session.scalars(rows.execution_options(yield_per=_AT_ONCE)):
-            costs = json.loads(zlib.decompress(row.body))
-            yield CostHour(start=row.start, currency=row.currency, seen=row.seen, made_at=row.made_at, costs=costs)
+            yield _hour(row)
             self._session.expunge(row)
+
+    def some(self, starts: Collection[datetime]) -> Iterator[CostHour]:
+        """Those of certain hours, in order of time."""
+        ordered = sorted(starts)
+        for first in range(0, len(ordered), _AT_ONCE):
+            part = ordered[first : first + _AT_ONCE]
+            rows = select(CostHourRow).where(CostHourRow.start.in_(part)).order_by(CostHourRow.start)
+            for row in self._session.scalars(rows).all():
+                yield _hour(row)
+                self._session.expunge(row)
 
     def forget_before(self, instant: datetime) -> None:
         """Delete older ones."""
         self._session.execute(delete(CostHourRow).where(CostHourRow.start < instant))
+
+
+def _hour(row: CostHourRow) -> CostHour:
+    costs = json.loads(zlib.decompress(row.body))
+    return CostHour(start=row.start, currency=row.currency, seen=row.seen, made_at=row.made_at, costs=costs)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from domain.recommendations import (
@@ -43,8 +43,11 @@ class Recommendations:
             AuditTrail(self._session).record(_line(kept, before))
         self._session.flush()
 
-    def get(self, id_: str) -> KeptRecommendation | None:
-        """One; None where there is none."""
+    def get(self, id_: str, *, to_change: bool = False) -> KeptRecommendation | None:
+        """One; None where there is none. ``to_change`` holds it: whoever else would change it waits for the commit."""
+        if to_change:  # a write that changes nothing: SQLite has no SELECT FOR UPDATE, and reads before it begins
+            held = update(RecommendationRow).where(RecommendationRow.id == id_)
+            self._session.execute(held.values(id=id_))
         row = self._session.get(RecommendationRow, id_)
         return None if row is None else _kept(row)
 

@@ -169,6 +169,17 @@ class BudgetRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class BudgetTotalRow(Base):
+    """What a budget's period had cost by an instant: decisions and hours of before that may be gone."""
+
+    __tablename__ = "budget_total"
+    budget: Mapped[str] = mapped_column(String(320), primary_key=True)
+    period: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    counted: Mapped[str] = mapped_column(String(16))
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    amount: Mapped[str] = mapped_column(String(64))
+
+
 class RecommendationRow(Base):
     """One piece of advice about money as it was last computed, or as it was applied, and where it stands."""
 
@@ -205,6 +216,48 @@ class ResizingRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     over: Mapped[bool] = mapped_column(index=True)
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class VerdictRow(Base):
+    """What an applied change was measured to save; money in a month, as text."""
+
+    __tablename__ = "verdict"
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    method: Mapped[str] = mapped_column(String(32))
+    days: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    saving: Mapped[str] = mapped_column(String(64))
+    p10: Mapped[str] = mapped_column(String(64))
+    p90: Mapped[str] = mapped_column(String(64))
+    promised: Mapped[str] = mapped_column(String(64))
+
+
+class NotificationLogRow(Base):
+    """The last telling of a group to a receiver: fingerprints of what fired and of what was over."""
+
+    __tablename__ = "notification_log"
+    receiver: Mapped[str] = mapped_column(String(253), primary_key=True)
+    group_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    group_key: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    firing: Mapped[list[str]] = mapped_column(JSON)
+    resolved: Mapped[list[str]] = mapped_column(JSON)
+
+
+class SilenceRow(Base):
+    """Quiet about what passes all matchers, with who asked for it and why."""
+
+    __tablename__ = "silence"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    matchers: Mapped[list[str]] = mapped_column(JSON)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_by: Mapped[str] = mapped_column(String(64))
+    comment: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class AuditRow(Base):

@@ -31,14 +31,15 @@ def test_every_operation_has_a_name_a_summary_and_a_model(openapi: dict[str, Any
                 refusal = operation["responses"]["422"]["content"]["application/json"]["schema"]
                 assert refusal == {"$ref": "#/components/schemas/Failure"}, path
     assert sorted(names) == [
-        "acceptRecommendation", "approveBudgetAction", "cancelOperation", "explainBudget", "explainRule",
-        "getBacktest", "getCommitments", "getCostAllocation", "getCostForecast", "getCostModel", "getCostPrices",
-        "getDecision", "getForecastCapacity", "getForecastDecomposition", "getForecastPaths", "getForecastSum",
-        "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness", "getRecommendation",
-        "getRecommendationSummary", "getService", "getSpot", "getStatus", "getTrace", "getUnused", "listBacktests",
-        "listBudgets", "listDecisions", "listForecasts", "listOperations", "listRecommendations", "listResizings",
-        "listRules", "listServices", "listSignals", "listSizings", "listTraces", "rejectRecommendation",
-        "reopenRecommendation", "snoozeRecommendation", "startBacktest", "stopResizing", "wakeBudgetSleepers",
+        "acceptRecommendation", "approveBudgetAction", "cancelOperation", "expireSilence", "explainBudget",
+        "explainRule", "getBacktest", "getCommitments", "getCostAllocation", "getCostForecast", "getCostModel",
+        "getCostPrices", "getCostSavings", "getDecision", "getForecastCapacity", "getForecastDecomposition",
+        "getForecastPaths", "getForecastSum", "getHealth", "getIncident", "getMetrics", "getOperation", "getReadiness",
+        "getRecommendation", "getRecommendationSummary", "getService", "getSilence", "getSpot", "getStatus", "getTrace",
+        "getUnused", "listBacktests", "listBudgets", "listDecisions", "listForecasts", "listOperations",
+        "listRecommendations", "listResizings", "listRules", "listServices", "listSignals", "listSilences",
+        "listSizings", "listSlos", "listTraces", "putSilence", "rejectRecommendation", "reopenRecommendation",
+        "snoozeRecommendation", "startBacktest", "stopResizing", "wakeBudgetSleepers",
     ]  # fmt: skip
     assert "HTTPValidationError" not in str(openapi)
 

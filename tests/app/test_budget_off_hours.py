@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,7 @@ def test_it_sleeps_by_night_and_wakes_for_a_person_and_in_the_morning(world: Wor
     ]
     assert world.at(EVENING) == 0
     assert world.wake(EVENING) == world.wake(EVENING + timedelta(days=8)) == 422
+    assert world.wake(datetime.max.replace(tzinfo=timezone(-HOUR))) == 422  # in UTC that is after the last year
     assert world.wake(EVENING + 2 * HOUR) == 202
     assert world.at(EVENING + MINUTE) == 4
     world.made = None  # a restart

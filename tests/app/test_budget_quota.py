@@ -103,7 +103,7 @@ def test_an_approval_does_not_outlive_what_it_was_given_for(world: World) -> Non
     world.edit()
     world.tick()
     digest = world.deed().digest
-    world.budgets().approve("demo/month", "warn", "cap", digest=digest, by="ops", now=world.now)
+    world.budgets().approve("demo/month", "warn", "cap", digest=digest, actor="ops", now=world.now)
     world.tick()
     assert world.quotas() == 1
     world.slo = SloState.UNKNOWN

@@ -408,7 +408,8 @@ def test_a_budget_without_thresholds_is_explained_and_every_budget_is_listed(sta
     world.tick()
     api, out = application(world), io.StringIO()
     budget_command.write(call(api, "/api/v1/budgets/demo/counted/explanation").json["data"], "table", out)
-    assert "of 2600.00 USD\n  at its end" in out.getvalue(), out.getvalue()
+    told = "of 2600.00 USD\n  counted is what the replicas of 1 rule requested\n  at its end"
+    assert told in out.getvalue(), out.getvalue()
     assert "no thresholds: it is counted, and says nothing by itself" in out.getvalue()
     out = io.StringIO()
     budget_command.write_list(call(api, "/api/v1/budgets").json["data"], "table", out)

@@ -207,9 +207,10 @@ def test_a_host_that_was_seen_for_the_first_time_a_moment_ago_has_its_cost(
     first = to_ms(NOW) - 10_000
     for name, labels in (("node_cpu_seconds_total", {"mode": "idle", "cpu": "0"}), ("node_memory_MemTotal_bytes", {})):
         store.append((Labels.of({"__name__": name, **host, **labels}),), first, np.array([8.0]))
-    for window in (24 * HOUR, timedelta(seconds=20)):
+    late = "no node is known before 2026-11-21 11:59 UTC: what nodes cost until then is not in the sums"
+    for window, notes in ((24 * HOUR, (late,)), (timedelta(seconds=20), ())):
         report = asks.of(NOW - window, NOW, Asked(), "conserving").report
-        assert (report.total, report.notes) == (1, ())
+        assert (report.total, report.notes) == (1, notes)
 
 
 def test_what_came_and_went_counts_from_when_it_was_made_to_when_it_was_last_seen(
@@ -253,3 +254,22 @@ def test_the_command_asks_in_the_apis_words_and_its_csv_adds_up(store: MetricsSt
     _table(told, table)
     assert "__idle__ prod" in table.getvalue()
     assert table.getvalue().splitlines()[0].endswith("in EUR, basis conserving")
+
+
+def test_a_node_that_is_replaced_hands_its_commitment_on_and_what_was_before_the_first_is_not_called_unused(
+    store: MetricsStore, clock: ManualClock
+) -> None:
+    for name, first, last in (("n2", 0, 30), ("n1", 30, 60)):
+        store.load([
+            one for of in ("capacity", "allocatable") for resource, amount in (("cpu", 4.0), ("memory", 8 * GIB))
+            for one in [series(f"kube_node_status_{of}", amount, node=name, resource=resource, first=first, last=last)]
+        ])  # fmt: skip
+        store.load([series("kube_node_labels", 1.0, node=name, label_node_kubernetes_io_instance_type="m6i",
+                           first=first, last=last)])  # fmt: skip
+    bought = {"id": "c", "match": {"instanceType": "m6i"}, "quantity": 2, "hourly": 0.6, "ends": "2027-12-31"}
+    priced = sheet(rules=[{"perUnit": {"cpuCoreHour": 1, "memGiBHour": 0}}], commitments=[bought])
+    for hours, total in ((1, "1.2"), (24, "1.22")):  # what has just come is there for a step
+        made = allocations(store, clock, priced).of(NOW - hours * HOUR, NOW, Asked(), "conserving")
+        assert made.report.total == Decimal(total)  # both commitments for the hour that is known
+        unused = dict(made.report.lines)["__commitment_unused__"]
+        assert Decimal("0.55") <= unused <= Decimal("0.61")  # one of the two; each node is seen for 5 minutes more

@@ -222,6 +222,7 @@ def test_the_api_answers_202_until_it_is_made_and_the_command_asks_again(state: 
         "by=pod",
         "until=decade-end",
         "until=2026-01-01T00:00:00Z",
+        "until=9999-12-31T23:59:59-23:00",
         "timezone=Mars",
         "filter=team",
         "limit=0",

@@ -227,9 +227,8 @@ def test_claims_that_pods_mounted_and_autoscalers_at_their_maximum_are_seen(
     assert found.mounted["shop", "logs"] == NOW
     assert found.filled["shop", "logs"].cover_the_week
     assert (found.at_max["shop", "web"].share_ratio, found.at_max["shop", "web"].known_ratio) == (1.0, 1.0)
-    assert found.missing == {
-        Kind.ABANDONED_WORKLOAD: "no series container_network_receive_bytes_total within 7 days (docs/unused.md)"
-    }  # fmt: skip
+    why = "no series container_network_receive_bytes_total within 7 days, looked at hour by hour (docs/unused.md)"
+    assert found.missing == {Kind.ABANDONED_WORKLOAD: why}
 
 
 @pytest.fixture
@@ -274,7 +273,8 @@ def test_the_command_prints_what_the_server_says(answered: Unused) -> None:
     assert lines[2].split(maxsplit=4)[:4] == ["releasedPV", "PersistentVolume/pv-old", "11.90", OLD[:10]]
     assert "5 findings, 28.15 EUR a month" in lines
     assert "kept: unusedPVC shop/PersistentVolumeClaim/archive: the audit" in lines
-    assert "not known: oversizedPV: no series kubelet_volume_stats_used_bytes within 7 days (docs/unused.md)" in lines
+    why = "no series kubelet_volume_stats_used_bytes within 7 days, looked at hour by hour (docs/unused.md)"
+    assert f"not known: oversizedPV: {why}" in lines
     printed = list(commands(told))
     assert len(printed) == 15
     assert printed[1] == "kubectl -n shop scale deployment/web --replicas=0"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -109,6 +111,23 @@ def test_answers_outlive_the_next_pass_and_what_nobody_wants_is_not_counted(
     assert asked.last.total == total
 
 
+def test_nobody_else_writes_between_the_look_at_an_item_and_the_answer(
+    store: MetricsStore, state: State, clock: ManualClock, tmp_path: Path
+) -> None:
+    store.load(CLUSTER)
+    asked = desk(store, state, clock)
+    asked.compute(NOW)
+    night = by_kind(asked)["offHoursSchedule"]
+
+    def answered(kept: KeptRecommendation) -> KeptRecommendation:
+        with closing(sqlite3.connect(tmp_path / "state.db", timeout=0)) as other:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        return states.accept(kept, digest=night.advice.digest, by="ada", now=NOW)
+
+    assert asked.change(night.id, answered).standing.state is S.ACCEPTED
+
+
 def test_evidence_that_is_gone_expires_and_what_nobody_could_look_at_stays(
     store: MetricsStore, state: State, clock: ManualClock
 ) -> None:
@@ -122,7 +141,7 @@ def test_evidence_that_is_gone_expires_and_what_nobody_could_look_at_stays(
         asked.compute(NOW + 2 * MINUTE)
         assert asked.get(volume).standing.state is S.OPEN
     assert asked.last is not None
-    assert "may not be listed" in asked.last.notes
+    assert "not known: unusedPVC: may not be listed" in asked.last.notes
     surveyor.survey = surveyed()
     asked.compute(NOW + 2 * MINUTE)
     assert asked.get(volume).standing.state is S.EXPIRED

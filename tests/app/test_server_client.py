@@ -46,3 +46,11 @@ def test_one_that_comes_to_nothing_is_told_in_its_own_words(end: str) -> None:
 def test_one_that_the_server_has_forgotten_ends_the_wait() -> None:
     with pytest.raises(ServerError, match="no such operation: /api/v1/operations/17"):
         Telling("running").waited([])
+
+
+def test_a_refusal_names_the_fields_that_cannot_be_taken() -> None:
+    error = {"message": "no such fields", "details": [{"field": "limit", "message": "expected more than 0"}]}
+    told = httpx.MockTransport(lambda request: httpx.Response(422, json={"error": error}))
+    with Server("http://a", client=httpx.Client(transport=told, base_url="http://a")) as server:
+        with pytest.raises(FailedError, match="^no such fields; limit: expected more than 0$"):
+            server.ask("GET", "/")

@@ -99,7 +99,8 @@ def test_another_life_knows_what_was_told() -> None:
     router = _router()
     router.receive([alert(instance="a"), alert(instance="b")], second(0))
     (first,) = router.due(second(10))
-    next_life = Router(routing(TEAM), log=[router.entry_of(first)])
+    next_life = _router()
+    next_life.remember([router.entry_of(first)])
     next_life.receive([alert(instance="a"), alert(instance="b")], second(12))
     assert tell(next_life, 22) == []
     next_life.receive([alert(instance="a", until=30), alert(instance="b", until=30)], second(30))

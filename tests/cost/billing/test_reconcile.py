@@ -152,6 +152,14 @@ def test_a_scale_set_is_held_against_all_of_its_machines(tmp_path: Path) -> None
     assert (one.names, one.hours_billed, one.delta) == (("n0", "n1", "n2"), 3, 0)
 
 
+def test_money_without_hours_moves_no_factor(tmp_path: Path) -> None:
+    other = NODE.replace("i-0001", "i-0002")
+    rows = [row(ResourceId="i-0001"), row(ResourceId="i-0002", PricingQuantity="-1", EffectiveCost="5")]
+    (one,) = held(tmp_path, rows, [{"id": NODE}, {"id": other}]).factors
+
+    assert one.effective == held(tmp_path, rows[:1], [{"id": NODE}]).factors[0].effective
+
+
 def test_an_hour_that_a_commitment_covers_in_part_is_one_hour(tmp_path: Path) -> None:
     hour = {"ConsumedQuantity": "1", "ConsumedUnit": "Hours"}
     rows = [
