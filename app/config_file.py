@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.alerting.section import AlertingSection
 from app.price_settings import PricesSection
 from app.savings_settings import SavingsSection
 from rules.amounts import Duration, PositiveQuantity, WholeNumber
@@ -261,6 +262,7 @@ class ConfigFile(_Section):
     forecaster: Forecaster = Forecaster()
     prices: PricesSection = PricesSection()
     savings: SavingsSection = SavingsSection()
+    alerting: AlertingSection = AlertingSection()
     rule_files: tuple[Text, ...] = ()
     """Prometheus' rule files: paths and globs, relative to this file. Those among the documents of ``rules_dir`` are
     found by their content."""

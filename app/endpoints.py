@@ -29,7 +29,8 @@ from app import (
     savings_endpoints,
     slo_endpoints,
 )
-from app.alerting import silences_endpoints
+from app.alerting import delivery_endpoints, silences_endpoints
+from app.alerting.deliveries import DeliveryParts
 from app.alerting.silences import SilenceDesk
 from app.backtest_endpoints import BacktestDoor
 from app.budget_loop import Budgets
@@ -118,6 +119,7 @@ class Sources:
     savings: Savings
     own_cost: OwnCosts
     slos: SloDesk
+    deliveries: DeliveryParts
 
 
 def router(sources: Sources) -> APIRouter:
@@ -140,6 +142,7 @@ def router(sources: Sources) -> APIRouter:
     api.include_router(recommendations_endpoints.router(sources.recommendations, sources.clock))
     api.include_router(savings_endpoints.router(sources.savings, sources.own_cost, sources.clock))
     api.include_router(slo_endpoints.router(sources.slos, sources.rules))
+    api.include_router(delivery_endpoints.router(sources.deliveries))
     api.include_router(silences_endpoints.router(SilenceDesk(sources.state, sources.clock), sources.clock))
     api.include_router(budget_endpoints.router(sources.budgets, sources.rules, sources.clock))
     return api

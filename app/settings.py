@@ -12,6 +12,8 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
+from alerts.delivery.settings import DeliverySettings
+from app.alerting.section import of_section as delivery_of
 from app.config_file import ConfigFile, Forecaster, KubernetesSection, Local, Retention
 from app.kubernetes_parts import KubernetesConfig
 from app.price_settings import PriceSettings, of_section
@@ -56,6 +58,7 @@ class Settings:
         challenged: On which signals; empty is the largest.
         prices: Files that prices come from.
         twins: Of workloads, both as ``namespace/Kind/name``: what applied changes are measured by.
+        delivery: What holds for all receivers of alerts.
         rule_files: Paths and globs of Prometheus' rule files.
         evaluation_interval: Of groups of rules that name none.
         alertmanagers: Those that alerts are handed to.
@@ -86,6 +89,7 @@ class Settings:
     kubernetes: KubernetesConfig | None = None
     prices: PriceSettings = field(default_factory=PriceSettings)
     twins: Mapping[str, str] = field(default_factory=dict)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
     rule_files: tuple[str, ...] = ()
     evaluation_interval: timedelta = timedelta(minutes=1)
     alertmanagers: tuple[SourceConfig, ...] = ()
@@ -147,6 +151,9 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         kubernetes=_kubernetes(file, path, environment),
         prices=of_section(file.prices, folder=working_dir if path is None else path.parent),
         twins=file.savings.twins,
+        delivery=delivery_of(
+            file.alerting, folder=working_dir if path is None else path.parent, environment=environment
+        ),
         rule_files=tuple(str((working_dir if path is None else path.parent) / one) for one in file.rule_files),
         evaluation_interval=file.evaluation_interval or scrape.global_.evaluation_interval,
         alertmanagers=read_alertmanagers(

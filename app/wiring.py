@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.alerting import notifier_wiring, rules_endpoints, rules_wiring
+from app.alerting.deliveries import EVERY as DELIVER_EVERY
+from app.alerting.deliveries import THREADS, DeliveryParts, loops_run
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_counting import BudgetCounting
@@ -164,6 +167,11 @@ class House:
         self._build_rules()
         self._build_forecaster()
         self._build_controller()
+        self.deliveries = DeliveryParts(
+            self.settings.delivery, state=self.state, rules=self.running_rules, clock=self._clock,
+            pool=ThreadPoolExecutor(THREADS, thread_name_prefix="delivery"), registry=self.registry,
+            alive=loops_run(self._tracing.last_ticks.newest), leads=self._leads_the_cluster, base_url=base_url,
+        )  # fmt: skip
         self._build_views()
         self._plan_loops()
         self._stop_scraping = asyncio.Event()
@@ -395,7 +403,7 @@ class House:
             cost_outlooks=self._cost_outlooks,
             prices=self.prices, unused=self._unused, recommendations=self.recommendations,
             commitments=self._commitments, savings=self._savings.savings, own_cost=self._savings.own,
-            slos=SloDesk(self.queries, clock=self._clock),
+            slos=SloDesk(self.queries, clock=self._clock), deliveries=self.deliveries,
             cluster=None if self._kubernetes is None else self._kubernetes.connection,
         )  # fmt: skip
         application = api.build(
@@ -571,6 +579,8 @@ class House:
         plan(SHADOW_EVERY, "shadow", self._save_memories, first_after=SHADOW_EVERY)
         plan(COST_HOURS_EVERY, "cost_hours", self._cost_hours.tick, first_after=30 * soon)
         self._savings.plan(self.schedule)
+        plan(DELIVER_EVERY, "deliver", self.deliveries.tick, first_after=soon)
+        plan(FORGET_EVERY, "forget_deliveries", self.deliveries.forget, first_after=timedelta(minutes=6))
         plan(COST_HOURS_EVERY, "cost_live", self._counting.live.tick, first_after=15 * soon)
         plan(timedelta(hours=1), "budget_totals", self._counting.tick, first_after=timedelta(minutes=4))
         plan(FORGET_EVERY, "forget", self._keeper.forget, first_after=timedelta(minutes=5))
@@ -644,6 +654,7 @@ class House:
         # The loops first: a decision that comes while the processes end would only fail.
         self.schedule.stop()
         self.operations.close()
+        self.deliveries.close()
         self.notifying.close()
         self._cost_outlooks.close()
         if self.cluster_fits is not None:

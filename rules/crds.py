@@ -24,7 +24,7 @@ FOLDER: Final = Path(__file__).parent.parent / "deploy" / "crds"
 _HEAD: Final = "# Written by `python -m rules.crds` from the documents' models; edit those.\n"
 _SHORT: Final = {
     "ScalingRule": "fsr", "ScalingPolicy": "fsp", "SLO": "fslo", "Budget": "fbudget", "PriceSheet": "fprices",
-    "Forecast": "fforecast",
+    "Forecast": "fforecast", "Receiver": "freceiver",
 }  # fmt: skip
 _READY: Final = (("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),)
 _AGE: Final = (("Age", "date", ".metadata.creationTimestamp"),)

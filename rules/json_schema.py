@@ -26,7 +26,7 @@ DOCS: Final = Path(__file__).parent.parent / "docs"
 _PAGES: Final = {
     "ScalingRule": ("rules.md", "ScalingRule"), "Budget": ("rules.md", "Budget"),
     "PriceSheet": ("rules.md", "PriceSheet"), "Forecast": ("forecast-documents.md", "Fields"),
-    "SLO": ("slo.md", ""), "ScalingPolicy": ("policies.md", ""),
+    "SLO": ("slo.md", ""), "ScalingPolicy": ("policies.md", ""), "Receiver": ("receivers.md", ""),
 }  # fmt: skip
 _MORE_PAGES: Final = {"Budget": "budgets.md"}
 """Fields of a kind that have a page of their own."""

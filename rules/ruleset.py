@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from domain.errors import Mistake
 from rules.forecast import Forecast
-from rules.schema import SLO, AnyDocument, Budget, PriceSheet, ScalingPolicy, ScalingRule
+from rules.schema import SLO, AnyDocument, Budget, PriceSheet, Receiver, ScalingPolicy, ScalingRule
 from rules.validate import Validated
 from rules.yaml_tree import Path
 
@@ -32,6 +32,7 @@ class RuleSet:
     forecasts: tuple[Forecast, ...] = ()
     slos: tuple[SLO, ...] = ()
     policies: tuple[ScalingPolicy, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
     digest: str = hashlib.sha256().hexdigest()
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Mistake, ...] = ()
@@ -50,6 +51,7 @@ class RuleSet:
             forecasts=tuple(model for model, _ in models if isinstance(model, Forecast)),
             slos=tuple(model for model, _ in models if isinstance(model, SLO)),
             policies=tuple(model for model, _ in models if isinstance(model, ScalingPolicy)),
+            receivers=tuple(model for model, _ in models if isinstance(model, Receiver)),
             digest=digest_of([model for model, _ in models]),
             sources={source_key(model): _source(one) for model, one in models},
             warnings=tuple(warning for one in documents for warning in one.warnings),
@@ -64,7 +66,10 @@ class RuleSet:
     @property
     def documents(self) -> tuple[AnyDocument, ...]:
         """All of them."""
-        return (*self.rules, *self.budgets, *self.price_sheets, *self.forecasts, *self.slos, *self.policies)
+        return (
+            *self.rules, *self.budgets, *self.price_sheets, *self.forecasts, *self.slos, *self.policies,
+            *self.receivers,
+        )  # fmt: skip
 
     def rule(self, key: str) -> ScalingRule | None:
         """The rule ``namespace/name``, if there is one."""

@@ -23,6 +23,7 @@ from rules.circumstances import (
 from rules.forecast import Forecast
 from rules.forecast_trigger import ForecastTrigger, Gate, MissPrice
 from rules.price_sheet import PriceSheet, PriceSheetSpec
+from rules.receiver import Receiver
 from rules.scaling_policy import ScalingPolicy
 from rules.scaling_rule import Actuate, Replicas, ScalingRule, ScalingRuleSpec, Target
 from rules.slo import SLO
@@ -32,12 +33,12 @@ __all__ = [
     "KINDS", "SLO", "Actuate", "AlertEvent", "Amount", "AnyDocument", "BacktestOverride", "Behavior", "Budget",
     "BudgetAction", "BudgetGuards", "BudgetSpec", "BudgetThreshold", "CronWindow", "DownstreamCeiling", "Fallback",
     "Forecast", "ForecastTrigger", "Gate", "Guard", "Limit", "MissPrice", "Pause", "Period", "Policy", "PolicyType",
-    "PriceSheet", "PriceSheetSpec", "Queue", "Replicas", "ResourceTarget", "ScaleDown", "ScaleUp", "ScalingPolicy",
-    "ScalingRule", "ScalingRuleSpec", "ScalingRules", "ScheduledBounds", "Scope", "SelectPolicy", "Selection",
-    "Steps", "Target", "TraceSignal", "Trigger", "WhenBurning",
+    "PriceSheet", "PriceSheetSpec", "Queue", "Receiver", "Replicas", "ResourceTarget", "ScaleDown", "ScaleUp",
+    "ScalingPolicy", "ScalingRule", "ScalingRuleSpec", "ScalingRules", "ScheduledBounds", "Scope", "SelectPolicy",
+    "Selection", "Steps", "Target", "TraceSignal", "Trigger", "WhenBurning",
 ]  # fmt: skip
 
-AnyDocument = ScalingRule | Budget | PriceSheet | Forecast | SLO | ScalingPolicy
+AnyDocument = ScalingRule | Budget | PriceSheet | Forecast | SLO | ScalingPolicy | Receiver
 KINDS: Final[dict[str, type[AnyDocument]]] = {
     "ScalingRule": ScalingRule,
     "Budget": Budget,
@@ -45,4 +46,5 @@ KINDS: Final[dict[str, type[AnyDocument]]] = {
     "Forecast": Forecast,
     "SLO": SLO,
     "ScalingPolicy": ScalingPolicy,
+    "Receiver": Receiver,
 }

@@ -11,6 +11,7 @@ from store.state.budgets import BudgetStandings
 from store.state.capacities import LearnedCapacities
 from store.state.cost_hours import CostHour, CostHours
 from store.state.decisions import DecisionLedger
+from store.state.deliveries import Deliveries, DeliveryStatus, Disabled, DisabledReceivers, KeptMessage
 from store.state.documents import DocumentsSeen
 from store.state.engine import State
 from store.state.forecasts import ForecastMemories, ForecastShelf
@@ -20,8 +21,8 @@ from store.state.shadows import ShadowScores
 from store.state.verdicts import Verdicts
 
 __all__ = [
-    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "BudgetTotal",
-    "BudgetTotals", "CostHour", "CostHours", "DecisionLedger", "DocumentsSeen",
-    "ForecastMemories", "ForecastShelf", "LearnedCapacities", "Recommendations", "ResizingCases", "ShadowScores",
-    "State", "Verdicts",
+    "AuditEntry", "AuditTrail", "BacktestBrief", "Backtests", "BudgetStandings", "BudgetTotal", "BudgetTotals",
+    "CostHour", "CostHours", "DecisionLedger", "Deliveries", "DeliveryStatus", "Disabled", "DisabledReceivers",
+    "DocumentsSeen", "ForecastMemories", "ForecastShelf", "KeptMessage", "LearnedCapacities", "Recommendations",
+    "ResizingCases", "ShadowScores", "State", "Verdicts",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from domain.errors import RowRefusedError, StoreError
 
 log = logging.getLogger(__name__)
 
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 """The newest migration; a test holds it against ``migrations/versions``."""
 _BROKEN: Final = ("file is not a database", "malformed")
 

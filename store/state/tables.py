@@ -260,6 +260,37 @@ class SilenceRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class DeliveryRow(Base):
+    """One message to one receiver: the outbox while it is ``pending``, the log afterwards."""
+
+    __tablename__ = "delivery"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(64), unique=True)
+    receiver: Mapped[str] = mapped_column(String(320))
+    group_key: Mapped[str] = mapped_column(Text)
+    group_hash: Mapped[str] = mapped_column(String(32))
+    status: Mapped[str] = mapped_column(String(12))
+    resolved: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempts: Mapped[int]
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str] = mapped_column(Text)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (Index(None, "status", "receiver", "group_hash", "number"),)
+
+
+class DisabledReceiverRow(Base):
+    """A receiver that said it is gone for good; ``digest`` is of its document then, an edit enables it again."""
+
+    __tablename__ = "disabled_receiver"
+    receiver: Mapped[str] = mapped_column(String(320), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(Text)
+
+
 class AuditRow(Base):
     """Who did what to which object; append-only."""
 

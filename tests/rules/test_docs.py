@@ -11,7 +11,7 @@ from rules.faults import models_in
 from rules.load import Source, assemble, read_text
 from rules.schema import KINDS
 
-NAMES = ("rules.md", "forecast-documents.md", "slo.md", "policies.md", "budgets.md")
+NAMES = ("rules.md", "forecast-documents.md", "slo.md", "policies.md", "budgets.md", "receivers.md")
 PAGES = [Path(__file__).parent.parent.parent / "docs" / name for name in NAMES]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
@@ -36,6 +36,7 @@ def test_the_examples_are_without_mistake() -> None:
     loaded = assemble([read_text(raw, Source(file="docs/rules.md", named=True), check_query=any_query)])
 
     kinds = (loaded.rules, loaded.budgets, loaded.price_sheets, loaded.forecasts, loaded.slos, loaded.policies)
+    assert len(loaded.receivers) == 2
     assert [len(found) for found in kinds] == [5, 2, 1, 1, 2, 1]
 
 
