@@ -13,6 +13,8 @@ import yaml
 from pydantic import ValidationError
 
 from alerts.delivery.settings import DeliverySettings
+from alerts.routing.read import RoutingReading
+from app.alerting.routes_section import read_routes
 from app.alerting.section import of_section as delivery_of
 from app.config_file import ConfigFile, Forecaster, KubernetesSection, Local, Retention
 from app.kubernetes_parts import KubernetesConfig
@@ -62,6 +64,7 @@ class Settings:
         rule_files: Paths and globs of Prometheus' rule files.
         evaluation_interval: Of groups of rules that name none.
         alertmanagers: Those that alerts are handed to.
+        routes: Who is told of which alerts where there is no Alertmanager.
         otlp_endpoint: OTEL_EXPORTER_OTLP_ENDPOINT. Where our own spans are sent; None keeps them here.
     """
 
@@ -93,6 +96,7 @@ class Settings:
     rule_files: tuple[str, ...] = ()
     evaluation_interval: timedelta = timedelta(minutes=1)
     alertmanagers: tuple[SourceConfig, ...] = ()
+    routes: RoutingReading = field(default_factory=RoutingReading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,7 @@ def read_settings(*, config: Path | None, environment: Mapping[str, str], workin
         ),
         rule_files=tuple(str((working_dir if path is None else path.parent) / one) for one in file.rule_files),
         evaluation_interval=file.evaluation_interval or scrape.global_.evaluation_interval,
+        routes=RoutingReading() if path is None else read_routes(path, handed_over=bool(file.alertmanagers)),
         alertmanagers=read_alertmanagers(
             file, folder=working_dir if path is None else path.parent, environment=environment
         ),

@@ -21,6 +21,7 @@ from app import api, cost_allocation, local_processes, resizing, self_metrics
 from app.alerting import notifier_wiring, rules_endpoints, rules_wiring
 from app.alerting.deliveries import EVERY as DELIVER_EVERY
 from app.alerting.deliveries import THREADS, DeliveryParts, loops_run
+from app.alerting.routes_section import unknown_receivers
 from app.backtest_endpoints import BacktestDoor
 from app.backtesting.running import RunningBacktests
 from app.budget_counting import BudgetCounting
@@ -303,8 +304,9 @@ class House:
             burn=lambda rule, now: self._reconciler.burn_of(rule, now),
         )  # fmt: skip
         self.notifying = notifier_wiring.wired(
-            self.settings, registry=self.registry, clock=self._clock, leads=self._leads_the_cluster
-        )
+            self.settings, state=self.state, registry=self.registry, clock=self._clock,
+            leads=self._leads_the_cluster, put=lambda session, one: self.deliveries.outbox.put(session, one),
+        )  # fmt: skip
         self._rings = RingParts(
             self._kubernetes, settings=self.settings, version=self._version, rules=self.running_rules,
             registry=self.registry,
@@ -371,7 +373,10 @@ class House:
         """What people and programs see."""
         self.status = StatusBoard(
             version=self._version, settings=self.settings, cluster=self.cluster.name, rules=self.running_rules,
-            mistakes=lambda: [*self.rules.mistakes, *self.alert_rules.loaded.mistakes],
+            mistakes=lambda: [
+                *self.rules.mistakes, *self.alert_rules.loaded.mistakes,
+                *unknown_receivers(self.settings.routes, self.running_rules().receivers, self.settings.config_path),
+            ],
             left_out=lambda: self.rules.left_out,
             targets=self._target_statuses,
             forecasts=self.forecasts.status, metrics=self.metrics, traces=self.traces, state=self.state,

@@ -21,7 +21,7 @@ from domain.errors import Mistake
 from rules.wording import quote, suggestion
 from rules.yaml_tree import Place
 
-_SECTION: Final = ("global", "route", "inhibit_rules", "time_intervals", "mute_time_intervals")
+SECTION: Final = ("global", "route", "inhibit_rules", "time_intervals", "mute_time_intervals")
 _ROUTE: Final = (
     "receiver", "group_by", "matchers", "match", "match_re", "continue", "routes", "group_wait", "group_interval",
     "repeat_interval", "mute_time_intervals", "active_time_intervals",
@@ -57,10 +57,17 @@ class RoutingReading:
         ]  # fmt: skip
 
 
-def read(node: Node, *, file: str, path: str = "alerting") -> RoutingReading:
-    """The section at ``node``; never raises for anything that it holds."""
+def read(node: Node, *, file: str, path: str = "alerting", others: Collection[str] = ()) -> RoutingReading:
+    """The section at ``node``; never raises for anything that it holds.
+
+    Args:
+        node: What stands under ``path``.
+        file: For the mistakes.
+        path: For the mistakes, too.
+        others: Fields of the section that somebody else reads.
+    """
     reader = _Reader(Mistakes(file))
-    routing = reader.section(Fields(node, path, reader.mistakes, _SECTION))
+    routing = reader.section(Fields(node, path, reader.mistakes, (*SECTION, *others)))
     found = tuple(reader.mistakes.found)
     return RoutingReading(routing=None if found else routing, mistakes=found, receivers=reader.receivers)
 

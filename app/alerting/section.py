@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -50,6 +50,12 @@ class AlertingSection(BaseModel):
     """Networks (CIDR) and hosts that receivers may have although their addresses are not public."""
     secrets_dir: Text | None = None
     """Folder of the files that receivers name; default ``secrets`` beside foretide.yaml, if that is there."""
+    global_: Annotated[Any, Field(alias="global")] = None
+    """This and all below are Alertmanager's own, and read by ``alerts.routing.read``."""
+    route: Any = None
+    inhibit_rules: Any = None
+    time_intervals: Any = None
+    mute_time_intervals: Any = None
 
 
 def of_section(given: AlertingSection, *, folder: Path, environment: Mapping[str, str]) -> DeliverySettings:
