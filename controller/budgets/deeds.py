@@ -194,7 +194,7 @@ def reverted(deed: Deed, now: datetime, *, failure: str = "", said: str = "") ->
 
 
 def approved(deed: Deed, approval: Approval, *, needed: int = 1) -> Deed:
-    """With somebody's yes; it is done when so many different people have said it.
+    """With somebody's yes; it is done when so many different people have said it. Once more after that changes nothing.
 
     Raises:
         ValueError: It does not wait, or for another patch.
@@ -204,6 +204,8 @@ def approved(deed: Deed, approval: Approval, *, needed: int = 1) -> Deed:
     if approval.digest != deed.digest:
         raise ValueError(f"{deed.id} is about another patch by now: its digest is {deed.digest}")
     if any(one.by == approval.by for one in deed.yeses):
+        if deed.approval is not None:  # it is complete, and waits for what blocks it
+            return deed
         raise ValueError(f"{approval.by} has said yes already: {needed} different people are needed")
     yeses = (*deed.yeses, approval)
     return replace(deed, yeses=yeses, approval=approval if len(yeses) >= needed else None)
@@ -244,7 +246,7 @@ def _running(deed: Deed, order: Order, now: datetime) -> Deed:
         why = f"its mode is {order.mode.value} now"
     elif order.lifts:
         why = order.lifts
-        deed = replace(deed, approval=None)  # a yes was to the world as it was then
+        deed = replace(deed, approval=None, yeses=())  # a yes was to the world as it was then
     if not why:
         return deed
     going = replace(deed, reason=f"is taken back: {why}", over=over and deed.period == order.period, tries=0)

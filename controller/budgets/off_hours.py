@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rules import schedule_times
-from rules.circumstances import CronWindow
+if TYPE_CHECKING:  # the documents' models load pydantic and numpy, and the reaper gives back without them
+    from rules.circumstances import CronWindow
 
 _AFTER: Final = re.compile(r'0 from "(?P<start>[^"]+)" to "(?P<end>[^"]+)" in (?P<zone>\S+)')
 
@@ -64,6 +64,8 @@ def window_of(after: object) -> CronWindow:
     match = _AFTER.fullmatch(str(after))
     if match is None:
         raise ValueError(f"{after!r} is no time to sleep")
+    from rules.circumstances import CronWindow
+
     return CronWindow(start=match["start"], end=match["end"], timezone=match["zone"])
 
 
@@ -77,15 +79,27 @@ def due(window: CronWindow, seen: Seen, *, deed: str, wanted: bool, now: datetim
         wanted: Whether it may sleep at all (nobody wants it awake, nothing is being taken back).
         now: Time of the look.
     """
-    standing = schedule_times.of_window(window, now)
+    in_force, until = _standing(window, now)
     note = seen.note
     if note and note.get("deed") != deed:
         return Due(step=Step.NOTHING, said=f"sleeps because of {note.get('deed')}")
-    if wanted and standing.in_force:
-        return _in_the_window(seen, standing.until)
+    if wanted and in_force:
+        return _in_the_window(seen, until)
     if not note:
         return Due(step=Step.NOTHING)
     return ending(seen)
+
+
+def end_of(window: CronWindow, now: datetime) -> datetime | None:
+    """When the window that is open at ``now`` ends; None where it never does."""
+    return _standing(window, now)[1]
+
+
+def _standing(window: CronWindow, now: datetime) -> tuple[bool, datetime | None]:
+    from rules import schedule_times
+
+    standing = schedule_times.of_window(window, now)
+    return standing.in_force, standing.until
 
 
 def ending(seen: Seen) -> Due:

@@ -21,7 +21,6 @@ from controller.budgets.sleeping import DEPLOYMENT, SCALED_OBJECT, Sleeper
 from domain.errors import KubeError
 from kube import Connection, Writer, read
 from kube.kinds import Kind
-from rules import schedule_times
 
 PAUSED: Final = "autoscaling.keda.sh/paused-replicas"
 KINDS: Final[dict[str, Kind[Any]]] = {one.kind: one for one in (DEPLOYMENT, SCALED_OBJECT)}
@@ -74,7 +73,7 @@ class Sleepers:
                 return Outcome(said=f"{change.target} stays awake: {hold}")
             if rival := notes.applied_by(one.metadata, *_path(change)):
                 return Outcome(failure=f"{CONFLICT}{rival} states the replicas of {change.target}", lasting=True)
-            ends = schedule_times.of_window(window, now).until
+            ends = off_hours.end_of(window, now)
             return self._slept(one, change, deed, expires if ends is None else min(ends, expires))
 
         return self._stepped(change, step)

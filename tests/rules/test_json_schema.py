@@ -30,7 +30,8 @@ Loader.yaml_implicit_resolvers = {
 
 
 def documents(text: str) -> list[Any]:
-    return [one for one in yaml.load_all(text, Loader=Loader) if one is not None]  # noqa: S506
+    """The mappings among them: what is a list (of scrape configurations, say) is no document of ours."""
+    return [one for one in yaml.load_all(text, Loader=Loader) if isinstance(one, dict)]  # noqa: S506
 
 
 EXAMPLES = [
