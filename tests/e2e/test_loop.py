@@ -232,7 +232,10 @@ def test_the_dashboard_answers_at_the_root(demo: Program) -> None:
 def test_its_own_metrics_tell_of_the_loops(demo: Program) -> None:
     page = demo.get("/metrics").body.decode()
     failures = dict(re.findall(r'^foretide_loop_failures_total\{loop="(\w+)"\} (\S+)$', page, re.MULTILINE))
-    assert set(failures) == {"rules", "red", "host", "forecast", "leads", "decide", "budgets", "shadow", "forget"}
+    assert set(failures) == {
+        "rules", "red", "host", "forecast", "leads", "decide", "budgets", "budget_totals", "shadow", "forget",
+        "recommendations", "cost_hours", "cost_live", "savings", "own_use", "alert_rules", "alerts_in",
+    }  # fmt: skip
     assert set(failures.values()) == {"0.0"}
     assert '"level":"error"' not in demo.log.read_text()
 
