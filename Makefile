@@ -21,14 +21,10 @@ up: .venv/core.stamp  ## Run Foretide with its demo at http://127.0.0.1:8080 (Ct
 
 test: .venv/all.stamp browser postgres prometheus alertmanager cluster  ## Run every check: lint, types, layers, units, end-to-end, browser
 	@$(MAKE) --no-print-directory lint
-# What only computes runs two at a time. A browser or a whole program mostly waits, and so does what shares one
-# Kubernetes: these two run side by side, and the second is shown when the first is done.
+# What only computes runs two at a time; a browser or a whole program one after the other; last what shares one Kubernetes.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not program and not cluster"
-	@shown=$$(mktemp); $(BIN)/python -m pytest -q -m cluster >$$shown 2>&1 & other=$$!; failed=0; \
-	  trap 'kill $$other 2>/dev/null || true; rm -f '$$shown EXIT; \
-	  echo '$(BIN)/python -m pytest -q -m "program and not cluster"; beside it: $(BIN)/python -m pytest -q -m cluster'; \
-	  $(BIN)/python -m pytest -q -m "program and not cluster" || failed=1; \
-	  wait $$other || failed=1; cat $$shown; exit $$failed
+	$(BIN)/python -m pytest -q -m "program and not cluster"
+	$(BIN)/python -m pytest -q -m cluster
 
 lint: .venv/all.stamp  ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .
